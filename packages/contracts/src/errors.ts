@@ -1,0 +1,105 @@
+/**
+ * The one catalogue of errors that Tutti answers with. Codes are API: they never change meaning and are never reused;
+ * messages may be reworded. `hint` says what the caller can do.
+ */
+import { z } from 'zod'
+
+interface CatalogueEntry {
+  status: number
+  retryable: boolean
+  hint: string
+}
+
+export const errorCatalogue = {
+  INVALID_BODY: {
+    status: 400,
+    retryable: false,
+    hint: 'Correct the field named in `path` and send the request again.',
+  },
+  INVALID_QUERY: { status: 400, retryable: false, hint: 'Correct the query parameter named in `path`.' },
+  INVALID_CONFIG: {
+    status: 400,
+    retryable: false,
+    hint: 'Mend the file and line named in the message; nothing was changed.',
+  },
+  INVALID_DECISION: {
+    status: 400,
+    retryable: false,
+    hint: 'Use one of the decisions listed in the job’s `waiting_for`.',
+  },
+  UNAUTHENTICATED: { status: 401, retryable: false, hint: 'Send a valid token in the header named in the message.' },
+  FORBIDDEN: { status: 403, retryable: false, hint: 'Use a token whose role allows this.' },
+  WORKER_MISMATCH: {
+    status: 403,
+    retryable: false,
+    hint: 'A worker answers only for itself: use its own id and token.',
+  },
+  NOT_FOUND: { status: 404, retryable: false, hint: 'Check the address; see /_public/docs for every path.' },
+  JOB_NOT_FOUND: { status: 404, retryable: false, hint: 'Check the id; only the jobs of your own client are visible.' },
+  BLUEPRINT_NOT_FOUND: { status: 404, retryable: false, hint: 'GET /api/v1/blueprints lists what is loaded.' },
+  WORKER_NOT_FOUND: { status: 404, retryable: false, hint: 'Register again, then go on.' },
+  SESSION_NOT_FOUND: { status: 404, retryable: false, hint: 'Check the id; only your own sessions are visible.' },
+  RUN_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: 'Check the id; only the runs of your own sessions are visible.',
+  },
+  FILE_NOT_FOUND: { status: 404, retryable: false, hint: 'List the files first; a presigned address also expires.' },
+  JOB_TERMINAL: { status: 409, retryable: false, hint: 'The job has ended; nothing can change it any more.' },
+  JOB_NOT_WAITING: {
+    status: 409,
+    retryable: false,
+    hint: 'Read the job: it takes a decision only while its status is waiting_for_human.',
+  },
+  LEASE_LOST: { status: 409, retryable: false, hint: 'Drop this work: somebody else holds it now.' },
+  PAYLOAD_TOO_LARGE: {
+    status: 413,
+    retryable: false,
+    hint: 'Send less, or put the data into object storage and pass its address.',
+  },
+  TOO_MANY_REQUESTS: { status: 429, retryable: true, hint: 'Wait for the seconds in Retry-After, then try again.' },
+  INTERNAL: { status: 500, retryable: true, hint: 'This is a fault of the server; its log has the request id.' },
+  STORE_UNAVAILABLE: { status: 503, retryable: true, hint: 'The store can’t be reached; try again shortly.' },
+  SHUTTING_DOWN: { status: 503, retryable: true, hint: 'This instance is stopping; try again, another one answers.' },
+} as const satisfies Record<string, CatalogueEntry>
+
+export type ErrorCode = keyof typeof errorCatalogue
+
+/** Body of every error answer of the orchestrator. `error` is for people, `code` for programs. */
+export const errorBody = z.object({
+  error: z.string(),
+  code: z.enum(Object.keys(errorCatalogue) as [ErrorCode, ...ErrorCode[]]),
+  retryable: z.boolean(),
+  hint: z.string(),
+  /** Where in the request the fault is: `body.input.url`, `query.limit`. */
+  path: z.string().optional(),
+})
+export type ErrorBody = z.infer<typeof errorBody>
+
+/** An expected failure, on its way to the edge that turns it into an answer. */
+export class TuttiError extends Error {
+  override readonly name = 'TuttiError'
+  readonly code: ErrorCode
+  readonly path: string | undefined
+
+  constructor(code: ErrorCode, message: string, options: { path?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.path = options.path
+  }
+
+  get status(): number {
+    return errorCatalogue[this.code].status
+  }
+
+  body(): ErrorBody {
+    const { retryable, hint } = errorCatalogue[this.code]
+    return {
+      error: this.message,
+      code: this.code,
+      retryable,
+      hint,
+      ...(this.path === undefined ? {} : { path: this.path }),
+    }
+  }
+}

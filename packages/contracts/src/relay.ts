@@ -1,0 +1,32 @@
+/**
+ * The one way out of a sandbox: HTTP over the Unix socket that the executor manager listens on.
+ * Every request carries `Authorization: Bearer <relay token>`; the token is this sandbox's alone and ends with it.
+ *
+ *   GET  /v1/turns/next      200 Turn · 204 nothing yet (long poll of about 20 s) · 410 no turn will come: exit 0
+ *   POST /v1/events          EventBatch → EventReceipt · 409 the attempt was replaced: exit
+ *   ANY  /model/*            forwarded to the model provider with the real key added outside; streamed both ways
+ */
+import { z } from 'zod'
+import { numberedAgentEvent } from './agent.ts'
+
+/** Events of one attempt, consecutive by `n`. Sending a batch again is harmless: what was received is skipped. */
+export const eventBatch = z.object({
+  run_id: z.uuid(),
+  attempt: z.int().min(1),
+  events: z.array(numberedAgentEvent).min(1).max(500),
+})
+export type EventBatch = z.infer<typeof eventBatch>
+
+/** `received` is the highest `n` that is safely held outside the sandbox; the executor may forget up to it. */
+export const eventReceipt = z.object({ received: z.int().nonnegative() })
+export type EventReceipt = z.infer<typeof eventReceipt>
+
+/** What the executor finds in its environment. Nothing else is passed in, and none of it is a provider's key. */
+export const executorEnvironment = z.object({
+  TUTTI_RELAY_SOCKET: z.string().min(1),
+  TUTTI_RELAY_TOKEN: z.string().min(1),
+  /** The Claude Code executable, mounted read-only. */
+  TUTTI_CLAUDE_EXECUTABLE: z.string().min(1),
+  WORKSPACE_PATH: z.string().min(1).default('/workspace'),
+})
+export type ExecutorEnvironment = z.infer<typeof executorEnvironment>

@@ -1,0 +1,102 @@
+/**
+ * Between executor manager and backend, on the backend's API, with the header X-Internal-Token.
+ * A claim is a lease of the engine's task: `lease_token` is its fencing token, and a late holder gets 409 LEASE_LOST.
+ */
+import { z } from 'zod'
+import { numberedAgentEvent, permissionMode, tokenUsage } from './agent.ts'
+import { jsonObject } from './json.ts'
+import { taskConfig } from './sessions.ts'
+import { workerId } from './worker.ts'
+
+/** POST /api/v1/runs/claim. Waits up to `wait_seconds` for a run; `data` is null when none came. */
+export const claimRun = z.object({
+  worker_id: workerId,
+  /** New at every start of the manager: runs its former process held become claimable at once. */
+  boot_id: z.string().min(1).max(128),
+  lease_seconds: z.number().min(5).max(3600).default(180),
+  wait_seconds: z.number().min(0).max(60).default(0),
+})
+export type ClaimRun = z.input<typeof claimRun>
+
+export const claimedRun = z.object({
+  run_id: z.uuid(),
+  session_id: z.uuid(),
+  job_id: z.uuid(),
+  task_id: z.string(),
+  user_id: z.string(),
+  attempt: z.int().min(1),
+  lease_token: z.string(),
+  prompt: z.string(),
+  permission_mode: permissionMode,
+  config: taskConfig,
+  /** The runtime's own session to resume; null for the first turn. */
+  sdk_session_id: z.string().nullable(),
+})
+export type ClaimedRun = z.infer<typeof claimedRun>
+
+const holder = { worker_id: workerId, lease_token: z.string() }
+
+/** POST /api/v1/runs/{id}/start: the sandbox is up, the turn begins. */
+export const startRun = z.object({ ...holder, model: z.string(), sandbox: z.string() })
+
+/** POST /api/v1/runs/{id}/renew: the lease goes on; `cancel` asks the manager to stop the turn. */
+export const renewRun = z.object({ ...holder, lease_seconds: z.number().min(5).max(3600) })
+export const renewAnswer = z.object({ held: z.boolean(), cancel: z.boolean() })
+
+/** POST /api/v1/runs/{id}/events: stored once each, in order; `received` is the highest number stored. */
+export const runEvents = z.object({
+  ...holder,
+  attempt: z.int().min(1),
+  events: z.array(numberedAgentEvent).min(1).max(500),
+})
+export const runEventsAnswer = z.object({ received: z.int().nonnegative() })
+
+export const exportedFile = z.object({ path: z.string(), size: z.int(), sha256: z.string(), key: z.string() })
+export type ExportedFile = z.infer<typeof exportedFile>
+
+/** What the manager found in object storage after the export. */
+export const exportReport = z.discriminatedUnion('status', [
+  z.object({ status: z.literal('ready'), prefix: z.string(), manifest_key: z.string(), files: z.array(exportedFile) }),
+  z.object({ status: z.literal('failed'), message: z.string() }),
+])
+export type ExportReport = z.infer<typeof exportReport>
+
+/** POST /api/v1/runs/{id}/finish: the turn ended. A retryable failure is tried again by the engine. */
+export const finishRun = z.object({
+  ...holder,
+  attempt: z.int().min(1),
+  outcome: z.enum(['completed', 'failed', 'canceled']),
+  error: z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }).optional(),
+  result: z.string().optional(),
+  usage: tokenUsage.extend({ cost_usd: z.number().nonnegative(), duration_ms: z.int().nonnegative() }).optional(),
+  export: exportReport.optional(),
+})
+export type FinishRun = z.infer<typeof finishRun>
+
+/** What the job that asked for an agent gets as the task's result. */
+export const agentResult = z.object({
+  run_id: z.uuid(),
+  session_id: z.uuid(),
+  text: z.string(),
+  model: z.string(),
+  files: z.array(exportedFile),
+  input_tokens: z.int(),
+  output_tokens: z.int(),
+  cost_usd: z.number(),
+})
+export type AgentResult = z.infer<typeof agentResult>
+
+/** Params of a task of skill `agent.run`, as a blueprint's `agent(…)` makes them. */
+export const agentRunParams = z.object({
+  prompt: z.string().min(1),
+  permission_mode: permissionMode.default('bypassPermissions'),
+  config: taskConfig.default({}),
+  /** Set when the run was made by POST /api/v1/tasks; otherwise the claim makes session and run. */
+  session_id: z.uuid().optional(),
+  run_id: z.uuid().optional(),
+  metadata: jsonObject.optional(),
+})
+export type AgentRunParams = z.input<typeof agentRunParams>
+
+/** The engine's skill under which agent runs are handed out. */
+export const AGENT_SKILL = 'agent.run'

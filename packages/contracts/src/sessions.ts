@@ -1,0 +1,155 @@
+/**
+ * The workbench API: sessions, messages, runs, files, and the live stream of a session.
+ * Every JSON answer stands in the envelope `{code, message, data}`; code 0 is success.
+ */
+import { z } from 'zod'
+import { permissionMode } from './agent.ts'
+import { instant, json, jsonObject } from './json.ts'
+
+export const envelope = <T extends z.ZodType>(data: T) =>
+  z.object({ code: z.int(), message: z.string(), data: data.nullable() })
+
+export const sessionStatus = z.enum(['pending', 'running', 'completed', 'failed', 'canceling', 'canceled'])
+export type SessionStatus = z.infer<typeof sessionStatus>
+export const runStatus = z.enum(['queued', 'claimed', 'running', 'completed', 'failed', 'canceling', 'canceled'])
+export type RunStatus = z.infer<typeof runStatus>
+
+/** A file to put into the workspace before the turn: its text here, or an object's key. */
+export const stagedFile = z.object({ path: z.string().min(1).max(1024), content: z.string().max(8_000_000) })
+export type StagedFile = z.infer<typeof stagedFile>
+
+/** What a run works with. `folder` is a folder of the manager's host, copied in; only below its STAGING_ROOTS. */
+export const workspaceSpec = z.object({
+  folder: z.object({ host_path: z.string().min(1), path: z.string().min(1).max(256) }).optional(),
+  files: z.array(stagedFile).max(1000).optional(),
+})
+export type WorkspaceSpec = z.infer<typeof workspaceSpec>
+
+export const taskConfig = z.object({
+  model: z.string().min(1).max(200).optional(),
+  tools: z.array(z.string()).max(200).optional(),
+  instructions: z.string().max(100_000).optional(),
+  max_turns: z.int().min(1).max(10_000).optional(),
+  workspace: workspaceSpec.optional(),
+})
+export type TaskConfig = z.infer<typeof taskConfig>
+
+/** POST /api/v1/tasks: a message for a new session, or for the one named. */
+export const createTask = z.object({
+  prompt: z.string().trim().min(1).max(1_000_000),
+  session_id: z.uuid().optional(),
+  permission_mode: permissionMode.default('default'),
+  config: taskConfig.optional(),
+  /** Sending the same request twice with the same id gives the same run. */
+  client_request_id: z.string().min(1).max(128).optional(),
+})
+export type CreateTask = z.input<typeof createTask>
+
+export const taskCreated = z.object({
+  session_id: z.uuid(),
+  accepted_type: z.literal('run'),
+  run_id: z.uuid(),
+  status: runStatus,
+})
+export type TaskCreated = z.infer<typeof taskCreated>
+
+export const sessionView = z.object({
+  session_id: z.uuid(),
+  user_id: z.string(),
+  title: z.string().nullable(),
+  status: sessionStatus,
+  sdk_session_id: z.string().nullable(),
+  config_snapshot: jsonObject.nullable(),
+  state_patch: jsonObject,
+  workspace_export_status: z.enum(['pending', 'ready', 'failed']).nullable(),
+  /** Number of the newest line in the session's log. */
+  seq: z.int(),
+  created_at: instant,
+  updated_at: instant,
+})
+export type SessionView = z.infer<typeof sessionView>
+
+export const usageView = z.object({
+  input_tokens: z.int(),
+  output_tokens: z.int(),
+  cache_creation_input_tokens: z.int(),
+  cache_read_input_tokens: z.int(),
+  cost_usd: z.number(),
+  duration_ms: z.int(),
+})
+export type UsageView = z.infer<typeof usageView>
+
+export const runView = z.object({
+  run_id: z.uuid(),
+  session_id: z.uuid(),
+  user_message_id: z.int(),
+  status: runStatus,
+  permission_mode: permissionMode,
+  attempts: z.int(),
+  claimed_by: z.string().nullable(),
+  last_error: z.string().nullable(),
+  workspace_export_status: z.enum(['pending', 'ready', 'failed']).nullable(),
+  usage: usageView.nullable(),
+  created_at: instant,
+  started_at: instant.nullable(),
+  finished_at: instant.nullable(),
+})
+export type RunView = z.infer<typeof runView>
+
+/** `content` is shaped like a serialised SDK message: `_type` names the class. */
+export const messageView = z.object({
+  id: z.int(),
+  role: z.enum(['user', 'assistant', 'system']),
+  content: jsonObject,
+  text_preview: z.string().nullable(),
+  created_at: instant,
+})
+export type MessageView = z.infer<typeof messageView>
+
+export const toolExecutionView = z.object({
+  id: z.uuid(),
+  session_id: z.uuid(),
+  run_id: z.uuid(),
+  tool_use_id: z.string(),
+  tool_name: z.string(),
+  tool_input: jsonObject,
+  tool_output: json.nullable(),
+  is_error: z.boolean(),
+  duration_ms: z.int().nullable(),
+  created_at: instant,
+})
+export type ToolExecutionView = z.infer<typeof toolExecutionView>
+
+/** A file of an exported workspace. `url` is presigned and expires. */
+export const fileView = z.object({
+  path: z.string(),
+  size: z.int(),
+  sha256: z.string(),
+  key: z.string(),
+  url: z.string(),
+})
+export type FileView = z.infer<typeof fileView>
+
+/**
+ * A frame of WS /api/v1/ws/sessions/{id}. `seq` counts the session's log without gaps; connect with `?since=seq` to go on
+ * after it. `message.chunk` frames are for live display, are not stored, and repeat the `seq` of the line before them.
+ */
+export const sessionFrame = z.object({
+  type: z.enum([
+    'session.snapshot',
+    'session.status',
+    'message.new',
+    'message.chunk',
+    'tool.call',
+    'tool.result',
+    'todo.update',
+    'workspace.export',
+    'run.attempt',
+    'usage',
+  ]),
+  session_id: z.uuid(),
+  seq: z.int(),
+  data: jsonObject,
+  timestamp: instant,
+})
+export type SessionFrame = z.infer<typeof sessionFrame>
