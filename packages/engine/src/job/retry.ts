@@ -1,0 +1,35 @@
+import { type Duration, toMs } from './duration.ts'
+
+/** How often a failed task is tried again, and how long is waited before each try. All times in milliseconds. */
+export interface RetryPolicy {
+  /** Tries in all, the first included. */
+  attempts: number
+  backoff: 'exponential' | 'fixed'
+  initialMs: number
+  maxMs: number
+}
+
+/** What a blueprint's author writes. */
+export interface RetryOptions {
+  attempts?: number
+  backoff?: 'exponential' | 'fixed'
+  initial?: Duration
+  max?: Duration
+}
+
+export const resolveRetry = (options: RetryOptions | undefined, attempts: number): RetryPolicy => ({
+  attempts: options?.attempts ?? attempts,
+  backoff: options?.backoff ?? 'exponential',
+  initialMs: toMs(options?.initial ?? '1s'),
+  maxMs: toMs(options?.max ?? '5m'),
+})
+
+/**
+ * Milliseconds to wait before the try after `attempt` (1 = the first failed). "Equal jitter": half of the delay is fixed,
+ * half random, so that a thousand tasks that failed together do not come back together.
+ */
+export const backoffMs = (policy: RetryPolicy, attempt: number, random: number): number => {
+  const factor = policy.backoff === 'fixed' ? 1 : 2 ** Math.min(attempt - 1, 30)
+  const delay = Math.min(policy.initialMs * factor, policy.maxMs)
+  return Math.round(delay / 2 + (delay / 2) * random)
+}

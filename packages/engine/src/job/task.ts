@@ -1,0 +1,38 @@
+import type { JsonObject } from '@tutti/contracts'
+
+/** Work that waits for, or is held by, a worker that has the skill. A task that is done is gone: the job's log tells of it. */
+export interface Task {
+  id: string
+  jobId: string
+  client: string
+  skill: string
+  params: JsonObject
+  /** Higher first; equal ones in the order they were made. */
+  priority: number
+  /** Which try this is, from 1. */
+  attempt: number
+  /** Longest time one try may take once a worker has it; null for no limit. */
+  timeoutMs: number | null
+  /** At most one task of a key is open to workers at a time; the others follow in the order they were made. */
+  concurrencyKey: string | null
+  /** Not handed out before this instant (back-off). */
+  visibleAt: number
+}
+
+/** A task in a worker's hands. `token` is the fencing token: whoever comes with another one is late. */
+export interface LeasedTask {
+  task: Task
+  worker: string
+  token: string
+  /** Instant at which the lease ends unless it is renewed. */
+  expiresAt: number
+  /** Instant after which the result is refused; null without a time-out. */
+  deadlineAt: number | null
+}
+
+export interface TaskRequest {
+  worker: string
+  skills: string[]
+  max: number
+  leaseMs: number
+}
