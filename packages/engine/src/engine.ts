@@ -101,7 +101,11 @@ export interface Engine {
   /** @throws TuttiError JOB_NOT_FOUND, JOB_TERMINAL */
   cancel(id: string, client: string | null, by: string, reason: string | null): Promise<Job>
   /** @throws TuttiError JOB_NOT_FOUND, JOB_NOT_WAITING, INVALID_DECISION */
-  approve(id: string, client: string | null, answer: { decision: string; by: string; comment: string | null }): Promise<Job>
+  approve(
+    id: string,
+    client: string | null,
+    answer: { decision: string; by: string; comment: string | null },
+  ): Promise<Job>
 
   /** A new boot id ends the leases of the worker's former process at once. */
   register(worker: WorkerDeclaration): Promise<WorkerRecord>

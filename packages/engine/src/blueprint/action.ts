@@ -18,7 +18,14 @@ export type Action =
   | { kind: 'dispatch'; task: TaskSpec; on: Record<string, string> }
   | { kind: 'parallel'; tasks: TaskSpec[]; into: string; failFast: boolean; concurrency: number | null }
   | { kind: 'approval'; message: string; on: Record<string, string>; timeoutMs: number | null }
-  | { kind: 'run_blueprint'; blueprint: string; version: number; start: string; input: JsonObject; on: Record<string, string> }
+  | {
+      kind: 'run_blueprint'
+      blueprint: string
+      version: number
+      start: string
+      input: JsonObject
+      on: Record<string, string>
+    }
   | { kind: 'finish'; output: Json }
   | { kind: 'fail'; error: JobError; output: Json }
 

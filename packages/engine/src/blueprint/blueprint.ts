@@ -2,8 +2,9 @@
  * The blueprint DSL: a versioned state machine, typed end to end. A handler can only lead to the states that its state
  * declares in `to`, and so the graph is exact without reading source.
  */
-import type { z } from 'zod'
+
 import type { JsonObject } from '@tutti/contracts'
+import type { z } from 'zod'
 import type { Action } from './action.ts'
 import type { Context, EndContext, TypedAction } from './context.ts'
 
@@ -11,7 +12,9 @@ export interface StateDefinition {
   name: string
   start: boolean
   to: readonly string[]
-  run: (context: Context<JsonObject, string>) => TypedAction<string> | undefined | Promise<TypedAction<string> | undefined>
+  run: (
+    context: Context<JsonObject, string>,
+  ) => TypedAction<string> | undefined | Promise<TypedAction<string> | undefined>
 }
 
 export interface EndDefinition {

@@ -20,7 +20,9 @@ export interface TaskOptions {
 }
 
 /** By outcome: `success`, `failure`, `cancelled`, or a status of the worker's own. Without `failure` a failure ends the job. */
-export type Routes<To extends string> = { success?: To; failure?: To; cancelled?: To } & { [status: string]: To | undefined }
+export type Routes<To extends string> = { success?: To; failure?: To; cancelled?: To } & {
+  [status: string]: To | undefined
+}
 
 export interface EndContext<I> {
   readonly job: { id: string; client: string; createdAt: Date }
@@ -41,10 +43,7 @@ export interface Context<I, To extends string> extends EndContext<I> {
   /** Hands one task to a worker that has the skill. An object it answers is added to `data`. */
   dispatch(skill: string, params: object, options: TaskOptions & { on: Routes<To> }): TypedAction<To>
   /** Hands out many tasks; goes on when all are done, or with `failFast` when the first fails. */
-  parallel(
-    tasks: TaskSpec[],
-    options: { into: To; failFast?: boolean; concurrency?: number },
-  ): TypedAction<To>
+  parallel(tasks: TaskSpec[], options: { into: To; failFast?: boolean; concurrency?: number }): TypedAction<To>
   /** Waits for a person. Without `on.timeout` a time-out fails the job. */
   approval(options: { message: string; on: Record<string, To>; timeout?: Duration }): TypedAction<To>
   /** Runs an agent in a sandbox: a task of skill `agent.run`. Its answer is an AgentResult. */
@@ -69,7 +68,8 @@ export const task = (skill: string, params: object, options: TaskOptions = {}): 
  * JSON as it will be when read back. Actions are stored: a Date or an undefined that survived until the next restart
  * only would make handlers behave differently after a crash.
  */
-export const plain = (value: unknown): Json => (value === undefined ? null : (JSON.parse(JSON.stringify(value)) as Json))
+export const plain = (value: unknown): Json =>
+  value === undefined ? null : (JSON.parse(JSON.stringify(value)) as Json)
 
 const routes = (on: Record<string, string | undefined>): Record<string, string> =>
   Object.fromEntries(Object.entries(on).filter((route): route is [string, string] => route[1] !== undefined))
@@ -114,7 +114,13 @@ export const handlerContext = (job: Job, deps: ContextDeps): Context<JsonObject,
         ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
       }),
     runBlueprint: (name, input, { on }) =>
-      make({ kind: 'run_blueprint', blueprint: name, ...deps.child(name), input: plain(input) as JsonObject, on: routes(on) }),
+      make({
+        kind: 'run_blueprint',
+        blueprint: name,
+        ...deps.child(name),
+        input: plain(input) as JsonObject,
+        on: routes(on),
+      }),
     finish: (output) => make({ kind: 'finish', output: plain(output) }),
     fail: (message, code = 'FAILED') => make({ kind: 'fail', error: { code, message }, output: null }),
   }

@@ -29,7 +29,8 @@ export const createRegistry = (blueprints: readonly Blueprint[]): BlueprintRegis
   const byName = new Map<string, Map<number, LoadedBlueprint>>()
   for (const blueprint of blueprints) {
     const versions = byName.get(blueprint.name) ?? new Map<number, LoadedBlueprint>()
-    if (versions.has(blueprint.version)) faults.push(`blueprint "${blueprint.name}" v${blueprint.version} is there twice`)
+    if (versions.has(blueprint.version))
+      faults.push(`blueprint "${blueprint.name}" v${blueprint.version} is there twice`)
     versions.set(blueprint.version, load(blueprint))
     byName.set(blueprint.name, versions)
   }

@@ -5,8 +5,10 @@ export const blueprintFaults = (blueprint: Blueprint): string[] => {
   const faults: string[] = []
   const names = [...blueprint.states, ...blueprint.ends].map((state) => state.name)
   const known = new Set(names)
-  if (!/^[A-Za-z0-9_.-]{1,128}$/.test(blueprint.name)) faults.push(`the name "${blueprint.name}" may hold only letters, digits, _ . -`)
-  if (!Number.isInteger(blueprint.version) || blueprint.version < 1) faults.push('the version must be a whole number from 1')
+  if (!/^[A-Za-z0-9_.-]{1,128}$/.test(blueprint.name))
+    faults.push(`the name "${blueprint.name}" may hold only letters, digits, _ . -`)
+  if (!Number.isInteger(blueprint.version) || blueprint.version < 1)
+    faults.push('the version must be a whole number from 1')
   for (const name of new Set(names.filter((name, at) => names.indexOf(name) !== at)))
     faults.push(`the state "${name}" is declared more than once`)
 
@@ -28,7 +30,8 @@ export const blueprintFaults = (blueprint: Blueprint): string[] => {
       reached.add(name)
       queue.push(...(blueprint.states.find((state) => state.name === name)?.to ?? []))
     }
-    for (const name of known) if (!reached.has(name)) faults.push(`the state "${name}" can't be reached from "${start.name}"`)
+    for (const name of known)
+      if (!reached.has(name)) faults.push(`the state "${name}" can't be reached from "${start.name}"`)
   }
   return faults
 }

@@ -7,6 +7,7 @@ export type Duration = number | `${number}${keyof typeof unitMs}`
 export const toMs = (duration: Duration): number => {
   const match = typeof duration === 'string' ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(duration) : null
   const ms = match ? Number(match[1]) * unitMs[match[2] as keyof typeof unitMs] : Number(duration)
-  if (!Number.isFinite(ms) || ms < 0) throw new RangeError(`not a duration: ${duration} (write 500ms, 30s, 5m, 2h or 2d)`)
+  if (!Number.isFinite(ms) || ms < 0)
+    throw new RangeError(`not a duration: ${duration} (write 500ms, 30s, 5m, 2h or 2d)`)
   return ms
 }

@@ -102,6 +102,8 @@ export interface Store {
   nextDue(): Promise<number | null>
   /** Prolongs what the worker holds (all, or those named) to now + `leaseMs`, never past a deadline. Answers what it holds. */
   renew(request: { worker: string; taskIds?: string[]; leaseMs: number }): Promise<string[]>
+  /** The token of the task if this worker holds it now. */
+  held(worker: string, taskId: string): Promise<string | undefined>
   /** Gives tasks back untried: as if they had never been handed out. */
   release(leases: [taskId: string, token: string][]): Promise<void>
   /** Ends all leases of a worker now, as if they had run out. */

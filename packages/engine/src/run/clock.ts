@@ -1,0 +1,118 @@
+/** The one loop that watches the clock: timers, lost leases and jobs that are due. It sleeps until the next instant it knows of. */
+import type { Job } from '../job/job.ts'
+import type { Cause } from '../job/cause.ts'
+import type { Store } from '../store/port.ts'
+import type { After } from './after.ts'
+import type { Delivery, Receipt } from './inbox.ts'
+
+export interface ClockDeps {
+  store: Store
+  after: After
+  deliver: (jobId: string, delivery: Delivery) => Promise<Receipt>
+  /** A job that was leased to this instance: its newest state is known. */
+  adopt: (job: Job) => void
+  blueprints: () => string[]
+  /** Called after each look: tasks may have become visible. */
+  onTick: () => void
+  onError: (error: unknown) => void
+  safetyIntervalMs: number
+  /** How long another instance keeps off what this one took. */
+  leaseMs: number
+}
+
+export interface Clock {
+  start(): void
+  /** Something is due at this instant: look no later. */
+  expect(dueAt: number): void
+  stop(): Promise<void>
+}
+
+/** Taken per look. Large enough to share round trips, small enough that two instances share the work. */
+const batch = 200
+/** Between two looks at the soonest, so that a timer that can't be settled does not spin. */
+const pauseMs = 5
+
+export const createClock = (deps: ClockDeps): Clock => {
+  let running = false
+  let wakeAt = Number.POSITIVE_INFINITY
+  let cancelSleep = (): void => {}
+  let loop: Promise<void> = Promise.resolve()
+  let rouse = (): void => {}
+
+  const sleep = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      rouse = resolve
+      cancelSleep = deps.after(ms, resolve)
+    })
+
+  const settle = async (jobId: string, timerId: string | null, delivery: Delivery): Promise<void> => {
+    try {
+      const receipt = await deps.deliver(jobId, delivery)
+      if (timerId !== null && receipt.verdict !== 'applied') await deps.store.dropTimers([timerId])
+    } catch (error) {
+      // It comes again when its lease has passed.
+      deps.onError(error)
+    }
+  }
+
+  const look = async (): Promise<boolean> => {
+    const [due, jobs] = await Promise.all([
+      deps.store.leaseTimers({ limit: batch, leaseMs: deps.leaseMs }),
+      deps.store.leaseJobs({ blueprints: deps.blueprints(), limit: batch, leaseMs: deps.leaseMs }),
+    ])
+    for (const job of jobs) deps.adopt(job)
+    await Promise.all([
+      ...due.timers.map((timer) => settle(timer.jobId, timer.id, { cause: timer.cause, timerId: timer.id })),
+      ...due.lost.map((lost) => {
+        const { jobId, taskId, token, attempt, worker, reason } = lost
+        const cause: Cause = { type: 'task_lost', taskId, attempt, worker, reason }
+        return settle(jobId, null, { cause, fence: [taskId, token] })
+      }),
+      ...jobs.map((job) => settle(job.id, null, { cause: { type: 'wake', rev: job.rev } })),
+    ])
+    return due.timers.length + due.lost.length + jobs.length >= batch
+  }
+
+  const run = async (): Promise<void> => {
+    while (running) {
+      wakeAt = Number.POSITIVE_INFINITY
+      let pause = deps.safetyIntervalMs
+      try {
+        const more = await look()
+        deps.onTick()
+        const next = more ? deps.store.now() : await deps.store.nextDue()
+        const due = Math.min(next ?? Number.POSITIVE_INFINITY, wakeAt)
+        pause = Math.min(Math.max(due - deps.store.now(), pauseMs), deps.safetyIntervalMs)
+      } catch (error) {
+        deps.onError(error)
+        pause = Math.min(1000, deps.safetyIntervalMs)
+      }
+      if (!running) return
+      wakeAt = deps.store.now() + pause
+      await sleep(pause)
+      cancelSleep()
+    }
+  }
+
+  return {
+    start: () => {
+      if (running) return
+      running = true
+      loop = run()
+    },
+    expect: (dueAt) => {
+      if (dueAt >= wakeAt) return
+      wakeAt = dueAt
+      const wait = dueAt - deps.store.now()
+      cancelSleep()
+      if (wait <= 0) rouse()
+      else cancelSleep = deps.after(wait, rouse)
+    },
+    stop: async () => {
+      running = false
+      cancelSleep()
+      rouse()
+      await loop
+    },
+  }
+}

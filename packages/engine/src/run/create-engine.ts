@@ -1,0 +1,271 @@
+/** Wires the stations: intake → transition → commit → news → hand-out, and the clock beside them. */
+import { isTerminal, type JsonObject, TuttiError } from '@tutti/contracts'
+import { type Blueprint } from '../blueprint/blueprint.ts'
+import { createRegistry } from '../blueprint/registry.ts'
+import type { Engine, EngineSettings, JobSpec, OutcomeAnswer, Revocation, TaskOutcome } from '../engine.ts'
+import type { Job } from '../job/job.ts'
+import type { LeasedTask, TaskRequest } from '../job/task.ts'
+import type { Change, CommitOutcome, Store, Wakeup, WorkerRecord } from '../store/port.ts'
+import type { Env } from '../transition/draft.ts'
+import { findOpen } from '../transition/result.ts'
+import { type After, realAfter } from './after.ts'
+import { createBatcher } from './batcher.ts'
+import { createClock } from './clock.ts'
+import { createIntake } from './intake.ts'
+import { createHandOut } from './hand-out.ts'
+import { asCause, createHandlers, type HandlerOutcome } from './handlers.ts'
+import { createCache, createInbox, type Receipt } from './inbox.ts'
+
+export const defaultSettings: EngineSettings = {
+  instance: 'engine',
+  taskAttempts: 4,
+  taskTimeoutMs: 300_000,
+  taskLeaseMs: 120_000,
+  workerTtlMs: 120_000,
+  handlerAttempts: 4,
+  handlerTimeoutMs: 60_000,
+  inlineHandlerMs: 50,
+  maxHandlers: 100,
+  maxTransitions: 100,
+  safetyIntervalMs: 5_000,
+}
+
+export interface EngineDeps {
+  store: Store
+  blueprints: readonly Blueprint[]
+  settings?: Partial<EngineSettings>
+  /** Told of errors that nobody is there to answer to: the loops go on. */
+  onError?: (error: unknown) => void
+  newId?: () => string
+  random?: () => number
+  after?: After
+}
+
+/**
+ * An engine over a Store.
+ * @throws BlueprintError naming every fault of every blueprint
+ */
+export const createEngine = (deps: EngineDeps): Engine => {
+  const { store, newId = () => crypto.randomUUID(), random = Math.random, after = realAfter } = deps
+  const onError = deps.onError ?? (() => {})
+  const settings: EngineSettings = { ...defaultSettings, ...deps.settings }
+  const blueprints = createRegistry(deps.blueprints)
+  const limits: Env['limits'] = settings
+  const env = (): Env => ({ now: store.now(), newId, random, limits })
+
+  const commits = createBatcher<Change, CommitOutcome>({ maxBatch: 500, maxInFlight: 2, call: store.commit })
+  const reads = createBatcher<string, Job | undefined>({ maxBatch: 500, maxInFlight: 2, call: store.job })
+  const leases = createBatcher<TaskRequest, LeasedTask[]>({ maxBatch: 200, maxInFlight: 2, call: store.leaseTasks })
+
+  const handlers = createHandlers({
+    blueprints,
+    after,
+    timeoutMs: settings.handlerTimeoutMs,
+    maxConcurrent: settings.maxHandlers,
+  })
+  const cache = createCache(1000)
+  // The lease outlasts the handler's own limit, so that a handler is only repeated when its instance has died.
+  const advanceDeps = { handlers, after, inlineMs: settings.inlineHandlerMs, leaseMs: settings.handlerTimeoutMs + 10_000 }
+  const continuations = new Set<Promise<void>>()
+  const onContinuation = (job: Job, outcome: Promise<HandlerOutcome>): void => {
+    const work = outcome
+      .then((result) => inbox.deliver(job.id, { cause: asCause(result, job.rev) }))
+      // The lease of the handler runs out, and the clock of any instance runs it again.
+      .then(() => {}, onError)
+      .finally(() => continuations.delete(work))
+    continuations.add(work)
+  }
+  const onCommitted = (change: Change): void => {
+    const due = [
+      ...change.setTimers.map((timer) => timer.dueAt),
+      ...change.requeue.map((entry) => entry.visibleAt),
+      ...change.spawn.map(() => store.now()),
+      ...(change.job.wakeAt === null ? [] : [change.job.wakeAt]),
+    ]
+    if (due.length > 0) clock.expect(Math.min(...due))
+  }
+  const inbox = createInbox({
+    env,
+    read: reads.add,
+    commit: commits.add,
+    advance: advanceDeps,
+    cache,
+    onCommitted,
+    onContinuation,
+  })
+  const intake = createIntake({ blueprints, env, commit: commits.add, read: reads.add, advance: advanceDeps, cache, onCommitted, onContinuation })
+  const handOut = createHandOut({
+    after,
+    lease: leases.add,
+    release: (held) => store.release(held.map((lease) => [lease.task.id, lease.token])),
+    leaseMs: settings.taskLeaseMs,
+    safetyIntervalMs: settings.safetyIntervalMs,
+  })
+  const clock = createClock({
+    store,
+    after,
+    deliver: inbox.deliver,
+    adopt: cache.put,
+    blueprints: blueprints.names,
+    onTick: handOut.wakeSome,
+    onError,
+    safetyIntervalMs: settings.safetyIntervalMs,
+    leaseMs: advanceDeps.leaseMs,
+  })
+
+  const watchers = new Map<string, Set<() => void>>()
+  const revocationListeners = new Set<(revocation: Revocation) => void>()
+  const unsubscribe = store.subscribe((news: Wakeup) => {
+    for (const [skill, count] of Object.entries(news.skills ?? {})) handOut.wake(skill, count)
+    for (const jobId of news.jobs ?? []) for (const listener of watchers.get(jobId) ?? []) listener()
+    for (const revocation of news.revoked ?? []) for (const listener of revocationListeners) listener(revocation)
+    if (news.dueAt !== undefined) clock.expect(news.dueAt)
+    if (news.resync) {
+      handOut.wakeSome()
+      clock.expect(store.now())
+      for (const listeners of watchers.values()) for (const listener of listeners) listener()
+    }
+  })
+
+  const own = async (id: string, client: string | null): Promise<Job> => {
+    const job = await reads.add(id)
+    if (!job || (client !== null && job.client !== client)) throw new TuttiError('JOB_NOT_FOUND', 'Job not found')
+    return job
+  }
+
+  const record = async (outcome: TaskOutcome): Promise<OutcomeAnswer> => {
+    const { jobId, taskId, worker, status, data, error } = outcome
+    // Older workers send no token; the one their worker holds is the one that must still be good.
+    const token = outcome.token ?? (await store.held(worker, taskId))
+    if (token === undefined) return ignored(await whyNotHeld(jobId, taskId))
+    const receipt = await inbox.deliver(jobId, {
+      cause: {
+        type: 'task_result',
+        taskId,
+        attempt: outcome.attempt ?? null,
+        worker,
+        status,
+        data,
+        error,
+        durationMs: outcome.durationMs ?? null,
+      },
+      fence: [taskId, token],
+    })
+    return answerOf(receipt)
+  }
+  const whyNotHeld = async (jobId: string, taskId: string) => {
+    const job = await reads.add(jobId)
+    if (!job) return 'job_not_found'
+    if (isTerminal(job.status)) return 'job_already_terminated'
+    return findOpen(job.waiting, taskId) ? 'lease_lost' : 'stale_task'
+  }
+
+  return {
+    blueprints,
+    settings,
+    create: (specs: JobSpec[]) => intake.create(specs),
+    job: own,
+    jobs: (query) => store.jobs(query),
+    events: (jobId, since, limit) => store.events(jobId, since, limit),
+    cancel: async (id, client, by, reason) => {
+      await own(id, client)
+      const receipt = await inbox.deliver(id, { cause: { type: 'cancel', by, reason } })
+      return applied(receipt)
+    },
+    approve: async (id, client, { decision, by, comment }) => {
+      await own(id, client)
+      const receipt = await inbox.deliver(id, { cause: { type: 'approval', decision, by, comment } })
+      return applied(receipt)
+    },
+    register: async (declaration) => {
+      const now = store.now()
+      const worker: WorkerRecord = {
+        ...declaration,
+        registeredAt: now,
+        lastSeenAt: now,
+        expiresAt: now + settings.workerTtlMs,
+      }
+      const former = await store.putWorker(worker)
+      if (former && declaration.bootId !== null && former.bootId !== declaration.bootId) {
+        await store.expireLeases(worker.id)
+        clock.expect(now)
+      }
+      return worker
+    },
+    heartbeat: async (id, patch, taskIds) => {
+      const known = await store.worker(id)
+      if (!known) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
+      const now = store.now()
+      const worker: WorkerRecord = {
+        ...known,
+        info: { ...known.info, ...patch } as JsonObject,
+        lastSeenAt: now,
+        expiresAt: now + settings.workerTtlMs,
+      }
+      const [held] = await Promise.all([
+        store.renew({ worker: id, leaseMs: settings.taskLeaseMs, ...(taskIds ? { taskIds } : {}) }),
+        store.putWorker(worker),
+      ])
+      return { record: worker, held }
+    },
+    renew: (worker, taskIds, leaseMs) => store.renew({ worker, taskIds, leaseMs }),
+    workers: () => store.workers(),
+    worker: (id) => store.worker(id),
+    take: (request) => handOut.take(request),
+    release: (held) => store.release(held.map((lease) => [lease.task.id, lease.token])),
+    results: (outcomes) => Promise.all(outcomes.map(record)),
+    progress: async ({ jobId, taskId, progress, message }) => {
+      await inbox.deliver(jobId, { cause: { type: 'progress', taskId, progress, message } })
+    },
+    watch: (jobId, listener) => {
+      const listeners = watchers.get(jobId) ?? new Set()
+      listeners.add(listener)
+      watchers.set(jobId, listeners)
+      return () => {
+        listeners.delete(listener)
+        if (listeners.size === 0) watchers.delete(jobId)
+      }
+    },
+    onRevoked: (listener) => {
+      revocationListeners.add(listener)
+      return () => revocationListeners.delete(listener)
+    },
+    start: () => clock.start(),
+    stop: async () => {
+      handOut.stop()
+      await clock.stop()
+      await Promise.all(continuations)
+      await inbox.idle()
+      await Promise.all([commits.idle(), leases.idle()])
+      unsubscribe()
+    },
+  }
+}
+
+const ignored = (reason: Exclude<OutcomeAnswer, { status: 'accepted' }>['reason']): OutcomeAnswer => ({ status: 'ignored', reason })
+
+const answerOf = ({ verdict }: Receipt): OutcomeAnswer => {
+  switch (verdict) {
+    case 'applied':
+      return { status: 'accepted' }
+    case 'absent':
+      return ignored('job_not_found')
+    case 'terminal':
+      return ignored('job_already_terminated')
+    case 'fenced':
+      return ignored('lease_lost')
+    default:
+      return ignored('stale_task')
+  }
+}
+
+const applied = ({ verdict, job }: Receipt): Job => {
+  if (verdict === 'applied' && job) return job
+  if (verdict === 'terminal') throw new TuttiError('JOB_TERMINAL', `The job has ended as ${job?.status}`)
+  if (verdict === 'invalid_decision') {
+    const known = job?.waiting?.kind === 'approval' ? Object.keys(job.waiting.on).filter((each) => each !== 'timeout') : []
+    throw new TuttiError('INVALID_DECISION', `Invalid decision for this job; it takes ${known.join(', ')}`, { path: 'body.decision' })
+  }
+  if (verdict === 'not_waiting') throw new TuttiError('JOB_NOT_WAITING', 'Job is not in a state that can be approved')
+  throw new TuttiError('JOB_NOT_FOUND', 'Job not found')
+}
