@@ -1,0 +1,127 @@
+/** Tasks in the hands of workers: leasing, prolonging, giving back. */
+import type { LeasedTask, LostLease, TaskRequest } from '@tutti/engine'
+import type { Pool } from 'pg'
+import { listSeparator, type TaskBody } from './commit.ts'
+
+interface TaskRow {
+  poll: number
+  id: string
+  skill: string
+  priority: number
+  concurrency_key: string | null
+  timeout_ms: string | null
+  token: string
+  expires_at: string
+  deadline_at: string | null
+  attempt: number
+  visible_at: string
+  body: string
+  worker: string
+}
+
+/** The best tasks for each poll, in one round trip. */
+export const leaseTasks = async (pool: Pool, requests: TaskRequest[]): Promise<LeasedTask[][]> => {
+  const { rows } = await pool.query<TaskRow>({
+    name: 'lease_tasks',
+    text: 'SELECT * FROM tutti.lease_tasks($1, $2, $3, $4)',
+    values: [
+      requests.map((request) => request.worker),
+      requests.map((request) => request.skills.join(listSeparator)),
+      requests.map((request) => request.max),
+      requests.map((request) => request.leaseMs),
+    ],
+  })
+  const answers: LeasedTask[][] = requests.map(() => [])
+  for (const row of rows) answers[row.poll - 1]?.push(leaseOf(row))
+  return answers
+}
+
+const leaseOf = (row: TaskRow): LeasedTask => {
+  const body = JSON.parse(row.body) as TaskBody
+  return {
+    task: {
+      id: row.id,
+      ...body,
+      skill: row.skill,
+      priority: row.priority,
+      attempt: row.attempt,
+      timeoutMs: row.timeout_ms === null ? null : Number(row.timeout_ms),
+      concurrencyKey: row.concurrency_key,
+      visibleAt: Number(row.visible_at),
+    },
+    worker: row.worker,
+    token: row.token,
+    expiresAt: Number(row.expires_at),
+    deadlineAt: row.deadline_at === null ? null : Number(row.deadline_at),
+  }
+}
+
+export const renew = async (
+  pool: Pool,
+  { worker, taskIds, leaseMs }: { worker: string; taskIds?: string[]; leaseMs: number },
+): Promise<string[]> => {
+  const { rows } = await pool.query<{ id: string }>({
+    name: 'renew',
+    text: `UPDATE tutti.tasks SET expires_at = greatest(expires_at, least(tutti.now_ms() + $3::bigint, deadline_at))
+           WHERE state = 'leased' AND worker = $1 AND ($2::text[] IS NULL OR id = ANY ($2)) RETURNING id`,
+    values: [worker, taskIds ?? null, leaseMs],
+  })
+  return rows.map((row) => row.id)
+}
+
+export const held = async (pool: Pool, worker: string, taskId: string): Promise<string | undefined> => {
+  const { rows } = await pool.query<{ token: string }>(
+    `SELECT token FROM tutti.tasks WHERE id = $1 AND worker = $2 AND state = 'leased'`,
+    [taskId, worker],
+  )
+  return rows[0]?.token
+}
+
+export const release = async (pool: Pool, leases: [taskId: string, token: string][]): Promise<void> => {
+  await pool.query(
+    `WITH freed AS (
+       UPDATE tutti.tasks t SET state = 'queued', worker = NULL, token = NULL, expires_at = NULL, deadline_at = NULL
+       FROM unnest($1::text[], $2::text[]) AS r (id, token) WHERE t.id = r.id AND t.token = r.token AND t.state = 'leased'
+       RETURNING t.skill)
+     SELECT tutti.tell((SELECT array_agg(skill) FROM freed), NULL, NULL, NULL)`,
+    [leases.map(([taskId]) => taskId), leases.map(([, token]) => token)],
+  )
+}
+
+export const expireLeases = async (pool: Pool, worker: string): Promise<void> => {
+  await pool.query(
+    `WITH ended AS (UPDATE tutti.tasks SET expires_at = tutti.now_ms() WHERE worker = $1 AND state = 'leased' RETURNING 1)
+     SELECT tutti.tell(NULL, NULL, NULL, tutti.now_ms()) WHERE EXISTS (SELECT FROM ended)`,
+    [worker],
+  )
+}
+
+interface LostRow {
+  id: string
+  job_id: string
+  attempt: number
+  token: string
+  worker: string
+  timed_out: boolean
+}
+
+/** Leases that ended without an answer. They are moved on by `leaseMs`, so that other instances keep off meanwhile. */
+export const leaseLost = async (pool: Pool, limit: number, leaseMs: number): Promise<LostLease[]> => {
+  const { rows } = await pool.query<LostRow>({
+    name: 'lease_lost',
+    text: `UPDATE tutti.tasks t SET expires_at = tutti.now_ms() + $2::bigint
+           FROM (SELECT id FROM tutti.tasks WHERE state = 'leased' AND expires_at <= tutti.now_ms()
+                 ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+           WHERE t.id = due.id
+           RETURNING t.id, t.job_id, t.attempt, t.token, t.worker, coalesce(t.deadline_at <= tutti.now_ms(), false) AS timed_out`,
+    values: [limit, leaseMs],
+  })
+  return rows.map((row) => ({
+    jobId: row.job_id,
+    taskId: row.id,
+    attempt: row.attempt,
+    token: row.token,
+    worker: row.worker,
+    reason: row.timed_out ? 'timed_out' : 'lease_expired',
+  }))
+}

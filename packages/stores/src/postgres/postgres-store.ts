@@ -1,0 +1,76 @@
+/** The Store on PostgreSQL 14 or newer. One round trip per operation; one SQL operation per function. */
+import type { Store, Wakeup } from '@tutti/engine'
+import pg from 'pg'
+import { createDatabaseClock } from './clock.ts'
+import { commit } from './commit.ts'
+import { expireLeases, held, leaseLost, leaseTasks, release, renew } from './hand-out.ts'
+import { leaseJobs, listJobs, readEvents, readJobs } from './jobs.ts'
+import { listen } from './listen.ts'
+import { migrate } from './migrate.ts'
+import { dropTimers, leaseTimers, nextDue } from './timers.ts'
+import { listWorkers, putWorker, readWorker } from './workers.ts'
+
+export interface PostgresStoreOptions {
+  connectionString: string
+  /** Connections for operations; one more listens for news. */
+  maxConnections?: number
+  /** Told of lost connections, which come back by themselves. */
+  onError?: (error: unknown) => void
+}
+
+/**
+ * Connects, migrates, and listens for news.
+ * @throws SchemaVersionError when the database belongs to a newer version
+ */
+export const createPostgresStore = async (options: PostgresStoreOptions): Promise<Store> => {
+  const { connectionString, maxConnections = 8, onError = () => {} } = options
+  const pool = new pg.Pool({ connectionString, max: maxConnections, keepAlive: true })
+  // Without a listener the loss of an idle connection would end the process.
+  pool.on('error', onError)
+  await migrate(pool, { schema: 'tutti', folder: new URL('./migrations/', import.meta.url) })
+  const clock = await createDatabaseClock(pool)
+  const listeners = new Set<(wakeup: Wakeup) => void>()
+  const tell = (wakeup: Wakeup): void => {
+    for (const listener of listeners) listener(wakeup)
+  }
+  const listener = await listen({
+    connectionString,
+    channel: 'tutti',
+    onMessage: (payload) => tell(JSON.parse(payload) as Wakeup),
+    onGap: () => tell({ resync: true }),
+    onError,
+  })
+
+  return {
+    now: clock.now,
+    commit: (changes) => commit(pool, changes),
+    job: (ids) => readJobs(pool, ids),
+    jobs: (query) => listJobs(pool, query),
+    events: (jobId, since, limit) => readEvents(pool, jobId, since, limit),
+    leaseJobs: (request) => leaseJobs(pool, request),
+    leaseTasks: (requests) => leaseTasks(pool, requests),
+    leaseTimers: async ({ limit, leaseMs }) => {
+      const [timers, lost] = await Promise.all([leaseTimers(pool, limit, leaseMs), leaseLost(pool, limit, leaseMs)])
+      return { timers, lost }
+    },
+    nextDue: () => nextDue(pool),
+    renew: (request) => renew(pool, request),
+    held: (worker, taskId) => held(pool, worker, taskId),
+    release: (leases) => release(pool, leases),
+    expireLeases: (worker) => expireLeases(pool, worker),
+    dropTimers: (ids) => dropTimers(pool, ids),
+    putWorker: (worker) => putWorker(pool, worker),
+    worker: (id) => readWorker(pool, id),
+    workers: () => listWorkers(pool),
+    subscribe: (each) => {
+      listeners.add(each)
+      return () => listeners.delete(each)
+    },
+    close: async () => {
+      listeners.clear()
+      clock.stop()
+      await listener.stop()
+      await pool.end()
+    },
+  }
+}
