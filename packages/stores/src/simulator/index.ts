@@ -1,0 +1,2 @@
+export { BrokenPromise } from './audit.ts'
+export { type SimulationResult, simulate } from './simulate.ts'
