@@ -1,0 +1,26 @@
+export { type ClientDirectory, type ClientDirectoryOptions, clientDirectory } from './access/clientDirectory.ts'
+export { hashToken } from './access/tokens.ts'
+export {
+  type WorkerDirectory,
+  type WorkerDirectoryOptions,
+  type WorkerVerdict,
+  workerDirectory,
+} from './access/workerDirectory.ts'
+export { ConfigError, type Fault, formatFaults } from './fault.ts'
+export { type LoadedOrchestrator, loadBackend, loadManager, loadOrchestrator } from './load.ts'
+export { type BackendConfig, backendVariables } from './processes/backend.ts'
+export { type ManagerConfig, managerVariables } from './processes/manager.ts'
+export { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
+export { type Client, type ClientRole, type ClientsResult, readClients } from './toml/clients.ts'
+export type { TomlSource } from './toml/readToml.ts'
+export { readWorkers, type WorkerEntry, type WorkersResult } from './toml/workers.ts'
+export { type EnvironmentResult, loadEnvironment, readEnvironment } from './variables/readEnvironment.ts'
+export {
+  type Computed,
+  type ConfigOf,
+  describeVariables,
+  type Environment,
+  type Variable,
+  type VariableRow,
+  type VariableTable,
+} from './variables/variable.ts'

@@ -1,0 +1,71 @@
+import {
+  folder,
+  headerToken,
+  host,
+  httpUrl,
+  identifier,
+  integer,
+  port,
+  postgresUrl,
+  text,
+} from '../variables/schemas.ts'
+import type { ConfigOf, VariableTable } from '../variables/variable.ts'
+import { engineVariables, modeVariables, workbenchLogVariables } from './shared.ts'
+
+export const backendVariables = {
+  ...modeVariables,
+  host: { name: 'HOST', default: '0.0.0.0', description: 'The address that the API listens on.', schema: host },
+  port: { name: 'PORT', default: '8000', description: 'The port that the API listens on.', schema: port },
+  databaseUrl: {
+    name: 'DATABASE_URL',
+    description: 'The PostgreSQL of sessions and runs.',
+    schema: postgresUrl,
+    secret: true,
+  },
+  internalApiToken: {
+    name: 'INTERNAL_API_TOKEN',
+    description: 'What the executor manager proves itself with; the same value on both sides.',
+    schema: headerToken,
+    secret: true,
+  },
+  secretKey: {
+    name: 'SECRET_KEY',
+    description: 'Signs links and log-ins. Changing it makes all of them invalid.',
+    schema: text,
+    secret: true,
+  },
+  singleUserId: {
+    name: 'SINGLE_USER_ID',
+    default: 'default',
+    description: 'The user that everything belongs to while there is no log-in.',
+    schema: identifier,
+  },
+  maxUploadSizeMb: {
+    name: 'MAX_UPLOAD_SIZE_MB',
+    default: '100',
+    description: 'The largest upload, in megabytes.',
+    schema: integer(1),
+  },
+  objectsDir: {
+    name: 'OBJECTS_DIR',
+    default: '.tutti/objects',
+    description: 'Folder of stored files; the executor manager must see the same one.',
+    schema: folder,
+  },
+  s3PresignExpires: {
+    name: 'S3_PRESIGN_EXPIRES',
+    default: '300',
+    description: 'How many seconds a presigned link works; at most 7 days, as with S3.',
+    schema: integer(1, 604_800),
+  },
+  backendPublicUrl: {
+    name: 'BACKEND_PUBLIC_URL',
+    default: { text: 'http://localhost:PORT', value: (env) => `http://localhost:${env.PORT || '8000'}` },
+    description: 'The address under which browsers reach this backend; presigned links start with it.',
+    schema: httpUrl,
+  },
+  ...engineVariables,
+  ...workbenchLogVariables,
+} satisfies VariableTable
+
+export type BackendConfig = ConfigOf<typeof backendVariables>

@@ -1,0 +1,167 @@
+import {
+  choice,
+  flag,
+  folder,
+  folderList,
+  headerToken,
+  host,
+  httpUrl,
+  identifier,
+  integer,
+  port,
+  seconds,
+  text,
+} from '../variables/schemas.ts'
+import type { ConfigOf, VariableTable } from '../variables/variable.ts'
+import { machineName, modeVariables, workbenchLogVariables } from './shared.ts'
+
+const modelVariables = {
+  anthropicAuthToken: {
+    name: 'ANTHROPIC_AUTH_TOKEN',
+    default: '',
+    description: 'Token for the model provider, sent as a bearer token. It never enters a sandbox.',
+    schema: headerToken,
+    secret: true,
+  },
+  anthropicApiKey: {
+    name: 'ANTHROPIC_API_KEY',
+    default: '',
+    description: 'API key for the model provider, used when ANTHROPIC_AUTH_TOKEN is empty. It never enters a sandbox.',
+    schema: headerToken,
+    secret: true,
+  },
+  anthropicBaseUrl: {
+    name: 'ANTHROPIC_BASE_URL',
+    default: 'https://api.anthropic.com',
+    description: 'Address of the model provider or of a gateway.',
+    schema: httpUrl,
+  },
+  defaultModel: {
+    name: 'DEFAULT_MODEL',
+    default: 'claude-sonnet-4-20250514',
+    description: 'The model of runs that name none.',
+    schema: text,
+  },
+} satisfies VariableTable
+
+const pullVariables = {
+  taskPullEnabled: {
+    name: 'TASK_PULL_ENABLED',
+    default: 'true',
+    description: 'Whether this manager takes runs from the queue.',
+    schema: flag,
+  },
+  maxConcurrentTasks: {
+    name: 'MAX_CONCURRENT_TASKS',
+    default: '5',
+    description: 'How many runs this manager works on at a time.',
+    schema: integer(1),
+  },
+  taskPullIntervalSeconds: {
+    name: 'TASK_PULL_INTERVAL_SECONDS',
+    default: '2',
+    description: 'The pause after an attempt to take runs that failed.',
+    schema: seconds,
+  },
+  taskClaimLeaseSeconds: {
+    name: 'TASK_CLAIM_LEASE_SECONDS',
+    default: '180',
+    description: 'How long a claimed run stays this manager’s without a renewal; must cover staging and start.',
+    schema: seconds,
+  },
+  runTimeoutSeconds: {
+    name: 'RUN_TIMEOUT_SECONDS',
+    default: '3600',
+    description: 'The longest time of one run; then it is stopped.',
+    schema: seconds,
+  },
+} satisfies VariableTable
+
+const sandboxVariables = {
+  sandbox: {
+    name: 'SANDBOX',
+    default: 'bubblewrap',
+    description: 'What contains an agent. none contains nothing and is for development only.',
+    schema: choice(['bubblewrap', 'none']),
+  },
+  sandboxMemoryMb: {
+    name: 'SANDBOX_MEMORY_MB',
+    default: '2048',
+    description: 'Memory of one sandbox, in megabytes.',
+    schema: integer(1),
+  },
+  sandboxProcesses: {
+    name: 'SANDBOX_PROCESSES',
+    default: '256',
+    description: 'Processes and threads of one sandbox.',
+    schema: integer(1),
+  },
+  sandboxDiskMb: {
+    name: 'SANDBOX_DISK_MB',
+    default: '4096',
+    description: 'Disk of one sandbox, in megabytes.',
+    schema: integer(1),
+  },
+} satisfies VariableTable
+
+const workspaceVariables = {
+  workspaceRoot: {
+    name: 'WORKSPACE_ROOT',
+    description: 'Folder on the host that holds the workspaces of sessions.',
+    schema: folder,
+  },
+  stagingRoots: {
+    name: 'STAGING_ROOTS',
+    default: '',
+    description: 'Host folders that a session may ask to have copied into its workspace. Empty: none.',
+    schema: folderList,
+  },
+  objectsDir: {
+    name: 'OBJECTS_DIR',
+    default: '.tutti/objects',
+    description: 'Folder of stored files; the backend must see the same one.',
+    schema: folder,
+  },
+  workspaceIgnoreDotFiles: {
+    name: 'WORKSPACE_IGNORE_DOT_FILES',
+    default: 'true',
+    description: 'Whether files and folders that start with a dot are left out of exports.',
+    schema: flag,
+  },
+} satisfies VariableTable
+
+export const managerVariables = {
+  ...modeVariables,
+  managerHost: {
+    name: 'MANAGER_HOST',
+    default: '127.0.0.1',
+    description: 'The address that the health endpoint listens on.',
+    schema: host,
+  },
+  managerPort: {
+    name: 'MANAGER_PORT',
+    default: '8001',
+    description: 'The port that the health endpoint listens on.',
+    schema: port,
+  },
+  backendUrl: { name: 'BACKEND_URL', description: 'The address of the backend.', schema: httpUrl },
+  internalApiToken: {
+    name: 'INTERNAL_API_TOKEN',
+    description: 'What this manager proves itself with to the backend; the same value on both sides.',
+    schema: headerToken,
+    secret: true,
+  },
+  workerId: {
+    name: 'WORKER_ID',
+    default: machineName,
+    description: 'Tells this manager from the others; it must be unique among them.',
+    schema: identifier,
+  },
+  ...modelVariables,
+  ...pullVariables,
+  ...sandboxVariables,
+  ...workspaceVariables,
+  ...workbenchLogVariables,
+} satisfies VariableTable
+
+export type ManagerConfig = ConfigOf<typeof managerVariables>

@@ -1,0 +1,114 @@
+/** Variables that several processes read. Spread into their tables. */
+import { hostname } from 'node:os'
+import { choice, flag, identifier, integer, seconds, timeZone } from '../variables/schemas.ts'
+import type { Computed, VariableTable } from '../variables/variable.ts'
+
+const logLevels = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const
+
+export const machineName: Computed = { text: 'hostname', value: () => hostname() }
+
+export const modeVariables = {
+  tuttiEnv: {
+    name: 'TUTTI_ENV',
+    default: 'production',
+    description: 'In development, placeholder secrets are accepted.',
+    schema: choice(['development', 'production']),
+  },
+} satisfies VariableTable
+
+const logFormat = {
+  name: 'LOG_FORMAT',
+  default: 'json',
+  description: 'How log lines are written: for machines or for people.',
+  schema: choice(['text', 'json']),
+}
+
+const zone = {
+  name: 'TZ',
+  default: 'UTC',
+  description: 'Time zone of schedules, log timestamps and history output.',
+  schema: timeZone,
+}
+
+/** The orchestrator's logging. */
+export const logVariables = {
+  tz: zone,
+  logLevel: {
+    name: 'LOG_LEVEL',
+    default: 'INFO',
+    description: 'The least important level that is written.',
+    schema: choice(logLevels),
+  },
+  logFormat,
+} satisfies VariableTable
+
+/** The workbench's logging: here DEBUG moves the default of LOG_LEVEL. */
+export const workbenchLogVariables = {
+  tz: zone,
+  debug: {
+    name: 'DEBUG',
+    default: 'false',
+    description: 'Development aids; also makes DEBUG the default of LOG_LEVEL.',
+    schema: flag,
+  },
+  logLevel: {
+    ...logVariables.logLevel,
+    default: {
+      text: 'INFO, or DEBUG when DEBUG is on',
+      value: (env) => (env.DEBUG && flag.safeParse(env.DEBUG).data ? 'DEBUG' : 'INFO'),
+    },
+  },
+  logFormat,
+} satisfies VariableTable
+
+/** Read by every process that runs the engine. */
+export const engineVariables = {
+  instanceId: {
+    name: 'INSTANCE_ID',
+    default: machineName,
+    description: 'Tells this instance from the others that share a store; it must be unique among them.',
+    schema: identifier,
+  },
+  workerTimeoutSeconds: {
+    name: 'WORKER_TIMEOUT_SECONDS',
+    default: '300',
+    description: 'The longest time a worker may take over a task.',
+    schema: seconds,
+  },
+  workerPollTimeoutSeconds: {
+    name: 'WORKER_POLL_TIMEOUT_SECONDS',
+    default: '30',
+    description: 'How long a worker’s request for tasks stays open when there is none.',
+    schema: seconds,
+  },
+  workerHealthCheckIntervalSeconds: {
+    name: 'WORKER_HEALTH_CHECK_INTERVAL_SECONDS',
+    default: '60',
+    description: 'How often a worker renews its registration; it counts as gone after twice this time.',
+    schema: seconds,
+  },
+  jobMaxRetries: {
+    name: 'JOB_MAX_RETRIES',
+    default: '3',
+    description: 'How often a task that failed for a passing reason is tried again.',
+    schema: integer(0, 1000),
+  },
+  watcherIntervalSeconds: {
+    name: 'WATCHER_INTERVAL_SECONDS',
+    default: '20',
+    description: 'How often the safety net looks for jobs past their deadline.',
+    schema: seconds,
+  },
+  executorMaxConcurrentJobs: {
+    name: 'EXECUTOR_MAX_CONCURRENT_JOBS',
+    default: '100',
+    description: 'How many job handlers one instance runs at a time.',
+    schema: integer(1),
+  },
+  maxTransitionsPerJob: {
+    name: 'MAX_TRANSITIONS_PER_JOB',
+    default: '100',
+    description: 'A job that changes state more often than this is stopped: its blueprint goes round in circles.',
+    schema: integer(1),
+  },
+} satisfies VariableTable

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest'
+import { type Client, clientDirectory, hashToken, type WorkerEntry, workerDirectory } from '../src/index.ts'
+
+const client = (id: string, token: string): Client => ({
+  id,
+  tokenHash: hashToken(token),
+  plan: null,
+  role: 'client',
+  monthlyAttempts: null,
+  params: {},
+})
+const worker = (id: string, token: string): WorkerEntry => ({ id, tokenHash: hashToken(token), description: '' })
+
+describe('clients', () => {
+  it('are found by token, wherever they stand', () => {
+    const directory = clientDirectory({ clients: [client('a', '1'), client('b', '2'), client('c', '3')] })
+    expect(['1', '2', '3'].map((token) => directory.authenticate(token)?.id)).toEqual(['a', 'b', 'c'])
+  })
+
+  it.each([undefined, null, '', 'other', hashToken('1')])('are not found by %s', (token) => {
+    expect(clientDirectory({ clients: [client('a', '1')] }).authenticate(token)).toBeNull()
+  })
+
+  it('fall back to CLIENT_TOKEN without a file only', () => {
+    expect(clientDirectory({ clients: null, fallbackToken: 'f' }).authenticate('f')).toMatchObject({
+      id: 'default',
+      role: 'operator',
+    })
+    expect(clientDirectory({ clients: [client('a', '1')], fallbackToken: 'f' }).authenticate('f')).toBeNull()
+    expect(clientDirectory({ clients: [], fallbackToken: 'f' }).authenticate('f')).toBeNull()
+  })
+
+  it('can’t come in with an empty token when the fall-back is switched off', () => {
+    expect(clientDirectory({ clients: null, fallbackToken: '' }).authenticate('')).toBeNull()
+    expect(clientDirectory({ clients: [client('a', '')] }).authenticate('')).toBeNull()
+  })
+
+  it('are revoked when a file that was read again no longer has them', () => {
+    const directory = clientDirectory({ clients: [client('a', '1')] })
+    directory.replace([client('b', '2')])
+    expect(directory.authenticate('1')).toBeNull()
+    expect(directory.authenticate('2')?.id).toBe('b')
+  })
+})
+
+describe('workers', () => {
+  const directory = workerDirectory({ workers: [worker('gpu', 'g'), worker('cpu', 'c')], globalToken: 'all' })
+
+  it.each([
+    ['its own token', 'gpu', 'g', 'accepted'],
+    ['the global token, without an entry', 'other', 'all', 'accepted'],
+    ['the global token, in spite of an entry', 'gpu', 'all', 'mismatch'],
+    ['the token of another worker', 'gpu', 'c', 'mismatch'],
+    ['a token of its own under a foreign id', 'other', 'g', 'mismatch'],
+    ['an unknown token', 'gpu', 'x', 'refused'],
+    ['no token', 'other', '', 'refused'],
+  ] as const)('with %s', (_name, id, token, verdict) => {
+    expect(directory.authenticate(id, token)).toBe(verdict)
+  })
+
+  it('without an entry are refused when the global token is switched off', () => {
+    expect(workerDirectory({ workers: null, globalToken: '' }).authenticate('a', '')).toBe('refused')
+    expect(workerDirectory({ workers: null }).authenticate('a', 'secure-worker-token')).toBe('refused')
+  })
+
+  it('are revoked by a reload', () => {
+    const reloaded = workerDirectory({ workers: [worker('gpu', 'g')] })
+    reloaded.replace([worker('gpu', 'new')])
+    expect(reloaded.authenticate('gpu', 'g')).toBe('refused')
+    expect(reloaded.authenticate('gpu', 'new')).toBe('accepted')
+  })
+})
