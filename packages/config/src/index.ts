@@ -1,20 +1,20 @@
-export { type ClientDirectory, type ClientDirectoryOptions, clientDirectory } from './access/clientDirectory.ts'
+export { type ClientDirectory, type ClientDirectoryOptions, clientDirectory } from './access/client-directory.ts'
 export { hashToken } from './access/tokens.ts'
 export {
   type WorkerDirectory,
   type WorkerDirectoryOptions,
   type WorkerVerdict,
   workerDirectory,
-} from './access/workerDirectory.ts'
+} from './access/worker-directory.ts'
 export { ConfigError, type Fault, formatFaults } from './fault.ts'
 export { type LoadedOrchestrator, loadBackend, loadManager, loadOrchestrator } from './load.ts'
 export { type BackendConfig, backendVariables } from './processes/backend.ts'
 export { type ManagerConfig, managerVariables } from './processes/manager.ts'
 export { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
 export { type Client, type ClientRole, type ClientsResult, readClients } from './toml/clients.ts'
-export type { TomlSource } from './toml/readToml.ts'
+export type { TomlSource } from './toml/read-toml.ts'
 export { readWorkers, type WorkerEntry, type WorkersResult } from './toml/workers.ts'
-export { type EnvironmentResult, loadEnvironment, readEnvironment } from './variables/readEnvironment.ts'
+export { type EnvironmentResult, loadEnvironment, readEnvironment } from './variables/read-environment.ts'
 export {
   type Computed,
   type ConfigOf,

@@ -6,7 +6,7 @@ import { type ManagerConfig, managerVariables } from './processes/manager.ts'
 import { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
 import { type Client, readClients } from './toml/clients.ts'
 import { readWorkers, type WorkerEntry } from './toml/workers.ts'
-import { loadEnvironment, readEnvironment } from './variables/readEnvironment.ts'
+import { loadEnvironment, readEnvironment } from './variables/read-environment.ts'
 import type { Environment } from './variables/variable.ts'
 
 export interface LoadedOrchestrator {

@@ -1,14 +1,14 @@
 export { ObjectStoreError, type ObjectStoreErrorCode } from './errors.ts'
-export { handleObjectRequest, type ObjectRequestDeps } from './http/handleObjectRequest.ts'
+export { handleObjectRequest, type ObjectRequestDeps } from './http/handle-object-request.ts'
 export type { ObjectFault, ObjectRequest, ObjectResponse } from './http/response.ts'
-export { type ServedObject, serveObject } from './http/serveObject.ts'
+export { type ServedObject, serveObject } from './http/serve-object.ts'
 export { checkKey } from './keys.ts'
 export {
   createLocalObjects,
   type LocalObjects,
   type LocalObjectsDeps,
   type LocalObjectsOptions,
-} from './local/createLocalObjects.ts'
+} from './local/create-local-objects.ts'
 export type {
   ByteRange,
   GetOptions,

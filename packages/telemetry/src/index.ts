@@ -1,2 +1,2 @@
-export { createLogger, type LoggerDeps, type LoggerOptions, type LogLevel } from './createLogger.ts'
+export { createLogger, type LoggerDeps, type LoggerOptions, type LogLevel } from './create-logger.ts'
 export { type LogFields, type Logger, type LogMethod, silentLogger } from './logger.ts'

@@ -1,6 +1,6 @@
 import type { TomlValue } from 'smol-toml'
 import type { Fault } from '../fault.ts'
-import type { TomlSource } from './readToml.ts'
+import type { TomlSource } from './read-toml.ts'
 import { readSections, type Section } from './sections.ts'
 
 export type ClientRole = 'client' | 'operator' | 'admin'

@@ -3,7 +3,7 @@ import type { TomlTable, TomlValue } from 'smol-toml'
 import { hashToken } from '../access/tokens.ts'
 import type { Fault } from '../fault.ts'
 import { headerToken } from '../variables/schemas.ts'
-import { readToml, type TomlDocument, type TomlSource } from './readToml.ts'
+import { readToml, type TomlDocument, type TomlSource } from './read-toml.ts'
 
 export interface Section {
   id: string

@@ -1,5 +1,5 @@
 import type { Fault } from '../fault.ts'
-import type { TomlSource } from './readToml.ts'
+import type { TomlSource } from './read-toml.ts'
 import { readSections } from './sections.ts'
 
 /** One section of workers.toml. The token itself is not kept. */

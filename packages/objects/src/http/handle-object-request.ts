@@ -1,8 +1,8 @@
 import type { ObjectStore } from '../port.ts'
 import type { PresignVerdict } from '../presign.ts'
-import { receiveObject } from './receiveObject.ts'
+import { receiveObject } from './receive-object.ts'
 import { faultResponse, type ObjectRequest, type ObjectResponse } from './response.ts'
-import { serveObject } from './serveObject.ts'
+import { serveObject } from './serve-object.ts'
 
 export interface ObjectRequestDeps {
   store: Pick<ObjectStore, 'get' | 'head' | 'put'>
