@@ -1,0 +1,62 @@
+/**
+ * The process inside the sandbox: fetches turns from the relay, runs them with the agent runtime, sends back what
+ * happens. Only light modules are loaded before the first request for work: a cold run waits for it.
+ */
+import { join } from 'node:path'
+import { takeEnvironment } from './environment.ts'
+import { exitCode } from './exit.ts'
+import { log } from './log.ts'
+import { createRelay } from './relay.ts'
+
+const run = async (): Promise<number> => {
+  const environment = takeEnvironment(process.env)
+  const workspace = environment.WORKSPACE_PATH
+  const address = { socketPath: environment.TUTTI_RELAY_SOCKET, token: environment.TUTTI_RELAY_TOKEN }
+
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // The second time nobody waits for what is still to be handed over.
+      if (stop.signal.aborted) process.exit(exitCode.failed)
+      stop.abort()
+    })
+  }
+
+  const relay = createRelay(address)
+  const asked = Promise.withResolvers<void>()
+  const first = relay.nextTurn(stop.signal, asked.resolve)
+  // Awaited in `serve`; until then a stop must not count as an unhandled fault.
+  first.catch(() => {})
+  // Loading blocks the process: begun before the request has left, it would hold the request back by a tenth of a second.
+  await asked.promise
+
+  const [{ createClaudeRuntime }, { createForwarder }, { serve }] = await Promise.all([
+    import('@tutti/agents'),
+    import('./forwarder.ts'),
+    import('./serve.ts'),
+  ])
+  const forwarder = await createForwarder(address)
+  const runtime = createClaudeRuntime({
+    executable: environment.TUTTI_CLAUDE_EXECUTABLE,
+    baseUrl: forwarder.url,
+    authToken: forwarder.token,
+    cwd: workspace,
+    configDir: join(workspace, '.tutti', 'claude'),
+    env: { ...process.env, HOME: process.env.HOME ?? workspace },
+  })
+  await runtime.prepare()
+  try {
+    return await serve(first, { relay, runtime, stop: stop.signal })
+  } finally {
+    relay.close()
+    forwarder.close()
+  }
+}
+
+run().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    log('error', 'the executor failed', { error: error instanceof Error ? error.message : String(error) })
+    process.exit(exitCode.failed)
+  },
+)

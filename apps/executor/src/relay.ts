@@ -1,0 +1,137 @@
+/**
+ * The executor's side of the relay: HTTP over the Unix socket that leads out of the sandbox.
+ * Nothing here gives up while the relay cannot be reached: the manager may be restarting, and a turn that ended then
+ * would be lost although its sandbox is healthy.
+ */
+import { Agent, request as httpRequest } from 'node:http'
+import type { EventBatch } from '@tutti/contracts'
+import { backOff } from './backoff.ts'
+
+export interface RelayAddress {
+  socketPath: string
+  token: string
+}
+
+/** `refused`: the token is not valid (any more), or the relay does not accept what this executor says. */
+export type Refused = { kind: 'refused'; status: number }
+
+export type NextTurn = { kind: 'turn'; turn: unknown } | { kind: 'none' } | { kind: 'gone' } | Refused
+export type Sent = { kind: 'received'; upTo: number } | { kind: 'replaced' } | Refused
+
+export interface Relay {
+  /**
+   * Asks for a turn once; waits out an unreachable relay. Rejects only when the signal aborts.
+   * `asked` is called as soon as the first request is on its way, or has failed.
+   */
+  nextTurn(signal: AbortSignal, asked?: () => void): Promise<NextTurn>
+  /** Hands over a batch; waits out an unreachable relay, so that the batch may arrive twice. */
+  send(batch: EventBatch): Promise<Sent>
+  close(): void
+}
+
+interface Answer {
+  status: number
+  body: string
+}
+
+/** Longer than the relay's long poll of about 20 s; a connection that is silent for longer is dead. */
+const silenceMs = 60_000
+
+const never = new AbortController().signal
+
+const temporary = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
+
+const parsed = (body: string): unknown => {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
+}
+
+const receivedUpTo = (body: string): number | undefined => {
+  const value = parsed(body)
+  const received = typeof value === 'object' && value !== null && 'received' in value ? value.received : undefined
+  return typeof received === 'number' ? received : undefined
+}
+
+/** Speaks to the relay at an address. */
+export const createRelay = ({ socketPath, token }: RelayAddress): Relay => {
+  const agent = new Agent({ keepAlive: true })
+
+  const once = (
+    method: string,
+    path: string,
+    body: string | undefined,
+    signal: AbortSignal,
+    sent?: () => void,
+  ): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      const headers = {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+      }
+      const outgoing = httpRequest({ agent, socketPath, method, path, headers, signal, timeout: silenceMs })
+      outgoing.on('timeout', () => outgoing.destroy(new Error('the relay is silent')))
+      outgoing.on('error', reject)
+      if (sent !== undefined) outgoing.on('finish', sent).on('close', sent)
+      outgoing.on('response', (incoming) => {
+        const chunks: Buffer[] = []
+        incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+        incoming.on('error', reject)
+        incoming.on('close', () => {
+          // An answer that broke off is no answer: half a receipt would let events be forgotten that nobody has.
+          if (!incoming.complete) reject(new Error('the answer broke off'))
+          else resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') })
+        })
+      })
+      outgoing.end(body)
+    })
+
+  const persistently = async <Result>(
+    ask: () => Promise<Answer>,
+    understand: (answer: Answer) => Result | undefined,
+    signal: AbortSignal,
+  ): Promise<Result> => {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const understood = understand(await ask())
+        if (understood !== undefined) return understood
+      } catch (error) {
+        if (signal.aborted) throw error
+      }
+      await backOff(attempt, signal)
+    }
+  }
+
+  const understandTurn = ({ status, body }: Answer): NextTurn | undefined => {
+    if (status === 200) {
+      const turn = parsed(body)
+      return turn === undefined ? undefined : { kind: 'turn', turn }
+    }
+    if (status === 204) return { kind: 'none' }
+    if (status === 410 || status === 409) return { kind: 'gone' }
+    return temporary(status) ? undefined : { kind: 'refused', status }
+  }
+
+  const understandReceipt = ({ status, body }: Answer): Sent | undefined => {
+    if (status === 200) {
+      const upTo = receivedUpTo(body)
+      return upTo === undefined ? undefined : { kind: 'received', upTo }
+    }
+    if (status === 409 || status === 410) return { kind: 'replaced' }
+    return temporary(status) ? undefined : { kind: 'refused', status }
+  }
+
+  return {
+    nextTurn: (signal, asked) =>
+      persistently(() => once('GET', '/v1/turns/next', undefined, signal, asked), understandTurn, signal),
+    send: (batch) => {
+      const body = JSON.stringify(batch)
+      return persistently(() => once('POST', '/v1/events', body, never), understandReceipt, never)
+    },
+    close: () => agent.destroy(),
+  }
+}

@@ -1,0 +1,193 @@
+/** The manager's side of the relay, as small as a test needs it: it keeps what it receives and fails when told to. */
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type AgentEvent, eventBatch, type NumberedAgentEvent, type Turn, turn as turnSchema } from '@tutti/contracts'
+
+export interface ModelCall {
+  path: string
+  authorization: string | undefined
+  apiKey: string | undefined
+}
+
+export interface FakeRelay {
+  socketPath: string
+  token: string
+  /** How many times an executor has asked for a turn. */
+  polls(): number
+  /** Hands a turn to the next poll. */
+  offer(turn: Turn): void
+  /** Answers 410 to polls from now on. */
+  endTurns(): void
+  /** Answers 409 to events from now on. */
+  replaceAttempt(): void
+  /** The next batches: kept, then the connection is cut, so that the executor must send them again. */
+  cutAfterReceiving(times: number): void
+  /** The next batches: cut before anything is read. */
+  cutBeforeReceiving(times: number): void
+  /** Events as a receiver holds them: by number, each once. */
+  received(run_id: string): NumberedAgentEvent[]
+  /** Nobody listens any more, and every connection is cut: as while the manager restarts. */
+  goAway(): Promise<void>
+  comeBack(): Promise<void>
+  /** Numbers in the order they arrived, repetitions included. */
+  arrivals: number[]
+  faults: string[]
+  modelCalls: ModelCall[]
+  /** Resolves with the first received event that matches. */
+  until(run_id: string, matches: (event: AgentEvent) => boolean): Promise<AgentEvent>
+  close(): Promise<void>
+}
+
+export const isTerminal = (event: AgentEvent): boolean => event.type === 'done' || event.type === 'error'
+
+const read = async (incoming: IncomingMessage): Promise<string> => {
+  let body = ''
+  for await (const chunk of incoming.setEncoding('utf8')) body += chunk
+  return body
+}
+
+export const createFakeRelay = async (socketPath: string, model: { url: string; key: string }): Promise<FakeRelay> => {
+  const token = `relay-${randomUUID()}`
+  const turns: Turn[] = []
+  const parked: ServerResponse[] = []
+  const held = new Map<string, NumberedAgentEvent[]>()
+  const arrivals: number[] = []
+  const faults: string[] = []
+  const modelCalls: ModelCall[] = []
+  const watchers = new Set<() => void>()
+  let polls = 0
+  let ended = false
+  let replaced = false
+  let cutsAfter = 0
+  let cutsBefore = 0
+
+  const handOver = (): void => {
+    while (parked.length > 0 && (turns.length > 0 || ended)) {
+      const response = parked.shift()
+      const next = turns.shift()
+      if (next === undefined) response?.writeHead(410).end()
+      else response?.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(turnSchema.parse(next)))
+    }
+  }
+
+  const takeEvents = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const batch = eventBatch.parse(JSON.parse(await read(incoming)))
+    if (replaced) {
+      response.writeHead(409).end()
+      return
+    }
+    const events = held.get(batch.run_id) ?? []
+    held.set(batch.run_id, events)
+    for (const event of batch.events) {
+      arrivals.push(event.n)
+      if (event.n === events.length + 1) events.push(event)
+      else if (event.n > events.length + 1) faults.push(`a gap before event ${event.n}`)
+    }
+    if (cutsAfter > 0) {
+      cutsAfter -= 1
+      response.destroy()
+    } else {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ received: events.length }))
+    }
+    for (const watcher of [...watchers]) watcher()
+  }
+
+  const forward = (incoming: IncomingMessage, response: ServerResponse): void => {
+    const path = (incoming.url ?? '').slice('/model'.length)
+    const { authorization, ...headers } = incoming.headers
+    modelCalls.push({ path, authorization, apiKey: headers['x-api-key']?.toString() })
+    const target = new URL(path, model.url)
+    const outgoing = httpRequest(target, {
+      method: incoming.method ?? 'GET',
+      headers: { ...headers, host: target.host, 'x-api-key': model.key },
+    })
+    outgoing.on('response', (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.pipe(response)
+    })
+    outgoing.on('error', () => response.destroy())
+    incoming.pipe(outgoing)
+  }
+
+  const server = createServer((incoming, response) => {
+    if (incoming.headers.authorization !== `Bearer ${token}`) {
+      faults.push(`a request to ${incoming.url} without the relay token`)
+      response.writeHead(401).end()
+    } else if (incoming.url === '/v1/turns/next') {
+      polls += 1
+      parked.push(response)
+      // A turn that is handed to a poll whose executor is gone would never run.
+      response.on('close', () => {
+        if (parked.includes(response)) parked.splice(parked.indexOf(response), 1)
+      })
+      handOver()
+    } else if (incoming.url === '/v1/events' && cutsBefore > 0) {
+      cutsBefore -= 1
+      incoming.socket.destroy()
+    } else if (incoming.url === '/v1/events') {
+      takeEvents(incoming, response).catch((error: unknown) => {
+        faults.push(String(error))
+        response.writeHead(400).end()
+      })
+    } else if (incoming.url?.startsWith('/model/')) {
+      forward(incoming, response)
+    } else {
+      faults.push(`a request to ${incoming.url}`)
+      response.writeHead(404).end()
+    }
+  })
+  const listen = async (): Promise<void> => {
+    server.listen(socketPath)
+    await once(server, 'listening')
+  }
+  const stop = async (): Promise<void> => {
+    if (!server.listening) return
+    const closed = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    await closed
+  }
+  await listen()
+
+  return {
+    socketPath,
+    token,
+    polls: () => polls,
+    offer: (turn) => {
+      turns.push(turn)
+      handOver()
+    },
+    endTurns: () => {
+      ended = true
+      handOver()
+    },
+    replaceAttempt: () => {
+      replaced = true
+    },
+    cutAfterReceiving: (times) => {
+      cutsAfter = times
+    },
+    cutBeforeReceiving: (times) => {
+      cutsBefore = times
+    },
+    received: (run_id) => held.get(run_id) ?? [],
+    arrivals,
+    faults,
+    modelCalls,
+    until: (run_id, matches) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const found = held.get(run_id)?.find(({ event }) => matches(event))
+          if (found === undefined) return
+          watchers.delete(look)
+          resolve(found.event)
+        }
+        watchers.add(look)
+        look()
+      }),
+    goAway: stop,
+    comeBack: listen,
+    close: stop,
+  }
+}

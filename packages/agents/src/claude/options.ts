@@ -1,0 +1,62 @@
+/** What the Claude Agent SDK is told for a turn. Pure, so that a test can read every promise off the result. */
+import type { Options } from '@anthropic-ai/claude-agent-sdk'
+import type { Turn } from '@tutti/contracts'
+import { decide, defaultTools } from './permissions.ts'
+
+export interface ClaudeRuntimeConfig {
+  /** The Claude Code executable. */
+  executable: string
+  /** Where the model provider is reached: inside a sandbox the loopback forwarder. */
+  baseUrl: string
+  /** What the provider (or the forwarder) wants to see. Inside a sandbox never a provider's key. */
+  authToken: string
+  /** The workspace. It must be the same path in every sandbox of a session, since the runtime files sessions under it. */
+  cwd: string
+  /** Where the runtime keeps its sessions. In the workspace, so that a later sandbox can resume them. */
+  configDir: string
+  /** The agent's environment, as its tools see it. */
+  env: Readonly<Record<string, string | undefined>>
+}
+
+/** Variables that would point the runtime at another provider, key or configuration than the ones given here. */
+const decidedHere = /^(ANTHROPIC_|CLAUDE|AWS_BEARER_TOKEN_BEDROCK|TUTTI_)/
+
+const environment = (config: ClaudeRuntimeConfig): Record<string, string | undefined> => ({
+  ...Object.fromEntries(Object.entries(config.env).filter(([key]) => !decidedHere.test(key))),
+  ANTHROPIC_BASE_URL: config.baseUrl,
+  ANTHROPIC_AUTH_TOKEN: config.authToken,
+  CLAUDE_CONFIG_DIR: config.configDir,
+  CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+  // The end of a turn is the end of its work: the workspace is exported then, and what still ran would be lost.
+  CLAUDE_CODE_DISABLE_BACKGROUND_TASKS: '1',
+  // One whole list per change (TodoWrite) instead of tasks with ids, which a reader would have to add up.
+  CLAUDE_CODE_ENABLE_TASKS: '0',
+  CLAUDE_CODE_ENABLE_TODO_TOOLS: '1',
+  // As root the runtime refuses to skip permissions unless it is told that a sandbox is around it.
+  IS_SANDBOX: '1',
+})
+
+export const sdkOptions = (turn: Turn, config: ClaudeRuntimeConfig): Options => ({
+  pathToClaudeCodeExecutable: config.executable,
+  cwd: config.cwd,
+  // The SDK replaces the process environment with this one; nothing is inherited.
+  env: environment(config),
+  model: turn.model,
+  includePartialMessages: true,
+  forwardSubagentText: true,
+  // The workspace's own settings belong to the work; a user's or a machine's would make two sandboxes differ.
+  settingSources: ['project'],
+  systemPrompt: {
+    type: 'preset',
+    preset: 'claude_code',
+    ...(turn.instructions === undefined ? {} : { append: turn.instructions }),
+  },
+  tools: [...(turn.tools ?? defaultTools)],
+  permissionMode: turn.permission_mode,
+  // In that mode the runtime asks nobody; being asked in vain would only make it warn.
+  ...(turn.permission_mode === 'bypassPermissions'
+    ? { allowDangerouslySkipPermissions: true }
+    : { canUseTool: async (tool, input) => decide(turn, tool, input) }),
+  ...(turn.resume === undefined ? {} : { resume: turn.resume }),
+  ...(turn.max_turns === undefined ? {} : { maxTurns: turn.max_turns }),
+})

@@ -1,0 +1,76 @@
+/** How a turn ended: the runtime's result message as `done` or `error`. A failure never passes for a success. */
+import type { AgentEvent } from '@tutti/contracts'
+import { count, finite, type Loose, text, texts } from '../loose.ts'
+import type { Spent } from './spent.ts'
+
+export type Terminal = Extract<AgentEvent, { type: 'done' | 'error' }>
+
+/** What the provider said, when it refused: found on an assistant message, before the result. */
+export interface ModelFailure {
+  kind: string
+  message: string
+}
+
+const refusedKey = 'authentication_failed'
+
+/** Refusals that no repetition cures: a wrong key, an unknown model, a request that is too large or not allowed. */
+const lasting = new Set([
+  refusedKey,
+  'oauth_org_not_allowed',
+  'account_on_hold',
+  'verification_required',
+  'billing_error',
+  'invalid_request',
+  'model_not_found',
+  'max_output_tokens',
+])
+
+export const isLasting = ({ kind }: ModelFailure): boolean => lasting.has(kind)
+
+const modelError = (result: Loose, failure: ModelFailure | undefined): { message: string; retryable: boolean } => {
+  const status = finite(result.api_error_status)
+  const temporary = status === undefined || status === 408 || status === 409 || status === 429 || status >= 500
+  const said = text(result.result) || failure?.message || 'The model provider refused the request.'
+  // The runtime's own words for it advise to log in, which nobody can do in a sandbox.
+  const message = failure?.kind === refusedKey ? `The model provider refused the key. ${said}` : said
+  return { message, retryable: temporary && (failure === undefined || !isLasting(failure)) }
+}
+
+/** The event that ends a turn. */
+export const outcome = (result: Loose, failure: ModelFailure | undefined, spent: Spent): Terminal => {
+  const subtype = text(result.subtype)
+  const failed = result.is_error === true
+  if (subtype === 'success' && !failed) {
+    return {
+      type: 'done',
+      agent_session_id: text(result.session_id),
+      result: text(result.result),
+      turns: count(result.num_turns),
+      duration_ms: count(result.duration_ms),
+      ...spent,
+    }
+  }
+  if (subtype === 'error_max_turns') {
+    return {
+      type: 'error',
+      code: 'max_turns',
+      message: 'The turn reached its limit of steps.',
+      retryable: false,
+      ...spent,
+    }
+  }
+  const errors = texts(result.errors).join('\n')
+  if (errors.includes('No conversation found')) {
+    return { type: 'error', code: 'invalid_turn', message: errors, retryable: false, ...spent }
+  }
+  if (subtype === 'success' || failure !== undefined) {
+    return { type: 'error', code: 'model_error', ...modelError(result, failure), ...spent }
+  }
+  return {
+    type: 'error',
+    code: 'runtime_failed',
+    message: errors || `The agent runtime ended with ${subtype || 'an unknown result'}.`,
+    retryable: subtype === 'error_during_execution',
+    ...spent,
+  }
+}

@@ -1,0 +1,5 @@
+export { executablePackage, type Platform, resolveClaudeExecutable } from './claude/executable.ts'
+export type { ClaudeRuntimeConfig } from './claude/options.ts'
+export { createClaudeRuntime } from './claude/runtime.ts'
+export { joined } from './coalesce.ts'
+export type { AgentRuntime } from './runtime.ts'
