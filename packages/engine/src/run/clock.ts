@@ -1,6 +1,7 @@
 /** The one loop that watches the clock: timers, lost leases and jobs that are due. It sleeps until the next instant it knows of. */
-import type { Job } from '../job/job.ts'
+
 import type { Cause } from '../job/cause.ts'
+import type { Job } from '../job/job.ts'
 import type { Store } from '../store/port.ts'
 import type { After } from './after.ts'
 import type { Delivery, Receipt } from './inbox.ts'

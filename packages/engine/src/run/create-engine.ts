@@ -1,6 +1,6 @@
 /** Wires the stations: intake → transition → commit → news → hand-out, and the clock beside them. */
 import { isTerminal, type JsonObject, TuttiError } from '@tutti/contracts'
-import { type Blueprint } from '../blueprint/blueprint.ts'
+import type { Blueprint } from '../blueprint/blueprint.ts'
 import { createRegistry } from '../blueprint/registry.ts'
 import type { Engine, EngineSettings, JobSpec, OutcomeAnswer, Revocation, TaskOutcome } from '../engine.ts'
 import type { Job } from '../job/job.ts'
@@ -11,10 +11,10 @@ import { findOpen } from '../transition/result.ts'
 import { type After, realAfter } from './after.ts'
 import { createBatcher } from './batcher.ts'
 import { createClock } from './clock.ts'
-import { createIntake } from './intake.ts'
 import { createHandOut } from './hand-out.ts'
 import { asCause, createHandlers, type HandlerOutcome } from './handlers.ts'
 import { createCache, createInbox, type Receipt } from './inbox.ts'
+import { createIntake } from './intake.ts'
 
 export const defaultSettings: EngineSettings = {
   instance: 'engine',
@@ -65,7 +65,12 @@ export const createEngine = (deps: EngineDeps): Engine => {
   })
   const cache = createCache(1000)
   // The lease outlasts the handler's own limit, so that a handler is only repeated when its instance has died.
-  const advanceDeps = { handlers, after, inlineMs: settings.inlineHandlerMs, leaseMs: settings.handlerTimeoutMs + 10_000 }
+  const advanceDeps = {
+    handlers,
+    after,
+    inlineMs: settings.inlineHandlerMs,
+    leaseMs: settings.handlerTimeoutMs + 10_000,
+  }
   const continuations = new Set<Promise<void>>()
   const onContinuation = (job: Job, outcome: Promise<HandlerOutcome>): void => {
     const work = outcome
@@ -93,7 +98,16 @@ export const createEngine = (deps: EngineDeps): Engine => {
     onCommitted,
     onContinuation,
   })
-  const intake = createIntake({ blueprints, env, commit: commits.add, read: reads.add, advance: advanceDeps, cache, onCommitted, onContinuation })
+  const intake = createIntake({
+    blueprints,
+    env,
+    commit: commits.add,
+    read: reads.add,
+    advance: advanceDeps,
+    cache,
+    onCommitted,
+    onContinuation,
+  })
   const handOut = createHandOut({
     after,
     lease: leases.add,
@@ -242,7 +256,10 @@ export const createEngine = (deps: EngineDeps): Engine => {
   }
 }
 
-const ignored = (reason: Exclude<OutcomeAnswer, { status: 'accepted' }>['reason']): OutcomeAnswer => ({ status: 'ignored', reason })
+const ignored = (reason: Exclude<OutcomeAnswer, { status: 'accepted' }>['reason']): OutcomeAnswer => ({
+  status: 'ignored',
+  reason,
+})
 
 const answerOf = ({ verdict }: Receipt): OutcomeAnswer => {
   switch (verdict) {
@@ -263,8 +280,11 @@ const applied = ({ verdict, job }: Receipt): Job => {
   if (verdict === 'applied' && job) return job
   if (verdict === 'terminal') throw new TuttiError('JOB_TERMINAL', `The job has ended as ${job?.status}`)
   if (verdict === 'invalid_decision') {
-    const known = job?.waiting?.kind === 'approval' ? Object.keys(job.waiting.on).filter((each) => each !== 'timeout') : []
-    throw new TuttiError('INVALID_DECISION', `Invalid decision for this job; it takes ${known.join(', ')}`, { path: 'body.decision' })
+    const known =
+      job?.waiting?.kind === 'approval' ? Object.keys(job.waiting.on).filter((each) => each !== 'timeout') : []
+    throw new TuttiError('INVALID_DECISION', `Invalid decision for this job; it takes ${known.join(', ')}`, {
+      path: 'body.decision',
+    })
   }
   if (verdict === 'not_waiting') throw new TuttiError('JOB_NOT_WAITING', 'Job is not in a state that can be approved')
   throw new TuttiError('JOB_NOT_FOUND', 'Job not found')

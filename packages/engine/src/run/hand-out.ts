@@ -2,8 +2,9 @@
  * Handing tasks to workers. Tasks wait in the Store; polls that found none are parked here until news of a task comes.
  * What it costs does not grow with the number of parked polls: news of n tasks wakes n of them.
  */
-import type { LeasedTask, TaskRequest } from '../job/task.ts'
+
 import type { TakeRequest } from '../engine.ts'
+import type { LeasedTask, TaskRequest } from '../job/task.ts'
 import type { After } from './after.ts'
 
 export interface HandOutDeps {

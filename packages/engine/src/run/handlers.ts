@@ -8,9 +8,7 @@ import type { Job } from '../job/job.ts'
 import type { After } from './after.ts'
 
 /** How a handler came out, before anybody decided what to do about it. */
-export type HandlerOutcome =
-  | { type: 'acted'; action: Action }
-  | { type: 'threw'; error: JobError; retryable: boolean }
+export type HandlerOutcome = { type: 'acted'; action: Action } | { type: 'threw'; error: JobError; retryable: boolean }
 
 export const asCause = (outcome: HandlerOutcome, rev: number | null): Cause => ({ ...outcome, rev })
 
@@ -50,7 +48,11 @@ export const createHandlers = ({ blueprints, after, timeoutMs, maxConcurrent }: 
       } catch (thrown) {
         const fault = thrown instanceof BlueprintFault
         const message = thrown instanceof Error ? thrown.message : String(thrown)
-        return { type: 'threw', error: { code: fault ? 'BLUEPRINT_ERROR' : 'HANDLER_FAILED', message }, retryable: !fault }
+        return {
+          type: 'threw',
+          error: { code: fault ? 'BLUEPRINT_ERROR' : 'HANDLER_FAILED', message },
+          retryable: !fault,
+        }
       } finally {
         stopClock()
         slots.release()
@@ -74,7 +76,8 @@ const act = async (blueprints: BlueprintRegistry, job: Job, signal: AbortSignal)
   const made: Action[] = []
   const child = (name: string) => startOf(blueprints, name)
   const action = await state.run(handlerContext(job, { signal, child, made: (each) => made.push(each) }))
-  if (!action) throw new BlueprintFault(`the handler of "${job.state}" returned no action: it must return one of the context's`)
+  if (!action)
+    throw new BlueprintFault(`the handler of "${job.state}" returned no action: it must return one of the context's`)
   if (made.length > 1)
     throw new BlueprintFault(`the handler of "${job.state}" made ${made.length} actions: return exactly one`)
   const stray = targets(action).find((target) => !state.to.includes(target))

@@ -153,4 +153,3 @@ export const createCache = (size: number): Cache => {
     },
   }
 }
-

@@ -1,10 +1,11 @@
 /** Where jobs come in: checks the input, runs the first handler, and stores job, task and log in one commit. */
+
+import type { JsonObject } from '@tutti/contracts'
 import { TuttiError } from '@tutti/contracts'
-import type { BlueprintRegistry } from '../blueprint/registry.ts'
 import { plain } from '../blueprint/context.ts'
+import type { BlueprintRegistry } from '../blueprint/registry.ts'
 import type { JobSpec } from '../engine.ts'
 import type { Job } from '../job/job.ts'
-import type { JsonObject } from '@tutti/contracts'
 import { newJob } from '../transition/act.ts'
 import { changeOf, draftOf, log, setTimer } from '../transition/draft.ts'
 import { deadlineTimer } from '../transition/end.ts'
@@ -25,7 +26,8 @@ export const createIntake = (deps: IntakeDeps): Intake => ({
     const checked = specs.map((spec, at) => check(deps.blueprints, spec, specs.length > 1 ? `body.jobs.${at}` : 'body'))
     const ids = new Set<string>()
     for (const { id } of specs) {
-      if (id !== undefined && ids.has(id)) throw new TuttiError('INVALID_BODY', `the id ${id} is used twice in one call`, { path: 'body.jobs' })
+      if (id !== undefined && ids.has(id))
+        throw new TuttiError('INVALID_BODY', `the id ${id} is used twice in one call`, { path: 'body.jobs' })
       if (id !== undefined) ids.add(id)
     }
     return Promise.all(checked.map((spec) => createOne(deps, spec)))
@@ -39,14 +41,21 @@ interface Checked extends JobSpec {
 
 const check = (blueprints: BlueprintRegistry, spec: JobSpec, path: string): Checked => {
   const blueprint = blueprints.get(spec.blueprint)
-  if (!blueprint) throw new TuttiError('BLUEPRINT_NOT_FOUND', `Blueprint "${spec.blueprint}" not found`, { path: `${path}.blueprint` })
+  if (!blueprint)
+    throw new TuttiError('BLUEPRINT_NOT_FOUND', `Blueprint "${spec.blueprint}" not found`, {
+      path: `${path}.blueprint`,
+    })
   let input = spec.input
   if (blueprint.input) {
     const parsed = blueprint.input.safeParse(spec.input)
     if (!parsed.success) {
       const [issue] = parsed.error.issues
       const where = [path, 'input', ...(issue?.path ?? []).map(String)].join('.')
-      throw new TuttiError('INVALID_BODY', `Input validation failed for blueprint '${blueprint.name}': ${issue?.message} at ${where}`, { path: where })
+      throw new TuttiError(
+        'INVALID_BODY',
+        `Input validation failed for blueprint '${blueprint.name}': ${issue?.message} at ${where}`,
+        { path: where },
+      )
     }
     input = plain(parsed.data) as JsonObject
   }
@@ -77,7 +86,8 @@ const createOne = async (deps: IntakeDeps, spec: Checked): Promise<Job> => {
     env,
   )
   log(draft, 'job_created', { blueprint: spec.blueprint, version: spec.version, client: spec.client })
-  if (deadlineAt !== null) setTimer(draft, { id: deadlineTimer(id), jobId: id, dueAt: deadlineAt, cause: { type: 'deadline' } })
+  if (deadlineAt !== null)
+    setTimer(draft, { id: deadlineTimer(id), jobId: id, dueAt: deadlineAt, cause: { type: 'deadline' } })
   const continuation = await advance(draft, deps.advance)
   const change = changeOf(draft, [], [])
   const outcome = await deps.commit(change)

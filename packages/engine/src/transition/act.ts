@@ -3,10 +3,11 @@ import type { JobError, JsonObject } from '@tutti/contracts'
 import type { Action } from '../blueprint/action.ts'
 import type { Job } from '../job/job.ts'
 import { backoffMs } from '../job/retry.ts'
-import { dispatchParallel, dispatchTask } from './dispatch.ts'
+import { dispatchTask } from './dispatch.ts'
 import { type Draft, draftOf, log, setTimer } from './draft.ts'
 import { endJob } from './end.ts'
 import { enterState, mergeData } from './enter.ts'
+import { dispatchParallel } from './parallel.ts'
 
 export const applyAction = (draft: Draft, action: Action): void => {
   const { job, env } = draft

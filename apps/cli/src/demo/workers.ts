@@ -1,0 +1,45 @@
+/** The demo's two worker processes, as a person would start them: `tutti worker FILE`. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { tuttiProgram } from '../repository.ts'
+import type { Environment } from '../stack/process.ts'
+
+export interface WorkerProcess {
+  id: string
+  /** Lets it finish its tasks, then ends it. */
+  stop(): Promise<void>
+}
+
+export interface WorkerProcessOptions {
+  id: string
+  file: string
+  env: Environment
+  onDeath: (error: Error) => void
+}
+
+export const startWorkerProcess = ({ id, file, env, onDeath }: WorkerProcessOptions): WorkerProcess => {
+  let stopping = false
+  let child: ChildProcess
+  const launch = (): void => {
+    child = spawn(process.execPath, [tuttiProgram, 'worker', file], {
+      env: { LOG_LEVEL: 'WARNING', ...env, WORKER_ID: id },
+      stdio: ['ignore', 2, 2, 'ipc'],
+    })
+    child.once('exit', (code, signal) => {
+      if (stopping) return
+      // Killed from outside it is started again, as a service manager would; one that gives up by itself says why.
+      if (signal) launch()
+      else onDeath(new Error(`the worker ${id} ended with exit code ${code}; its reason is above`))
+    })
+  }
+  launch()
+  return {
+    id,
+    stop: () =>
+      new Promise((resolve) => {
+        stopping = true
+        if (child.exitCode !== null || child.signalCode !== null) return resolve()
+        child.once('exit', () => resolve())
+        child.kill('SIGTERM')
+      }),
+  }
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+/** `tutti`: everything from the terminal. */
+import { Command } from 'commander'
+import { addChecks } from './commands/check.ts'
+import { addDemo } from './commands/demo.ts'
+import { addJob } from './commands/job.ts'
+import { addRun } from './commands/run.ts'
+import { addServers } from './commands/servers.ts'
+import { addUp } from './commands/up.ts'
+import { addWorker } from './commands/worker.ts'
+import { exitCodeOf, explain } from './faults.ts'
+
+const program = new Command('tutti')
+  .description('Durable jobs across a fleet of workers, and AI agents in sandboxes as one kind of worker.')
+  .showHelpAfterError()
+
+addUp(program)
+addDemo(program)
+addRun(program)
+addJob(program)
+addWorker(program)
+addServers(program)
+addChecks(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`)
+  process.exit(exitCodeOf(error))
+}

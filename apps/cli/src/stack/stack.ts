@@ -1,0 +1,178 @@
+/**
+ * All servers of Tutti on one machine, in order: data directory, database, model, orchestrator, backend, manager. One
+ * process holds them all, or with `split` each gets its own and is started again when it dies.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from '@tutti/telemetry'
+import { startChild } from './child.ts'
+import { openDataDir, type Secrets } from './data-dir.ts'
+import { startInProcess } from './in-process.ts'
+import { chooseModel } from './model.ts'
+import { demandPort, freePort } from './ports.ts'
+import type { Environment, RunningServer } from './process.ts'
+
+export interface StackOptions {
+  dataDir: string
+  host: string
+  /** 0 takes any that is free. */
+  ports: { api: number; backend: number; manager: number }
+  split: boolean
+  storage: 'postgres' | 'memory'
+  sandbox: 'bubblewrap' | 'none'
+  blueprintsDir: string | null
+  stagingRoots: string[]
+  env: Environment
+  log: Logger
+}
+
+export interface Stack {
+  apiUrl: string
+  backendUrl: string
+  secrets: Secrets
+  /** As shown to people. */
+  model: string
+  storage: string
+  servers: RunningServer[]
+  /** Drains, then closes, in the opposite order of the start. */
+  stop(): Promise<void>
+}
+
+/** @throws DataDirError, PortInUseError, BuiltInPostgresError or what a server says: then nothing is left running */
+export const startStack = async (options: StackOptions): Promise<Stack> => {
+  const { host, log, split } = options
+  const closers: (() => Promise<void>)[] = []
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse())
+      await close().catch((error: unknown) => log.error({ err: error }, 'something did not stop cleanly'))
+  }
+  try {
+    const data = await openDataDir(options.dataDir)
+    closers.push(data.release)
+    const ports = await choosePorts(options)
+    const apiUrl = `http://${host}:${ports.api}`
+    const backendUrl = `http://${host}:${ports.backend}`
+    const managerUrl = `http://127.0.0.1:${ports.manager}`
+
+    const database = await openDatabase(options, data.path)
+    closers.push(database.stop)
+    const model = await chooseModel(options.env)
+    closers.push(model.stop)
+    const workspaces = join(data.path, 'workspaces')
+    const objects = join(data.path, 'objects')
+    await mkdir(workspaces, { recursive: true })
+    await mkdir(objects, { recursive: true })
+
+    const shared: Environment = {
+      LOG_FORMAT: 'text',
+      ...options.env,
+      DATABASE_URL: database.url,
+      INTERNAL_API_TOKEN: data.secrets.internalToken,
+      CLIENT_TOKEN: options.env.CLIENT_TOKEN ?? data.secrets.clientToken,
+      OBJECTS_DIR: objects,
+    }
+    const environments = {
+      orchestrator: {
+        ...shared,
+        ...(options.storage === 'memory' ? { STORAGE: 'memory' } : {}),
+        API_HOST: host,
+        API_PORT: String(ports.api),
+        GLOBAL_WORKER_TOKEN: options.env.GLOBAL_WORKER_TOKEN ?? data.secrets.workerToken,
+        ...(options.blueprintsDir === null ? {} : { BLUEPRINTS_DIR: options.blueprintsDir }),
+      },
+      backend: {
+        ...shared,
+        HOST: host,
+        PORT: String(ports.backend),
+        BACKEND_PUBLIC_URL: options.env.BACKEND_PUBLIC_URL ?? backendUrl,
+        SECRET_KEY: options.env.SECRET_KEY ?? data.secrets.secretKey,
+      },
+      'executor-manager': {
+        ...shared,
+        ...model.env,
+        MANAGER_HOST: '127.0.0.1',
+        MANAGER_PORT: String(ports.manager),
+        BACKEND_URL: backendUrl,
+        WORKSPACE_ROOT: workspaces,
+        SANDBOX: options.sandbox,
+        STAGING_ROOTS: options.stagingRoots.join(':'),
+        WORKER_ID: options.env.WORKER_ID ?? 'manager',
+      },
+    }
+    const health = {
+      orchestrator: `${apiUrl}/_public/health`,
+      backend: `${backendUrl}/health`,
+      'executor-manager': `${managerUrl}/health`,
+    }
+
+    const servers: RunningServer[] = []
+    const announce = (): Promise<void> =>
+      data.announce({
+        pid: process.pid,
+        apiUrl,
+        backendUrl,
+        processes: Object.fromEntries(servers.map((server) => [server.name, server.pid()])),
+      })
+    if (split)
+      for (const name of ['orchestrator', 'backend', 'executor-manager'] as const) {
+        const server = await startChild({
+          name,
+          env: environments[name],
+          log,
+          ready: () => answers(health[name]),
+          onRestart: () => void announce().catch(() => {}),
+        })
+        servers.push(server)
+        closers.push(server.stop)
+      }
+    else {
+      const started = await startInProcess(environments, options.storage, (server) => closers.push(server.stop))
+      servers.push(...started)
+    }
+    await announce()
+    return {
+      apiUrl,
+      backendUrl,
+      secrets: data.secrets,
+      model: model.label,
+      storage: options.storage === 'memory' ? 'memory' : database.label,
+      servers,
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+const answers = (url: string): Promise<boolean> =>
+  fetch(url).then(
+    (response) => response.ok,
+    () => false,
+  )
+
+const choosePorts = async ({ host, ports }: StackOptions): Promise<StackOptions['ports']> => {
+  const choose = async (at: string, port: number, use: string, option: string): Promise<number> => {
+    if (port === 0) return freePort(at)
+    await demandPort(at, port, use, option)
+    return port
+  }
+  return {
+    api: await choose(host, ports.api, 'orchestrator', '--api-port'),
+    backend: await choose(host, ports.backend, 'backend', '--port'),
+    manager: await choose('127.0.0.1', ports.manager, 'executor manager', '--manager-port'),
+  }
+}
+
+interface Database {
+  url: string
+  label: string
+  stop(): Promise<void>
+}
+
+const openDatabase = async ({ env }: StackOptions, dataDir: string): Promise<Database> => {
+  if (env.DATABASE_URL) return { url: env.DATABASE_URL, label: 'postgres (DATABASE_URL)', stop: async () => {} }
+  const { startBuiltInPostgres } = await import('@tutti/stores/built-in-postgres')
+  const postgres = await startBuiltInPostgres({ dataDir: join(dataDir, 'postgres') })
+  return { url: postgres.connectionString, label: 'postgres (built in)', stop: postgres.stop }
+}
