@@ -1,0 +1,5 @@
+export { type Client, createClient, type JobFilter, type JobsApi } from './client.ts'
+export type { DownloadOptions } from './download.ts'
+export { TuttiApiError } from './errors.ts'
+export type { ConnectionOptions } from './http.ts'
+export { createWorkbench, type Workbench } from './workbench.ts'

@@ -1,0 +1,34 @@
+/** What a work function throws to say how its failure is to be handled. Any other exception counts as transient. */
+
+/** Try again, perhaps on another worker. */
+export class TransientError extends Error {
+  override readonly name = 'TransientError'
+  readonly code = 'TRANSIENT_ERROR'
+}
+
+/** Trying again is useless: the job is quarantined for a person to look at. */
+export class PermanentError extends Error {
+  override readonly name = 'PermanentError'
+  readonly code = 'PERMANENT_ERROR'
+}
+
+/** The params are wrong: the job fails. */
+export class InvalidInputError extends Error {
+  override readonly name = 'InvalidInputError'
+  readonly code = 'INVALID_INPUT_ERROR'
+}
+
+/** The orchestrator refuses this worker (401, 403, a bad registration): trying again would never help. */
+export class WorkerRejectedError extends Error {
+  override readonly name = 'WorkerRejectedError'
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** The code that goes to the orchestrator with a failure. */
+export const failureCode = (error: unknown): string =>
+  error instanceof PermanentError || error instanceof InvalidInputError ? error.code : 'TRANSIENT_ERROR'

@@ -1,0 +1,7 @@
+export { defineWorker, type WorkerDefinition } from './define.ts'
+export { InvalidInputError, PermanentError, TransientError, WorkerRejectedError } from './errors.ts'
+export type { WorkerLog } from './log.ts'
+export { type Outcome, outcome } from './outcome.ts'
+export { type RunWorkerFileOptions, runWorkerFile, type SignalSource } from './run-file.ts'
+export { type ParamsSchema, type Skill, skill, type Task } from './skill.ts'
+export { createWorker, type Worker, type WorkerOptions } from './worker.ts'

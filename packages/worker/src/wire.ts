@@ -1,0 +1,145 @@
+/** The worker protocol over HTTP: one request per function, no retries, no state. */
+import {
+  type ErrorCode,
+  errorBody,
+  type Heartbeat,
+  type HeartbeatAnswer,
+  heartbeatAnswer,
+  type ProgressEvent,
+  type Registered,
+  type RegisterWorker,
+  type ResultBatchAnswer,
+  registered,
+  resultBatchAnswer,
+  type TaskPayload,
+  taskBatch,
+} from '@tutti/contracts'
+import { retryAfterMs } from './backoff.ts'
+import type { Clock } from './clock.ts'
+import { errorMessage } from './log.ts'
+import type { ServerClock } from './server-clock.ts'
+
+/** An answer that isn't a success, or no answer at all (`status` 0). */
+export class WireError extends Error {
+  override readonly name = 'WireError'
+  readonly status: number
+  /** Of the error catalogue, when the answer is the orchestrator's own. */
+  readonly code: ErrorCode | undefined
+  readonly retryAfterMs: number | undefined
+
+  constructor(
+    status: number,
+    message: string,
+    details: { code?: ErrorCode | undefined; retryAfterMs?: number | undefined } = {},
+  ) {
+    super(message)
+    this.status = status
+    this.code = details.code
+    this.retryAfterMs = details.retryAfterMs
+  }
+}
+
+export interface Wire {
+  register(body: RegisterWorker, signal: AbortSignal): Promise<Registered>
+  heartbeat(body: Heartbeat, signal: AbortSignal): Promise<HeartbeatAnswer>
+  poll(max: number, signal: AbortSignal): Promise<TaskPayload[]>
+  /** `body` is a serialised ResultBatch: results are turned into JSON once, however often they are sent. */
+  results(body: string, signal: AbortSignal): Promise<ResultBatchAnswer>
+  progress(event: ProgressEvent, signal: AbortSignal): Promise<void>
+}
+
+export interface WireOptions {
+  url: string
+  token: string
+  workerId: string
+  fetch: typeof fetch
+  clock: Clock
+  serverClock: ServerClock
+  pollSeconds: number
+}
+
+/** After this an unanswered request is given up: the peer may have vanished without closing the connection. */
+const requestSeconds = 30
+const pollGraceSeconds = 10
+
+interface Request {
+  method: string
+  path: string
+  body?: string
+  seconds?: number
+  signal: AbortSignal
+}
+
+export const createWire = ({ url, token, workerId, fetch, clock, serverClock, pollSeconds }: WireOptions): Wire => {
+  const base = `${url.replace(/\/+$/, '')}/_worker`
+
+  const send = async ({ method, path, body, seconds = requestSeconds, signal }: Request): Promise<unknown> => {
+    const request = `${method} /_worker${path}`
+    const aborting = new AbortController()
+    const answered = new AbortController()
+    const onAbort = () => aborting.abort(signal.reason)
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    void clock.sleep(seconds * 1000, answered.signal).then(() => {
+      if (!answered.signal.aborted) aborting.abort(new Error(`no answer within ${seconds} s`))
+    })
+    try {
+      const response = await fetch(base + path, {
+        method,
+        headers: { 'x-worker-token': token, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        body: body ?? null,
+        signal: aborting.signal,
+      })
+      // From here on the server believes that it has answered: dropping the body now would lose the tasks in it until
+      // their leases end. So a drain that begins in this moment lets the body come.
+      signal.removeEventListener('abort', onAbort)
+      serverClock.observe(response.headers.get('date'))
+      const text = await response.text()
+      if (!response.ok) throw refusal(request, response, text, clock.now())
+      return text === '' ? undefined : JSON.parse(text)
+    } catch (error) {
+      throw error instanceof WireError ? error : new WireError(0, `${request}: ${reason(error)}`)
+    } finally {
+      answered.abort()
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  const me = `/workers/${encodeURIComponent(workerId)}`
+  const post = (path: string, body: string, signal: AbortSignal) => send({ method: 'POST', path, body, signal })
+  return {
+    register: async (body, signal) => registered.parse(await post('/workers/register', JSON.stringify(body), signal)),
+    heartbeat: async (body, signal) =>
+      heartbeatAnswer.parse(await send({ method: 'PATCH', path: me, body: JSON.stringify(body), signal })),
+    poll: async (max, signal) => {
+      const path = `${me}/tasks/next?max=${max}&timeout=${pollSeconds}`
+      const answer = await send({ method: 'GET', path, seconds: pollSeconds + pollGraceSeconds, signal })
+      return answer === undefined ? [] : taskBatch.parse(answer).tasks
+    },
+    results: async (body, signal) => resultBatchAnswer.parse(await post('/tasks/results', body, signal)),
+    progress: async (event, signal) => void (await post('/events', JSON.stringify(event), signal)),
+  }
+}
+
+const refusal = (request: string, response: Response, text: string, now: number): WireError => {
+  const known = errorBody.safeParse(parseJson(text))
+  const said = known.success ? `${known.data.error} (${known.data.code}; ${known.data.hint})` : text.slice(0, 200)
+  return new WireError(response.status, `${request} answered ${response.status}: ${said}`, {
+    code: known.data?.code,
+    retryAfterMs: retryAfterMs(response.headers.get('retry-after'), now),
+  })
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** fetch says only "fetch failed"; why is in the cause. */
+const reason = (error: unknown): string =>
+  error instanceof Error && error.cause instanceof Error
+    ? `${error.message}: ${error.cause.message || error.cause.name}`
+    : errorMessage(error)

@@ -1,0 +1,247 @@
+/** Wires the parts of a worker together and knows its life: start, work, drain or stop. */
+import { randomUUID } from 'node:crypto'
+import type { ProgressEvent, TaskPayload } from '@tutti/contracts'
+import { type BackoffOptions, createBackoff } from './backoff.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { createCommands } from './commands.ts'
+import type { WorkerDefinition } from './define.ts'
+import { beat, type HeartbeatOptions, keepBeating } from './heartbeat.ts'
+import { noLog, type WorkerLog } from './log.ts'
+import { createOutbox } from './outbox.ts'
+import { pollForTasks } from './poll.ts'
+import { asRejection, createRegistration } from './registration.ts'
+import { createServerClock } from './server-clock.ts'
+import { createSkillLimits } from './skill-limits.ts'
+import { createSlots } from './slots.ts'
+import { createTasks, type Finished } from './tasks.ts'
+import { createWakeup } from './wakeup.ts'
+import { createWire, WireError } from './wire.ts'
+
+export interface WorkerOptions extends WorkerDefinition {
+  /** Address of the orchestrator. */
+  url: string
+  token: string
+  /** Letters, digits, - and _. The same id after a restart takes the place of the former process. */
+  id?: string | undefined
+  log?: WorkerLog | undefined
+  fetch?: typeof fetch | undefined
+  /** Without it cancellation arrives with the heartbeat instead of at once. */
+  webSocket?: boolean | undefined
+  /** How long one poll waits for a task. */
+  pollSeconds?: number | undefined
+  /** Results that may wait for an unreachable orchestrator before the worker takes no more tasks. */
+  resultBuffer?: number | undefined
+  /** Shortest time between two progress updates of one task. */
+  progressIntervalMs?: number | undefined
+  backoff?: BackoffOptions | undefined
+  clock?: Clock | undefined
+}
+
+export interface Worker {
+  readonly id: string
+  /** Resolves when the worker is registered and takes tasks; rejects with WorkerRejectedError when it is refused. */
+  start(): Promise<void>
+  /** Takes no more tasks, finishes those that run, delivers their results; resolves when all is done. */
+  drain(): Promise<void>
+  /** Aborts everything at once. What ran is handed out again by the orchestrator. */
+  stop(): Promise<void>
+  /** Resolves after drain or stop; rejects with WorkerRejectedError when the orchestrator refuses this worker. */
+  readonly done: Promise<void>
+}
+
+export const createWorker = (options: WorkerOptions): Worker => {
+  const { url, token, skills, concurrency = 10, log = noLog, clock = systemClock, webSocket = true } = options
+  if (!/^https?:$/.test(new URL(url).protocol))
+    throw new TypeError(`The orchestrator’s address must be http(s): ${url}`)
+  const id = options.id ?? `worker-${randomUUID()}`
+  const backoffOptions = options.backoff ?? { firstMs: 500, maxMs: 30_000 }
+  const newBackoff = () => createBackoff(backoffOptions)
+  const stopping = new AbortController()
+  const draining = new AbortController()
+  const done = Promise.withResolvers<void>()
+  // Whoever awaits `done` gets the reason; if nobody does, it must not end the process as an unhandled rejection.
+  done.promise.catch(() => {})
+  let started: Promise<void> | undefined
+  let working = false
+  let failure: Error | undefined
+
+  const serverClock = createServerClock(clock.now)
+  const wire = createWire({
+    url,
+    token,
+    workerId: id,
+    fetch: options.fetch ?? fetch,
+    clock,
+    serverClock,
+    pollSeconds: options.pollSeconds ?? 30,
+  })
+  const registration = createRegistration({
+    wire,
+    body: {
+      ...options.describe,
+      worker_id: id,
+      worker_type: options.type ?? 'generic',
+      supported_skills: Object.keys(skills),
+      max_concurrent_tasks: concurrency,
+      boot_id: randomUUID(),
+      // Said aloud, because the former process under this id may have left as "draining".
+      status: 'idle',
+    },
+    clock,
+    backoff: newBackoff(),
+    log,
+    signal: stopping.signal,
+  })
+
+  const freed = createWakeup()
+  const settled = createWakeup()
+  const slots = createSlots({
+    concurrency,
+    resultBuffer: options.resultBuffer ?? concurrency + 1000,
+    onFree: freed.wake,
+  })
+
+  const halt = () => {
+    stopping.abort()
+    draining.abort()
+    tasks.abortAll('stopped')
+  }
+  const fail = (error: Error) => {
+    if (stopping.signal.aborted) return
+    failure = error
+    log.error({ error: error.message }, 'the worker ends')
+    halt()
+  }
+  const onTrouble = async (error: unknown) => {
+    const rejection = asRejection(error)
+    if (rejection !== undefined) return fail(rejection)
+    if (error instanceof WireError && error.status === 404) await registration.register().catch(fail)
+  }
+
+  const sendProgress = async (event: ProgressEvent) => {
+    if (!commands.send(JSON.stringify(event))) await wire.progress(event, stopping.signal)
+  }
+  const onEnd = (finished: Finished | undefined) => {
+    slots.taskEnded(finished !== undefined)
+    if (finished !== undefined) outbox.add(finished)
+    settled.wake()
+  }
+  const onTasks = (taken: TaskPayload[], reserved: number) => {
+    let arrived = 0
+    for (const payload of stopping.signal.aborted ? [] : taken) {
+      // A newer hand-out of a task makes an older result of it worthless.
+      outbox.drop(payload.task_id)
+      if (tasks.accept(payload)) arrived += 1
+    }
+    slots.settle(reserved, arrived)
+  }
+
+  const tasks = createTasks({
+    skills,
+    limits: createSkillLimits(options.perSkill ?? {}),
+    clock,
+    serverClock,
+    log,
+    progressIntervalMs: options.progressIntervalMs ?? 500,
+    sendProgress,
+    onEnd,
+  })
+  const outbox = createOutbox({
+    workerId: id,
+    send: wire.results,
+    slots,
+    clock,
+    backoff: newBackoff(),
+    log,
+    wantsTasks: () => !draining.signal.aborted,
+    onTasks,
+    onTrouble,
+    onGone: settled.wake,
+  })
+  const commands = createCommands({
+    url,
+    token,
+    workerId: id,
+    clock,
+    backoff: newBackoff(),
+    log,
+    onCommand: ({ task_id }) => tasks.abort(task_id, 'cancelled'),
+  })
+
+  const heartbeat: HeartbeatOptions = {
+    send: wire.heartbeat,
+    status: () => (draining.signal.aborted ? 'draining' : tasks.count() > 0 ? 'busy' : 'idle'),
+    load: () => tasks.count() / concurrency,
+    held: () => new Map([...outbox.held(), ...tasks.held()]),
+    onLost: (taskId, leaseToken) => {
+      tasks.abort(taskId, 'lost', leaseToken)
+      outbox.drop(taskId, leaseToken)
+    },
+    signal: stopping.signal,
+  }
+
+  const loops = () => [
+    pollForTasks({
+      poll: wire.poll,
+      slots,
+      freed,
+      clock,
+      backoff: newBackoff(),
+      idleBackoff: createBackoff({ firstMs: 10, maxMs: 5_000 }),
+      log,
+      onTasks,
+      onTrouble,
+      signal: draining.signal,
+    }).then(finishWork),
+    outbox.run(stopping.signal),
+    keepBeating({ ...heartbeat, intervalMs: registration.heartbeatMs, clock, backoff: newBackoff(), log, onTrouble }),
+    ...(webSocket ? [commands.run(stopping.signal)] : []),
+  ]
+
+  /** After the last poll: leases are kept alive and results sent until nothing is left. */
+  const finishWork = async () => {
+    if (!stopping.signal.aborted) void beat(heartbeat).catch(() => {})
+    while (!stopping.signal.aborted && tasks.count() + outbox.count() > 0) await settled.wait(stopping.signal)
+    halt()
+  }
+
+  const start = async () => {
+    try {
+      await registration.register()
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error))
+      halt()
+      done.reject(failure)
+      throw failure
+    }
+    working = true
+    void Promise.all(stopping.signal.aborted ? [] : loops()).then(
+      () => (failure === undefined ? done.resolve() : done.reject(failure)),
+      (error: unknown) => {
+        halt()
+        done.reject(error)
+      },
+    )
+  }
+
+  return {
+    id,
+    start: () => {
+      started ??= start()
+      return started
+    },
+    drain: () => {
+      if (started === undefined) done.resolve()
+      // Not registered yet: there is nothing to finish, and waiting for an absent orchestrator would never end.
+      if (working) draining.abort()
+      else halt()
+      return done.promise
+    },
+    stop: () => {
+      if (started === undefined) done.resolve()
+      halt()
+      return done.promise
+    },
+    done: done.promise,
+  }
+}
