@@ -1,0 +1,99 @@
+/** The server: one scope per kind of caller, each with its own way to say who is calling. */
+import type { AddressInfo } from 'node:net'
+import fastify, { type FastifyInstance, LogController } from 'fastify'
+import { requireClient } from './auth/client.ts'
+import { clientApi } from './client-api.ts'
+import type { OrchestratorDeps, RouteDeps } from './deps.ts'
+import { answerError, answerErrors } from './errors.ts'
+import { readJsonBodies } from './http/json-body.ts'
+import { createParking } from './http/parking.ts'
+import { requestId } from './http/request-id.ts'
+import { serverHooks } from './http/server-hooks.ts'
+import { serverLog } from './http/server-log.ts'
+import { validatorCompiler } from './http/validation.ts'
+import { clientSecurity, documentRoutes, inDocument, workerSecurity } from './openapi/openapi.ts'
+import { approvalRoutes } from './routes/approvals.ts'
+import { publicRoutes } from './routes/public.ts'
+import { defaultSettings } from './settings.ts'
+import { createWriteInstant } from './views/instant.ts'
+import { workerApi } from './worker-api/index.ts'
+
+export interface Orchestrator {
+  readonly app: FastifyInstance
+  /** @returns the port, also where 0 asked for any */
+  listen(address: { host: string; port: number }): Promise<number>
+  /** Ends polls, streams and sockets, answers what is under way, and stops listening. Engine and Store go on. */
+  close(): Promise<void>
+}
+
+export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
+  const settings = { ...defaultSettings, ...given.settings }
+  const parking = createParking()
+  const deps: RouteDeps = { ...given, settings, parking, instant: createWriteInstant(settings.timeZone) }
+
+  const app = fastify({
+    loggerInstance: serverLog(given.log),
+    // A line for each poll of each worker would bury the others.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: requestId,
+    bodyLimit: settings.bodyLimitBytes,
+    // The server's own handlerTimeout is not used: its clock stops as soon as a body has been read, and it costs each request
+    // an error object. How long an answer may take is for the store to limit.
+    requestTimeout: settings.requestTimeoutMs,
+    routerOptions: { maxParamLength: 256, ignoreTrailingSlash: true },
+    // A HEAD of a poll would take a task and throw it away.
+    exposeHeadRoutes: false,
+    frameworkErrors: answerError,
+    // Answered by a hook instead, in the form of every other error.
+    return503OnClosing: false,
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  // Answers are made by typed functions, and tests hold those to the contracts. Checking each answer again would cost as
+  // much as making it, and would turn an odd field into a failed request.
+  app.setSerializerCompiler(() => JSON.stringify)
+  readJsonBodies(app)
+  answerErrors(app)
+
+  app.register(serverHooks(deps))
+  documentRoutes(app)
+  app.register(publicRoutes(deps), { prefix: '/_public' })
+  app.register(
+    async (scope) => {
+      requireClient(scope, deps.clients)
+      inDocument(scope, { security: clientSecurity })
+      await scope.register(approvalRoutes(deps, '/webhooks/approval/:id'))
+    },
+    { prefix: '/_public' },
+  )
+  app.register(
+    async (scope) => {
+      inDocument(scope, { security: clientSecurity })
+      await scope.register(clientApi(deps))
+    },
+    { prefix: '/api/v1' },
+  )
+  app.register(
+    async (scope) => {
+      // The same again, for callers of the older API.
+      inDocument(scope, { hide: true })
+      await scope.register(clientApi(deps))
+    },
+    { prefix: '/api' },
+  )
+  app.register(
+    async (scope) => {
+      inDocument(scope, { security: workerSecurity })
+      await scope.register(workerApi(deps))
+    },
+    { prefix: '/_worker' },
+  )
+
+  return {
+    app,
+    listen: async ({ host, port }) => {
+      await app.listen({ host, port })
+      return (app.server.address() as AddressInfo).port
+    },
+    close: () => app.close(),
+  }
+}

@@ -1,0 +1,26 @@
+/** The client API: everything that wants a client's token. Mounted once for each prefix. */
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { requireClient } from './auth/client.ts'
+import type { RouteDeps } from './deps.ts'
+import { adminRoutes } from './routes/admin.ts'
+import { approvalRoutes } from './routes/approvals.ts'
+import { blueprintRoutes } from './routes/blueprints.ts'
+import { endpointRoutes, olderForm } from './routes/endpoints.ts'
+import { jobStreamRoutes } from './routes/job-stream.ts'
+import { jobRoutes } from './routes/jobs.ts'
+import { workerListRoutes } from './routes/workers.ts'
+
+export const clientApi = (deps: RouteDeps): FastifyPluginAsyncZod => {
+  return async (app) => {
+    requireClient(app, deps.clients)
+    app.decorateRequest(olderForm, false)
+    await app.register(jobRoutes(deps))
+    await app.register(jobStreamRoutes(deps))
+    await app.register(approvalRoutes(deps, '/jobs/:id/approve'))
+    await app.register(blueprintRoutes(deps))
+    await app.register(workerListRoutes(deps))
+    await app.register(adminRoutes(deps))
+    // Last, so that an endpoint that the API has itself is found out.
+    await app.register(endpointRoutes(deps))
+  }
+}

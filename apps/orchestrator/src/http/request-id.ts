@@ -1,0 +1,9 @@
+import type { IncomingMessage } from 'node:http'
+
+/**
+ * A caller's own id makes one trail through several services; but it is written into logs, so only a harmless one is taken.
+ */
+export const requestId = (request: Pick<IncomingMessage, 'headers'>): string => {
+  const offered = request.headers['x-request-id']
+  return typeof offered === 'string' && /^[A-Za-z0-9_.:-]{1,128}$/.test(offered) ? offered : crypto.randomUUID()
+}

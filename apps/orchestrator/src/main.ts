@@ -1,0 +1,31 @@
+/** The process: runs the orchestrator until it is told to stop. */
+import { ConfigError } from '@tutti/config'
+import { startOrchestrator } from './start.ts'
+
+const run = async (): Promise<void> => {
+  const { stop, log } = await startOrchestrator(process.env)
+  let stopping = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => {
+      // The second time nobody wants to wait: leases bring back what is lost.
+      if (stopping) process.exit(1)
+      stopping = true
+      log.info({ signal }, 'the orchestrator stops')
+      stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ err: error }, 'the orchestrator did not stop cleanly')
+          process.exit(1)
+        },
+      )
+    })
+}
+
+run().catch((error: unknown) => {
+  if (error instanceof ConfigError) {
+    console.error(error.message)
+    process.exit(error.exitCode)
+  }
+  console.error(error instanceof Error ? `The orchestrator can't start: ${error.message}` : error)
+  process.exit(1)
+})

@@ -1,0 +1,59 @@
+/** The blueprints that this instance has loaded, and their graphs. */
+import { blueprintGraph, blueprintView as blueprintViewSchema, TuttiError } from '@tutti/contracts'
+import { graphOf, toDot } from '@tutti/engine'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { RouteDeps } from '../deps.ts'
+import { failures } from '../errors.ts'
+import { blueprintView } from '../views/blueprint-view.ts'
+
+const tags = ['blueprints']
+
+export const blueprintRoutes = ({ engine }: RouteDeps): FastifyPluginAsyncZod => {
+  return async (app) => {
+    app.get(
+      '/blueprints',
+      { schema: { tags, summary: 'List the blueprints', response: { 200: blueprintViewSchema.array() } } },
+      async () => engine.blueprints.list().map(blueprintView),
+    )
+
+    app.get(
+      '/blueprints/:name/graph',
+      {
+        schema: {
+          tags,
+          summary: 'Read a blueprint’s graph',
+          description: 'In Graphviz’s language; as JSON with `format=json` or `Accept: application/json`.',
+          params: z.object({ name: z.string() }),
+          querystring: z.object({
+            format: z.enum(['dot', 'json']).optional(),
+            version: z.coerce.number().int().min(1).optional(),
+          }),
+          response: {
+            200: {
+              description: 'The graph',
+              content: {
+                'text/vnd.graphviz': { schema: z.string() },
+                'application/json': { schema: blueprintGraph },
+              },
+            },
+            ...failures('INVALID_QUERY', 'BLUEPRINT_NOT_FOUND'),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { format, version } = request.query
+        const blueprint = engine.blueprints.get(request.params.name, version)
+        if (!blueprint) throw new TuttiError('BLUEPRINT_NOT_FOUND', 'Blueprint not found')
+        const graph = graphOf(blueprint)
+        const wantsJson = format === 'json' || (format === undefined && acceptsJson(request.headers.accept))
+        return wantsJson
+          ? reply.type('application/json; charset=utf-8').send(graph)
+          : reply.type('text/vnd.graphviz; charset=utf-8').send(toDot(graph))
+      },
+    )
+  }
+}
+
+/** Only who names JSON gets it: the wild cards that every client sends by default mean the older answer. */
+const acceptsJson = (accept: string | undefined): boolean => /\bapplication\/json\b/i.test(accept ?? '')

@@ -1,0 +1,66 @@
+/** What everybody may ask: whether the server is there, and what it offers. */
+import { TuttiError } from '@tutti/contracts'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { RouteDeps } from '../deps.ts'
+import { failures } from '../errors.ts'
+
+const tags = ['public']
+const open = { security: [] }
+const storePatienceMs = 2_000
+
+export const publicRoutes = ({ engine, log }: RouteDeps): FastifyPluginAsyncZod => {
+  return async (app) => {
+    app.get(
+      '/status',
+      {
+        exposeHeadRoute: true,
+        schema: {
+          tags,
+          ...open,
+          summary: 'Is the process alive?',
+          response: { 200: z.object({ status: z.literal('ok') }) },
+        },
+      },
+      async () => ({ status: 'ok' as const }),
+    )
+
+    app.get(
+      '/health',
+      {
+        exposeHeadRoute: true,
+        schema: {
+          tags,
+          ...open,
+          summary: 'Can it do its work?',
+          response: {
+            200: z.object({ status: z.literal('ok'), store: z.literal('ok') }),
+            ...failures('STORE_UNAVAILABLE'),
+          },
+        },
+      },
+      async () => {
+        try {
+          await within(storePatienceMs, engine.worker('health-check'))
+        } catch (error) {
+          // Whoever asks learns that, and the log learns why: the text may hold the database's address.
+          log.warn({ err: error }, 'the store does not answer')
+          throw new TuttiError('STORE_UNAVAILABLE', 'The store does not answer')
+        }
+        return { status: 'ok' as const, store: 'ok' as const }
+      },
+    )
+
+    app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.send(app.swagger()))
+  }
+}
+
+const within = async <T>(ms: number, work: Promise<T>): Promise<T> => {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,27 @@
+/** What the server itself can be told; what the engine can be told stands in its own settings. */
+export interface OrchestratorSettings {
+  /** How long a worker's request for tasks stays open when it names no time of its own. */
+  pollWaitMs: number
+  /** Largest request body that is read. */
+  bodyLimitBytes: number
+  /** Longest time in which a whole request must have arrived. */
+  requestTimeoutMs: number
+  /** A stream that has nothing to say says so this often, so that proxies keep it open. */
+  streamHeartbeatMs: number
+  /** A worker's socket that answered no ping for this long is taken to be dead. */
+  socketPingMs: number
+  /** How long closing waits for open polls, streams and sockets to end by themselves. */
+  closeGraceMs: number
+  /** Time zone of the instants in answers. */
+  timeZone: string
+}
+
+export const defaultSettings: OrchestratorSettings = {
+  pollWaitMs: 30_000,
+  bodyLimitBytes: 8 * 1024 * 1024,
+  requestTimeoutMs: 60_000,
+  streamHeartbeatMs: 15_000,
+  socketPingMs: 30_000,
+  closeGraceMs: 5_000,
+  timeZone: 'UTC',
+}

@@ -1,0 +1,145 @@
+/** From the environment to a running orchestrator. */
+import {
+  ConfigError,
+  clientDirectory,
+  type Environment,
+  type Fault,
+  loadOrchestrator,
+  type OrchestratorConfig,
+  readWorkers,
+  workerDirectory,
+} from '@tutti/config'
+import {
+  type Blueprint,
+  BlueprintError,
+  createEngine,
+  createRegistry,
+  type EngineSettings,
+  type Store,
+} from '@tutti/engine'
+import { createMemoryStore, createPostgresStore } from '@tutti/stores'
+import { createLogger, type Logger } from '@tutti/telemetry'
+import { createOrchestrator } from './app.ts'
+import { loadBlueprints } from './load-blueprints.ts'
+
+export interface RunningOrchestrator {
+  port: number
+  log: Logger
+  /** Answers what is under way, lets handlers finish, and lets go of the store. */
+  stop(): Promise<void>
+}
+
+/** What is brought along where several servers run in one process. */
+export interface SharedParts {
+  /** Used instead of the one that the environment asks for, and not closed. */
+  store?: Store
+  /** Beside those of BLUEPRINTS_DIR. */
+  blueprints?: readonly Blueprint[]
+}
+
+/** @throws ConfigError with every fault of variables, files and blueprints; nothing was started then */
+export const startOrchestrator = async (env: Environment, shared: SharedParts = {}): Promise<RunningOrchestrator> => {
+  const { config, clients, workers: entries, warnings } = loadOrchestrator(env)
+  const log = createLogger({
+    name: 'orchestrator',
+    level: config.logLevel,
+    format: config.logFormat,
+    timeZone: config.tz,
+  })
+  for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
+  const { blueprints, faults } = await findBlueprints(config.blueprintsDir, shared.blueprints ?? [])
+  const { store: given } = shared
+  const openStore = given ? async () => given : chooseStore(config, log)
+  if (typeof openStore !== 'function') faults.push(openStore)
+  if (faults.length > 0 || typeof openStore !== 'function') throw new ConfigError(faults)
+
+  const store = await openStore()
+  const engine = createEngine({
+    store,
+    blueprints,
+    settings: engineSettings(config),
+    onError: (error) => log.error({ err: error }, 'the engine met an error, and goes on'),
+  })
+  const workers = workerDirectory({ workers: entries, globalToken: config.globalWorkerToken })
+  const server = createOrchestrator({
+    engine,
+    clients: clientDirectory({ clients, fallbackToken: config.clientToken }),
+    workers,
+    log,
+    settings: { pollWaitMs: config.workerPollTimeoutSeconds * 1000, timeZone: config.tz },
+    ...(config.workersConfigPath === ''
+      ? {}
+      : {
+          reloadWorkers: () => {
+            const read = readWorkers({ path: config.workersConfigPath })
+            if (read.faults) return read.faults
+            workers.replace(read.workers)
+            return []
+          },
+        }),
+  })
+  const stop = async (): Promise<void> => {
+    await server.close()
+    await engine.stop()
+    if (!given) await store.close()
+  }
+  try {
+    const port = await server.listen({ host: config.apiHost, port: config.apiPort })
+    engine.start()
+    log.info({ host: config.apiHost, port, blueprints: engine.blueprints.names() }, 'the orchestrator listens')
+    return { port, log, stop }
+  } catch (error) {
+    await stop()
+    // Endpoints are known to clash only when the routes are made.
+    throw error instanceof BlueprintError ? new ConfigError(blueprintFaults(error)) : error
+  }
+}
+
+/** What the seed's variables mean to the engine. */
+const engineSettings = (config: OrchestratorConfig): Partial<EngineSettings> => ({
+  instance: config.instanceId,
+  taskAttempts: config.jobMaxRetries + 1,
+  handlerAttempts: config.jobMaxRetries + 1,
+  taskTimeoutMs: config.workerTimeoutSeconds * 1000,
+  workerTtlMs: config.workerHealthCheckIntervalSeconds * 2000,
+  taskLeaseMs: config.workerHealthCheckIntervalSeconds * 2000,
+  maxHandlers: config.executorMaxConcurrentJobs,
+  maxTransitions: config.maxTransitionsPerJob,
+  safetyIntervalMs: config.watcherIntervalSeconds * 1000,
+})
+
+/** The way to open the store that the configuration asks for, or what is wrong with the choice. */
+const chooseStore = (config: OrchestratorConfig, log: Logger): (() => Promise<Store>) | Fault => {
+  if (config.storage === 'memory') return async () => createMemoryStore()
+  if (config.databaseUrl !== '')
+    return () =>
+      createPostgresStore({
+        connectionString: config.databaseUrl,
+        onError: (error) => log.warn({ err: error }, 'a connection to the database was lost'),
+      })
+  return {
+    source: 'environment',
+    what: 'DATABASE_URL is not set, and there is nowhere to keep jobs',
+    remedy:
+      'Set it, or start with `tutti up`, which brings a PostgreSQL of its own, or set STORAGE=memory for jobs that a restart may lose.',
+  }
+}
+
+const findBlueprints = async (
+  folder: string,
+  given: readonly Blueprint[],
+): Promise<{ blueprints: Blueprint[]; faults: Fault[] }> => {
+  try {
+    const blueprints = [...given, ...(folder === '' ? [] : await loadBlueprints(folder))]
+    createRegistry(blueprints)
+    return { blueprints, faults: [] }
+  } catch (error) {
+    if (!(error instanceof BlueprintError)) throw error
+    return { blueprints: [], faults: blueprintFaults(error) }
+  }
+}
+
+const blueprintFaults = (error: BlueprintError): Fault[] =>
+  error.message
+    .split('\n')
+    .map((what) => ({ source: 'BLUEPRINTS_DIR', what, remedy: 'Mend the blueprint and start again.' }))

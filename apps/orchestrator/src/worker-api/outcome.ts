@@ -1,0 +1,38 @@
+/** A result as workers send it, nested or flat, made into the one form that the engine takes. */
+import type { JobError, taskError, taskResult } from '@tutti/contracts'
+import type { TaskOutcome } from '@tutti/engine'
+import type { z } from 'zod'
+import { withoutNulls } from './without-nulls.ts'
+
+export const taskOutcome = (body: z.output<typeof taskResult>, worker: string): TaskOutcome => {
+  const { status = 'success', data, error } = body.result ?? body
+  return {
+    jobId: body.job_id,
+    taskId: body.task_id,
+    worker,
+    ...(body.lease_token === undefined ? {} : { token: body.lease_token }),
+    ...(body.attempt === undefined ? {} : { attempt: body.attempt }),
+    ...(body.duration_ms === undefined ? {} : { durationMs: body.duration_ms }),
+    status,
+    data: data ?? null,
+    error: jobError(error),
+  }
+}
+
+/** Bare text is a fault that may pass: the older protocol has no code for it. */
+const jobError = (error: z.output<typeof taskError> | undefined): JobError | null => {
+  if (error === undefined) return null
+  return typeof error === 'string' ? { code: 'TRANSIENT_ERROR', message: error } : error
+}
+
+/** A result without the nulls that mean "absent", outside of the worker's data. */
+export const tidyResult = (body: unknown): unknown => {
+  const flat = withoutNulls(body)
+  if (typeof flat !== 'object' || flat === null || !('result' in flat)) return flat
+  return { ...flat, result: withoutNulls(flat.result) }
+}
+
+export const tidyResults = (body: unknown): unknown =>
+  typeof body === 'object' && body !== null && 'results' in body && Array.isArray(body.results)
+    ? { ...body, results: body.results.map(tidyResult) }
+    : body

@@ -1,0 +1,72 @@
+/** The worker's WebSocket: commands out, progress in. It carries nothing that can't be lost; tasks and results go over HTTP. */
+import { progressEvent, type WorkerCommand } from '@tutti/contracts'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import type { WebSocket } from 'ws'
+import { namedWorkerOf } from '../auth/worker.ts'
+import type { RouteDeps } from '../deps.ts'
+import { noteProgress } from './events.ts'
+import { workerParams } from './params.ts'
+
+/** Close code of RFC 6455. */
+const policyViolation = 1008
+
+export const socketRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
+  const { engine, settings, log } = deps
+  /** The newest connection of each worker. */
+  const connections = new Map<string, WebSocket>()
+
+  return async (app) => {
+    const stop = engine.onRevoked(({ worker, taskId, jobId }) => {
+      const command: WorkerCommand = { command: 'cancel_task', task_id: taskId, job_id: jobId }
+      connections.get(worker)?.send(JSON.stringify(command))
+    })
+    app.addHook('onClose', async () => stop())
+
+    app.get('/ws/:worker_id', { websocket: true, schema: { params: workerParams } }, (socket, request) => {
+      const worker = namedWorkerOf(request)
+      connections.get(worker)?.close(policyViolation, 'New connection established')
+      connections.set(worker, socket)
+      // The one that was replaced closes later than the new one came: it must not take that with it.
+      socket.on('close', () => {
+        if (connections.get(worker) === socket) connections.delete(worker)
+      })
+      socket.on('message', (data) => {
+        receive(deps, worker, String(data)).catch((error: unknown) =>
+          log.warn({ err: error, worker }, 'frame not noted'),
+        )
+      })
+      keepAlive(socket, settings.socketPingMs)
+    })
+  }
+}
+
+const receive = async ({ engine, log }: RouteDeps, worker: string, text: string): Promise<void> => {
+  const frame = progressEvent.safeParse(parse(text))
+  if (frame.success) await noteProgress(engine, frame.data)
+  else log.debug({ worker, fault: frame.error.issues[0]?.message }, 'frame not understood')
+}
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** A connection can be dead without anybody being told; then commands would go nowhere until the operating system gives up. */
+const keepAlive = (socket: WebSocket, everyMs: number): void => {
+  let answered = true
+  socket.on('pong', () => {
+    answered = true
+  })
+  const timer = setInterval(() => {
+    if (!answered) {
+      socket.terminate()
+      return
+    }
+    answered = false
+    socket.ping()
+  }, everyMs)
+  socket.on('close', () => clearInterval(timer))
+}

@@ -1,0 +1,134 @@
+/** A whole orchestrator in the test's own process: the real engine over the memory Store, behind a real socket. */
+import { clientDirectory, hashToken, workerDirectory } from '@tutti/config'
+import { type Blueprint, createEngine, type Engine, type EngineSettings, type Store } from '@tutti/engine'
+import { createMemoryStore } from '@tutti/stores'
+import { silentLogger } from '@tutti/telemetry'
+import { onTestFinished } from 'vitest'
+import { createOrchestrator, type Orchestrator, type OrchestratorDeps } from '../../src/index.ts'
+import { blueprints } from './blueprints.ts'
+
+export const tokens = { anna: 'token-of-anna', otto: 'token-of-otto', olga: 'token-of-olga', hand: 'token-of-hand-1' }
+export const globalWorkerToken = 'token-of-every-hand'
+
+const client = (id: string, token: string, role: 'client' | 'operator') => ({
+  id,
+  tokenHash: hashToken(token),
+  plan: null,
+  role,
+  monthlyAttempts: null,
+  params: {},
+})
+
+export interface TestServer extends Orchestrator {
+  engine: Engine
+  store: Store
+  port: number
+  url: string
+  /** A request in a client's name, anna's unless told otherwise. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  /** A request with the global worker token. */
+  work(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  /** Registers a worker. */
+  worker(id: string, skills?: string[]): Promise<void>
+}
+
+interface Answer {
+  status: number
+  headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  body: any
+}
+
+export interface TestOptions {
+  blueprints?: Blueprint[]
+  /** Puts something between the server and the engine. */
+  engine?: (engine: Engine) => Engine
+  engineSettings?: Partial<EngineSettings>
+  settings?: OrchestratorDeps['settings']
+  reloadWorkers?: OrchestratorDeps['reloadWorkers']
+  log?: OrchestratorDeps['log']
+}
+
+export const startServer = async (options: TestOptions = {}): Promise<TestServer> => {
+  const store = createMemoryStore()
+  const engine = createEngine({
+    store,
+    blueprints: options.blueprints ?? blueprints,
+    settings: options.engineSettings ?? {},
+  })
+  const server = createOrchestrator({
+    engine: options.engine?.(engine) ?? engine,
+    clients: clientDirectory({
+      clients: [
+        client('anna', tokens.anna, 'client'),
+        client('otto', tokens.otto, 'client'),
+        client('olga', tokens.olga, 'operator'),
+      ],
+    }),
+    workers: workerDirectory({
+      workers: [{ id: 'hand-1', tokenHash: hashToken(tokens.hand), description: '' }],
+      globalToken: globalWorkerToken,
+    }),
+    log: options.log ?? silentLogger,
+    ...(options.settings ? { settings: options.settings } : {}),
+    ...(options.reloadWorkers ? { reloadWorkers: options.reloadWorkers } : {}),
+  })
+  const port = await server.listen({ host: '127.0.0.1', port: 0 })
+  engine.start()
+  onTestFinished(async () => {
+    await server.close()
+    await engine.stop()
+    await store.close()
+  })
+  const url = `http://127.0.0.1:${port}`
+
+  const send = async (
+    method: string,
+    path: string,
+    body: unknown,
+    headers: Record<string, string>,
+  ): Promise<Answer> => {
+    const response = await fetch(url + path, {
+      method,
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json')
+    return { status: response.status, headers: response.headers, body: isJson && text ? JSON.parse(text) : text }
+  }
+  const work: TestServer['work'] = (method, path, body, headers = {}) =>
+    send(method, `/_worker${path}`, body, { 'x-worker-token': globalWorkerToken, ...headers })
+
+  return {
+    ...server,
+    engine,
+    store,
+    port,
+    url,
+    call: (method, path, body, headers = {}) =>
+      send(method, path, body, { 'x-avtomatika-token': tokens.anna, ...headers }),
+    work,
+    worker: async (id, skills = ['picture.shrink']) => {
+      await work('POST', '/workers/register', { worker_id: id, supported_skills: skills })
+    },
+  }
+}
+
+/** Creates a job whose one task waits for a worker. */
+export const createShrink = async (server: TestServer): Promise<string> => {
+  const { body } = await server.call('POST', '/api/v1/jobs', {
+    blueprint: 'shrink',
+    input: { url: 'https://example.org/a.png' },
+  })
+  return body.job_id
+}
+
+/** Calls until the answer is there; for what happens after a connection was cut, of which nobody is told. */
+export const until = async <T>(look: () => Promise<T | undefined | false>): Promise<T> => {
+  for (;;) {
+    const found = await look()
+    if (found !== undefined && found !== false) return found
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

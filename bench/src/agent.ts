@@ -1,0 +1,74 @@
+/**
+ * A turn through everything (backend, queue, manager, sandbox, executor, relay) beside the same turn of the bare SDK, in
+ * one run, with the scripted model: the difference is what Tutti adds.
+ */
+import { mkdir, mkdtemp } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createClaudeRuntime, resolveClaudeExecutable } from '@tutti/agents'
+import { createScriptedModel } from '@tutti/agents/scripted'
+import { createWorkbench } from '@tutti/client'
+import { type Figure, figure, timed } from './measure.ts'
+import { scratchFolder } from './scratch.ts'
+import { startScratchStack } from './stack.ts'
+
+const prompt = '```scripted\n[{"tool":"Bash","input":{"command":"echo hello"}},{"say":"done"}]\n```\n'
+
+export const agent = (quick: boolean): Promise<Figure[]> =>
+  scratchFolder(async (folder) => {
+    const stack = await startScratchStack(join(folder, 'data'))
+    const model = await createScriptedModel({ key: 'bench' })
+    const whole: number[] = []
+    const bare: number[] = []
+    try {
+      const workbench = createWorkbench({ url: stack.backendUrl, token: stack.clientToken })
+      for (let n = 0; n < (quick ? 4 : 12); n += 1) {
+        whole.push(await timed(() => throughTutti(workbench)))
+        bare.push(await timed(async () => bareTurn(model.url, await mkdtemp(join(folder, 'bare-')))))
+      }
+    } finally {
+      await model.close()
+      await stack.stop()
+    }
+    const added = whole.map((ms, n) => ms - (bare[n] ?? 0))
+    return [
+      figure('agent: turn of the bare SDK', 'ms', bare.slice(1)),
+      figure('agent: the same turn through Tutti, message to exported', 'ms', whole.slice(1)),
+      figure('agent: what Tutti adds, pair by pair', 'ms', added.slice(1)),
+    ]
+  })
+
+const throughTutti = async (workbench: ReturnType<typeof createWorkbench>): Promise<void> => {
+  const { session_id } = await workbench.tasks.create({ prompt, permission_mode: 'bypassPermissions' })
+  const done = new AbortController()
+  for await (const { type, data } of workbench.sessions.stream(session_id, { signal: done.signal })) {
+    if (type !== 'session.status') continue
+    if (data.status === 'failed') throw new Error('the run failed')
+    if (data.status === 'completed') break
+  }
+  done.abort()
+}
+
+const bareTurn = async (baseUrl: string, cwd: string): Promise<void> => {
+  const configDir = join(cwd, '.claude')
+  await mkdir(configDir)
+  const runtime = createClaudeRuntime({
+    executable: resolveClaudeExecutable(),
+    baseUrl,
+    authToken: 'bench',
+    cwd,
+    configDir,
+    env: { PATH: process.env.PATH ?? '', HOME: cwd },
+  })
+  const turn = {
+    run_id: crypto.randomUUID(),
+    session_id: crypto.randomUUID(),
+    attempt: 1,
+    runtime: 'claude',
+    prompt,
+    model: 'scripted',
+    permission_mode: 'bypassPermissions',
+  } as const
+  let last = ''
+  for await (const event of runtime.start(turn, { signal: new AbortController().signal })) last = event.type
+  if (last !== 'done') throw new Error(`the bare turn ended with ${last}`)
+}

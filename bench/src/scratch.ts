@@ -1,0 +1,24 @@
+/** What benchmarks run on: a built-in PostgreSQL of their own, durable as in production, removed afterwards. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startBuiltInPostgres } from '@tutti/stores/built-in-postgres'
+
+export const scratchFolder = async <T>(use: (folder: string) => Promise<T>): Promise<T> => {
+  const folder = await mkdtemp(join(tmpdir(), 'tutti-bench-'))
+  try {
+    return await use(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+export const scratchDatabase = <T>(use: (connectionString: string) => Promise<T>): Promise<T> =>
+  scratchFolder(async (folder) => {
+    const postgres = await startBuiltInPostgres({ dataDir: folder })
+    try {
+      return await use(postgres.connectionString)
+    } finally {
+      await postgres.stop()
+    }
+  })
