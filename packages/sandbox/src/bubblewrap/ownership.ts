@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process'
+import { chmod, chown, lchown, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { SandboxError } from '../error.ts'
+
+const run = promisify(execFile)
+
+/**
+ * Gives every file of the workspace to the sandbox's user. Links are never followed: one left by an earlier agent may
+ * point at a file of the host. Nothing of the sandbox runs meanwhile, so nothing can be swapped under it.
+ */
+export async function giveWorkspace(workspace: string, uid: number): Promise<void> {
+  try {
+    const wrong = ['!', '(', '-uid', String(uid), '-gid', String(uid), ')']
+    await run('find', [workspace, '-xdev', ...wrong, '-exec', 'chown', '-h', '--', `${uid}:${uid}`, '{}', '+'])
+    const { mode } = await stat(workspace)
+    await chmod(workspace, (mode & 0o7777) | 0o700)
+  } catch (error) {
+    throw new SandboxError(
+      `the workspace ${workspace} cannot be given to user ${uid}`,
+      'keep workspaces on a local file system that this process owns',
+      { cause: error },
+    )
+  }
+}
+
+/**
+ * Lets the sandbox's user connect to the sockets in a directory, and nobody else beside the owner. The directory hands
+ * its group on, so a socket that is made again later needs only `chmod 0660`.
+ */
+export async function giveSockets(dir: string, uid: number): Promise<void> {
+  await chown(dir, -1, uid)
+  await chmod(dir, 0o2750)
+  for (const entry of await readdir(dir, { withFileTypes: true })) {
+    if (!entry.isSocket()) continue
+    await lchown(join(dir, entry.name), -1, uid)
+    await chmod(join(dir, entry.name), 0o660)
+  }
+}

@@ -1,0 +1,5 @@
+export { type BubblewrapOptions, createBubblewrapDriver } from './bubblewrap/driver.ts'
+export { SandboxError } from './error.ts'
+export { createNoneDriver } from './none/driver.ts'
+export * from './port.ts'
+export { HOME, WORKSPACE } from './spec.ts'
