@@ -1,0 +1,105 @@
+/** The server: one scope per kind of caller, each with its own way to say who is calling. */
+import type { AddressInfo } from 'node:net'
+import websocket from '@fastify/websocket'
+import { TuttiError } from '@tutti/contracts'
+import fastify, { type FastifyInstance } from 'fastify'
+import { requireManager } from './auth/manager.ts'
+import { accessFault, requireUser } from './auth/user.ts'
+import type { BackendDeps, RouteDeps } from './deps.ts'
+import { allowOrigins } from './http/cors.ts'
+import { answerErrors } from './http/errors.ts'
+import { createOpenRequests } from './http/open-requests.ts'
+import { requestId } from './http/request-id.ts'
+import { validatorCompiler } from './http/validation.ts'
+import { healthRoutes } from './routes/health.ts'
+import { managerRoutes } from './routes/manager.ts'
+import { objectRoutes } from './routes/objects.ts'
+import { runRoutes } from './routes/runs.ts'
+import { sessionRoutes } from './routes/sessions.ts'
+import { streamRoutes } from './routes/stream.ts'
+import { taskRoutes } from './routes/tasks.ts'
+import { completeSettings } from './settings.ts'
+
+export interface Backend {
+  readonly app: FastifyInstance
+  /** Listens on the configured host. @returns the port, also where 0 asked for any */
+  listen(port: number): Promise<number>
+  /** Ends polls and WebSockets, answers what is under way, and stops listening. Workbench and engine go on. */
+  close(): Promise<void>
+}
+
+/** Where presigned addresses are mounted, below the backend's public address. */
+export const objectsPath = '/api/v1/objects'
+
+/** Larger than any frame that a reader sends; without it one frame could fill the memory. */
+const maxClientFrameBytes = 16_384
+
+/** @throws TypeError when the configuration would leave everything open to the network */
+export const createBackend = (given: BackendDeps): Backend => {
+  const config = completeSettings(given.config)
+  const refusal = accessFault(config)
+  if (refusal) throw new TypeError(`${refusal.what}: ${refusal.remedy}`)
+  const open = createOpenRequests()
+  const deps: RouteDeps = { ...given, config, open }
+
+  const app = fastify({
+    genReqId: requestId,
+    bodyLimit: 1_000_000,
+    routerOptions: { ignoreTrailingSlash: true },
+    // Answered by a hook instead, in the form of every other error.
+    return503OnClosing: false,
+    // The objects' route answers HEAD itself.
+    exposeHeadRoutes: false,
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(() => JSON.stringify)
+  answerErrors(app, given.log)
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    if (open.closing) {
+      // Kept open, an idle connection would hold up the close.
+      reply.header('connection', 'close')
+      throw new TuttiError('SHUTTING_DOWN', 'This instance is stopping')
+    }
+  })
+  app.addHook('onSend', async (request, reply) => {
+    // An upgrade that was refused: nobody else ends its connection, and it would hold up the close for ever.
+    if (request.headers.upgrade !== undefined) reply.raw.once('finish', () => request.raw.socket.destroySoon())
+  })
+  allowOrigins(app, config.corsOrigins)
+  app.register(websocket, { options: { maxPayload: maxClientFrameBytes } })
+  app.addHook('preClose', async () => {
+    open.close()
+    // Whoever does not answer the close, or never ends its request, would hold it up for ever.
+    setTimeout(() => {
+      for (const client of app.websocketServer.clients) client.terminate()
+      app.server.closeAllConnections()
+    }, config.closeGraceMs).unref()
+  })
+
+  app.register(healthRoutes(deps))
+  app.register(
+    async (api) => {
+      await api.register(objectRoutes(deps))
+      await api.register(async (scope) => {
+        requireManager(scope, config.internalToken)
+        await scope.register(managerRoutes(deps))
+      })
+      await api.register(async (scope) => {
+        requireUser(scope, config)
+        for (const routes of [taskRoutes, sessionRoutes, runRoutes, streamRoutes]) await scope.register(routes(deps))
+      })
+    },
+    { prefix: '/api/v1' },
+  )
+
+  return {
+    app,
+    listen: async (port) => {
+      await app.listen({ host: config.host, port })
+      return (app.server.address() as AddressInfo).port
+    },
+    close: () => app.close(),
+  }
+}

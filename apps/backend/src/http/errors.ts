@@ -1,0 +1,83 @@
+/** The one place where errors become answers: the HTTP status says the kind, `data.code` exactly what, `data.hint` what to do. */
+import { type ErrorCode, errorCatalogue, TuttiError } from '@tutti/contracts'
+import type { Logger } from '@tutti/telemetry'
+import { EventGapError } from '@tutti/workbench'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+
+interface Answer {
+  status: number
+  message: string
+  data: { code: string; hint: string; retryable: boolean; path?: string; expected?: number }
+}
+
+export const answerErrors = (app: FastifyInstance, log: Logger): void => {
+  app.setErrorHandler((error, request, reply) => {
+    const answer = answerOf(error) ?? internal(request)
+    if (answer.status >= 500)
+      log.error({ err: error, request_id: request.id, route: request.routeOptions.url }, 'a request failed')
+    return send(reply, answer)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const [path] = request.url.split('?')
+    return send(reply, known(new TuttiError('NOT_FOUND', `There is no ${request.method} ${path}`)))
+  })
+}
+
+/** Also for faults that other packages found. */
+export const send = (reply: FastifyReply, { status, message, data }: Answer): FastifyReply =>
+  reply.code(status).send({ code: status * 100, message, data })
+
+const known = (error: TuttiError): Answer => {
+  const { hint, retryable, path } = error.body()
+  return {
+    status: error.status,
+    message: error.message,
+    data: { code: error.code, hint, retryable, ...(path === undefined ? {} : { path }) },
+  }
+}
+
+/** What went wrong inside is for the log only: it may hold addresses, queries or secrets. */
+const internal = (request: FastifyRequest): Answer =>
+  known(new TuttiError('INTERNAL', `Internal error; its id is ${request.id}`))
+
+const answerOf = (error: unknown): Answer | undefined => {
+  if (error instanceof TuttiError) return known(error)
+  if (error instanceof EventGapError)
+    return {
+      status: 409,
+      message: error.message,
+      data: {
+        code: 'EVENT_GAP',
+        hint: 'The run is still yours: send the events again, from `expected` on.',
+        retryable: true,
+        path: 'body.events',
+        expected: error.expected,
+      },
+    }
+  const { code, statusCode, message } = error as Partial<FastifyError>
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return known(new TuttiError('PAYLOAD_TOO_LARGE', 'The request body is too large', { path: 'body' }))
+  // Whatever else the server's own machinery finds wrong with a request is the request's fault, not ours.
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return known(new TuttiError('INVALID_BODY', message ?? 'Bad request', { path: 'body' }))
+  return isUnreachable(error) ? known(new TuttiError('STORE_UNAVAILABLE', 'The database can’t be reached')) : undefined
+}
+
+/** PostgreSQL is gone or going (classes 08 and 57), or nobody answers at its address. */
+const isUnreachable = (error: unknown): boolean => {
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown }
+  return syscall === 'connect' || (typeof code === 'string' && /^(08...|57P0[123]|ECONNRESET)$/.test(code))
+}
+
+/** A fault that another package names in its own words. */
+export const fault = (status: number, code: string, message: string): Answer => ({
+  status,
+  message,
+  data: {
+    code,
+    hint: isKnown(code) ? errorCatalogue[code].hint : 'Ask for a new address and use it as it is.',
+    retryable: false,
+  },
+})
+
+const isKnown = (code: string): code is ErrorCode => Object.hasOwn(errorCatalogue, code)

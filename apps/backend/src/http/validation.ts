@@ -1,0 +1,27 @@
+/** Checking requests against the contracts' schemas. A fault is told with its place: `body.config.model`, `query.limit`. */
+import { TuttiError } from '@tutti/contracts'
+import type { FastifySchemaCompiler } from 'fastify'
+import type { z } from 'zod'
+
+export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
+  return (data: unknown) => {
+    // The server says null where there is no body; a schema's default stands for an absent one.
+    const result = schema.safeParse(data ?? undefined)
+    return result.success ? { value: result.data } : { error: invalidRequest(httpPart, result.error) }
+  }
+}
+
+const invalidRequest = (part: string, error: z.ZodError): TuttiError => {
+  // An id that can't be one is as unknown as any other.
+  if (part === 'params') return new TuttiError('NOT_FOUND', 'There is nothing at this address')
+  const [issue] = error.issues
+  const place = part === 'querystring' ? 'query' : part
+  const path = [place, ...(issue?.path ?? []).map(String)].join('.')
+  return new TuttiError(
+    place === 'query' ? 'INVALID_QUERY' : 'INVALID_BODY',
+    `${path}: ${issue?.message ?? 'invalid'}`,
+    {
+      path,
+    },
+  )
+}

@@ -1,0 +1,83 @@
+import type { FileView } from '@tutti/contracts'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { RouteDeps } from '../deps.ts'
+import { ok } from '../http/envelope.ts'
+import { idParams, pageQuery } from './params.ts'
+
+const limit = z.coerce.number().int().min(1).max(1000)
+const messagesQuery = z.object({
+  after_message_id: z.coerce.number().int().min(0).default(0),
+  limit: limit.default(1000),
+})
+const deltaQuery = messagesQuery.extend({ limit: limit.default(200) })
+const toolsQuery = pageQuery.extend({ limit: z.coerce.number().int().min(1).max(2000).default(2000) })
+const logQuery = z.object({ since: z.coerce.number().int().min(0).default(0), limit: limit.default(1000) })
+const cancelBody = z.object({ reason: z.string().trim().max(500).optional() }).default({})
+
+/** Sessions and what belongs to them. */
+export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): FastifyPluginAsyncZod => {
+  const { userId } = config
+  return async (app) => {
+    app.get('/sessions', { schema: { querystring: pageQuery } }, async ({ query }) =>
+      ok(await workbench.sessions(userId, query)),
+    )
+
+    app.get('/sessions/:id', { schema: { params: idParams } }, async ({ params }) =>
+      ok(await workbench.session(userId, params.id)),
+    )
+
+    app.post('/sessions/:id/cancel', { schema: { params: idParams, body: cancelBody } }, async ({ params, body }) =>
+      ok(await workbench.cancelSession(userId, params.id, body.reason ?? null)),
+    )
+
+    app.get(
+      '/sessions/:id/messages',
+      { schema: { params: idParams, querystring: messagesQuery } },
+      async ({ params, query }) =>
+        ok(await workbench.messages(userId, params.id, { afterId: query.after_message_id, limit: query.limit })),
+    )
+
+    app.get(
+      '/sessions/:id/messages/delta',
+      { schema: { params: idParams, querystring: deltaQuery } },
+      async ({ params, query }) => {
+        // One more than asked for tells whether there are more.
+        const page = { afterId: query.after_message_id, limit: query.limit + 1 }
+        const found = await workbench.messages(userId, params.id, page)
+        const items = found.slice(0, query.limit)
+        return ok({
+          items,
+          next_after_message_id: items.at(-1)?.id ?? query.after_message_id,
+          has_more: found.length > items.length,
+        })
+      },
+    )
+
+    app.get(
+      '/sessions/:id/tool-executions',
+      { schema: { params: idParams, querystring: toolsQuery } },
+      async ({ params, query }) => ok(await workbench.toolExecutions(userId, params.id, query)),
+    )
+
+    app.get('/sessions/:id/workspace/files', { schema: { params: idParams } }, async ({ params }) => {
+      const files = await workbench.files(userId, params.id)
+      const views = files.map(async (file): Promise<FileView> => {
+        const filename = file.path.split('/').at(-1) ?? file.path
+        const url = await objects.presignGet(file.key, { expiresSeconds: config.presignSeconds, filename })
+        return { ...file, url }
+      })
+      return ok(await Promise.all(views))
+    })
+
+    app.get(
+      '/sessions/:id/events',
+      { schema: { params: idParams, querystring: logQuery } },
+      async ({ params, query }) => {
+        const found = await workbench.log(userId, params.id, { since: query.since, limit: query.limit + 1 })
+        const items = found.slice(0, query.limit)
+        return ok({ items, next_since: items.at(-1)?.seq ?? query.since, has_more: found.length > items.length })
+      },
+    )
+  }
+}

@@ -1,0 +1,46 @@
+/** What the backend is told by its configuration. */
+export interface BackendSettings {
+  /** The address it will listen on: without a token it serves its own machine only. */
+  host: string
+  /** Whom everything belongs to: there is no log-in yet. */
+  userId: string
+  /** What users prove themselves with; null: none is set. */
+  clientToken: string | null
+  /** What executor managers prove themselves with. */
+  internalToken: string
+  /** Origins of web pages that may call, besides the backend's own. */
+  corsOrigins: readonly string[]
+  /** How long presigned addresses of files work. */
+  presignSeconds: number
+  maxUploadBytes: number
+  /** Messages bring their files along. */
+  taskBodyBytes: number
+  /** Batches of events, and lists of exported files. */
+  managerBodyBytes: number
+  /** A reader that leaves this much unread … */
+  maxBufferedBytes: number
+  /** … for this long is sent away; it can resume. */
+  slowReaderMs: number
+  /** Between two pings to each WebSocket; one that does not answer until the next is cut. */
+  pingMs: number
+  /** How long the close waits for requests under way. */
+  closeGraceMs: number
+}
+
+export type GivenSettings = Pick<BackendSettings, 'host' | 'userId' | 'clientToken' | 'internalToken'> &
+  Partial<BackendSettings>
+
+const megabyte = 1_000_000
+
+export const completeSettings = (given: GivenSettings): BackendSettings => ({
+  corsOrigins: [],
+  presignSeconds: 300,
+  maxUploadBytes: 100 * megabyte,
+  taskBodyBytes: 32 * megabyte,
+  managerBodyBytes: 64 * megabyte,
+  maxBufferedBytes: megabyte,
+  slowReaderMs: 10_000,
+  pingMs: 30_000,
+  closeGraceMs: 5_000,
+  ...given,
+})

@@ -1,0 +1,118 @@
+/** From the environment to a running backend. */
+import { ConfigError, type Environment, loadEnvironment } from '@tutti/config'
+import { type Blueprint, createEngine, type Engine, type EngineSettings, type Store } from '@tutti/engine'
+import { createLocalObjects } from '@tutti/objects'
+import { createPostgresStore } from '@tutti/stores'
+import { createLogger, type Logger } from '@tutti/telemetry'
+import { agentRunBlueprint, createDatabase, createWorkbench, migrate } from '@tutti/workbench'
+import { createBackend, objectsPath } from './app.ts'
+import { accessFault } from './auth/user.ts'
+import type { GivenSettings } from './settings.ts'
+import { type Config, variables } from './variables.ts'
+
+export interface RunningBackend {
+  port: number
+  log: Logger
+  /** Answers what is under way, and lets go of store and database. */
+  stop(): Promise<void>
+}
+
+/** What is brought along where several servers run in one process. */
+export interface SharedParts {
+  /** Used instead of one of the backend's own, and not closed. */
+  store?: Store
+  /** Beside `agent_run`. Jobs of others go on at an instance that has their blueprint. */
+  blueprints?: readonly Blueprint[]
+}
+
+/** @throws ConfigError with every fault; nothing was started then */
+export const startBackend = async (env: Environment, shared: SharedParts = {}): Promise<RunningBackend> => {
+  const { config, warnings } = loadEnvironment(variables, env)
+  const settings = backendSettings(config)
+  const refusal = accessFault(settings)
+  if (refusal) throw new ConfigError([{ source: 'environment', variable: 'CLIENT_TOKEN', ...refusal }])
+  const log = createLogger({
+    name: 'backend',
+    level: config.logLevel,
+    format: config.logFormat,
+    timeZone: config.tz,
+  })
+  for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
+
+  // Stopped in the opposite order, also when a later step fails.
+  const stops: (() => Promise<void>)[] = []
+  const stop = async (): Promise<void> => {
+    for (const each of stops.splice(0).reverse()) await each()
+  }
+  try {
+    const onError = (err: unknown): void => log.warn({ err }, 'a connection to the database was lost')
+    const database = createDatabase({ connectionString: config.databaseUrl, onError })
+    stops.push(database.close)
+    await migrate(database)
+    const engine = await startEngine(config, shared, onError, log, stops)
+    const workbench = createWorkbench({ database, engine, log, ownerOf: () => config.singleUserId })
+    stops.push(workbench.stop)
+    await workbench.start()
+    const objects = createLocalObjects({
+      root: config.objectsDir,
+      publicUrl: config.backendPublicUrl + objectsPath,
+      secret: config.secretKey,
+    })
+    const backend = createBackend({ workbench, objects, config: settings, log })
+    stops.push(backend.close)
+    const port = await backend.listen(config.port)
+    log.info({ host: config.host, port }, 'the backend listens')
+    return { port, log, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+const startEngine = async (
+  config: Config,
+  shared: SharedParts,
+  onError: (error: unknown) => void,
+  log: Logger,
+  stops: (() => Promise<void>)[],
+): Promise<Engine> => {
+  const store = shared.store ?? (await createPostgresStore({ connectionString: config.databaseUrl, onError }))
+  if (!shared.store) stops.push(() => store.close())
+  const engine = createEngine({
+    store,
+    blueprints: withAgentRun(shared.blueprints ?? []),
+    settings: engineSettings(config),
+    onError: (err) => log.error({ err }, 'the engine met an error, and goes on'),
+  })
+  engine.start()
+  stops.push(() => engine.stop())
+  return engine
+}
+
+const withAgentRun = (given: readonly Blueprint[]): Blueprint[] => [
+  agentRunBlueprint,
+  ...given.filter(({ name }) => name !== agentRunBlueprint.name),
+]
+
+const backendSettings = (config: Config): GivenSettings => ({
+  host: config.host,
+  userId: config.singleUserId,
+  clientToken: config.clientToken === '' ? null : config.clientToken,
+  internalToken: config.internalApiToken,
+  corsOrigins: config.corsOrigins,
+  presignSeconds: config.s3PresignExpires,
+  maxUploadBytes: config.maxUploadSizeMb * 1_000_000,
+})
+
+/** What the variables shared with the orchestrator mean to the engine. */
+const engineSettings = (config: Config): Partial<EngineSettings> => ({
+  instance: config.instanceId,
+  taskAttempts: config.jobMaxRetries + 1,
+  handlerAttempts: config.jobMaxRetries + 1,
+  taskTimeoutMs: config.workerTimeoutSeconds * 1000,
+  workerTtlMs: config.workerHealthCheckIntervalSeconds * 2000,
+  taskLeaseMs: config.workerHealthCheckIntervalSeconds * 2000,
+  maxHandlers: config.executorMaxConcurrentJobs,
+  maxTransitions: config.maxTransitionsPerJob,
+  safetyIntervalMs: config.watcherIntervalSeconds * 1000,
+})

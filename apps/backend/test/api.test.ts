@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { claimNew, createStage, holder, internalToken, type Running, type Stage } from './support/stage.ts'
+
+let stage: Stage
+let backend: Running
+
+beforeAll(async () => {
+  stage = await createStage()
+  backend = await stage.backend()
+})
+afterAll(() => stage.close())
+
+test('a-run-from-message-to-file', async () => {
+  const run = await claimNew(backend, 'write a file')
+  const path = `/${run.run_id}`
+  await backend.manage(`${path}/start`, { ...holder(run), model: 'm-1', sandbox: 'test' })
+  const events = [
+    { n: 1, at: 0, event: { type: 'started', agent_session_id: 's', model: 'm-1', tools: [] } },
+    {
+      n: 2,
+      at: 0,
+      event: { type: 'message', role: 'assistant', blocks: [{ type: 'text', text: 'ok' }], parent_tool_use_id: null },
+    },
+  ]
+  expect(await backend.manage(`${path}/events`, { ...holder(run), events })).toEqual({
+    status: 200,
+    body: { code: 0, message: 'success', data: { received: 2 } },
+  })
+  expect(await backend.manage(`${path}/renew`, { ...holder(run), lease_seconds: 60 })).toMatchObject({
+    body: { data: { held: true, cancel: false } },
+  })
+  const key = `workspaces/${run.session_id}/a b.txt`
+  const { size, sha256 } = await stage.objects.put(key, 'hello')
+  const report = {
+    status: 'ready',
+    prefix: 'workspaces',
+    manifest_key: 'm',
+    files: [{ path: 'a b.txt', size, sha256, key }],
+  }
+  const finished = await backend.manage(`${path}/finish`, { ...holder(run), outcome: 'completed', export: report })
+  expect(finished.body.data).toMatchObject({ status: 'completed', workspace_export_status: 'ready' })
+
+  const session = `/api/v1/sessions/${run.session_id}`
+  expect((await backend.get(session)).body.data).toMatchObject({ status: 'completed', sdk_session_id: 's' })
+  expect((await backend.get('/api/v1/sessions')).body.data).toMatchObject([{ session_id: run.session_id }])
+  expect((await backend.get(`/api/v1/runs${path}`)).body.data).toMatchObject({ status: 'completed', attempts: 1 })
+  expect((await backend.get(`/api/v1/runs/session/${run.session_id}`)).body.data).toMatchObject([
+    { run_id: run.run_id },
+  ])
+  expect((await backend.get(`${session}/messages`)).body.data).toMatchObject([{ role: 'user' }, { role: 'assistant' }])
+  const delta = (await backend.get(`${session}/messages/delta?limit=1`)).body.data as Record<string, unknown>
+  expect(delta).toMatchObject({ items: [{ role: 'user' }], has_more: true })
+  const rest = await backend.get(`${session}/messages/delta?after_message_id=${delta.next_after_message_id}`)
+  expect(rest.body.data).toMatchObject({ items: [{ role: 'assistant' }], has_more: false })
+  expect((await backend.get(`${session}/tool-executions`)).body.data).toEqual([])
+  const log = (await backend.get(`${session}/events?since=1`)).body.data as { items: { seq: number }[] }
+  expect(log.items[0]?.seq).toBe(2)
+
+  const [file] = (await backend.get(`${session}/workspace/files`)).body.data as { url: string; path: string }[]
+  expect(file?.path).toBe('a b.txt')
+  const url = new URL(file?.url ?? '')
+  const fetched = await fetch(backend.address + url.pathname + url.search)
+  expect(await fetched.text()).toBe('hello')
+  const head = await fetch(backend.address + url.pathname + url.search, { method: 'HEAD' })
+  expect(head.headers.get('content-length')).toBe('5')
+  url.searchParams.set('signature', 'AAAA')
+  expect(await backend.get(url.pathname + url.search)).toMatchObject({
+    status: 403,
+    body: { code: 40300, data: { code: 'FORBIDDEN' } },
+  })
+})
+
+test('faults-are-told-in-the-envelope', async () => {
+  expect(await backend.post('/api/v1/tasks', { prompt: 'x', config: { max_turns: 0 } })).toMatchObject({
+    status: 400,
+    body: { code: 40000, data: { code: 'INVALID_BODY', path: 'body.config.max_turns' } },
+  })
+  expect(await backend.post('/api/v1/tasks', { prompt: '  ' })).toMatchObject({
+    body: { data: { path: 'body.prompt' } },
+  })
+  expect(await backend.get('/api/v1/sessions?limit=nine')).toMatchObject({
+    status: 400,
+    body: { data: { code: 'INVALID_QUERY', path: 'query.limit' } },
+  })
+  const unknown = '00000000-0000-4000-8000-000000000000'
+  expect(await backend.get(`/api/v1/sessions/${unknown}`)).toEqual({
+    status: 404,
+    body: {
+      code: 40400,
+      message: 'Session not found',
+      data: {
+        code: 'SESSION_NOT_FOUND',
+        hint: 'Check the id; only your own sessions are visible.',
+        retryable: false,
+      },
+    },
+  })
+  expect(await backend.get(`/api/v1/runs/${unknown}`)).toMatchObject({ body: { data: { code: 'RUN_NOT_FOUND' } } })
+  expect(await backend.get('/api/v1/runs/x')).toMatchObject({ status: 404 })
+  expect(await backend.get('/api/v1/nothing')).toMatchObject({ status: 404, body: { code: 40400 } })
+  const malformed = await fetch(`${backend.address}/api/v1/tasks`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"prompt":',
+  })
+  expect(await malformed.json()).toMatchObject({ code: 40000, data: { code: 'INVALID_BODY' } })
+})
+
+test('lost-lease-and-gap-are-told-apart', async () => {
+  const run = await claimNew(backend)
+  const at = (n: number) => [{ n, at: 0, event: { type: 'todo', todos: [] } }]
+  const gap = await backend.manage(`/${run.run_id}/events`, { ...holder(run), events: at(3) })
+  expect(gap).toMatchObject({ status: 409, body: { code: 40900, data: { code: 'EVENT_GAP', expected: 1 } } })
+  const late = await backend.manage(`/${run.run_id}/events`, { ...holder(run), lease_token: 'old', events: at(1) })
+  expect(late).toMatchObject({ status: 409, body: { code: 40900, data: { code: 'LEASE_LOST' } } })
+  await backend.manage(`/${run.run_id}/finish`, { ...holder(run), outcome: 'completed' })
+})
+
+test('cancel-reaches-a-claimed-run', async () => {
+  const run = await claimNew(backend)
+  const cancelled = await backend.post(`/api/v1/sessions/${run.session_id}/cancel`, {})
+  expect(cancelled.body.data).toMatchObject({ status: 'canceling', executor_cancel_status: 'pending' })
+  const renewed = await backend.manage(`/${run.run_id}/renew`, { ...holder(run), lease_seconds: 60 })
+  expect(renewed.body.data).toEqual({ held: true, cancel: true })
+  const finished = await backend.manage(`/${run.run_id}/finish`, { ...holder(run), outcome: 'canceled' })
+  expect(finished.body.data).toMatchObject({ status: 'canceled' })
+})
+
+test('poll-that-waits-is-answered-when-the-server-closes', async () => {
+  const closing = await stage.backend()
+  const poll = closing.manage('/claim', { worker_id: 'm', boot_id: 'b', wait_seconds: 60 })
+  // Known to the engine means: the poll has arrived.
+  await expect.poll(async () => (await closing.manage('/claim', { worker_id: 'm', boot_id: 'b' })).status).toBe(200)
+  await closing.backend.close()
+  expect((await poll).body).toEqual({ code: 0, message: 'success', data: null })
+})
+
+test('internal-token-is-needed-by-managers-only', async () => {
+  const body = { worker_id: 'm', boot_id: 'b' }
+  for (const headers of [{}, { 'x-internal-token': 'guess' }, { 'x-internal-token': `${internalToken}x` }])
+    expect(await backend.post('/api/v1/runs/claim', body, headers)).toMatchObject({
+      status: 403,
+      body: { code: 40300, data: { code: 'FORBIDDEN' } },
+    })
+  expect(await backend.get('/health')).toMatchObject({ status: 200, body: { data: { status: 'ok' } } })
+})

@@ -1,0 +1,59 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ConfigError } from '@tutti/config'
+import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startBackend } from '../src/index.ts'
+
+let database: TestDatabase
+let folder: string
+
+beforeAll(async () => {
+  database = await testDatabase()
+  folder = await mkdtemp(join(tmpdir(), 'tutti-backend-'))
+})
+afterAll(async () => {
+  await database.drop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const environment = () => ({
+  HOST: '127.0.0.1',
+  PORT: '0',
+  DATABASE_URL: database.connectionString.replace('@/', '@localhost/'),
+  INTERNAL_API_TOKEN: 'internal',
+  SECRET_KEY: 'secret',
+  OBJECTS_DIR: folder,
+  LOG_LEVEL: 'ERROR',
+})
+
+test('two-backends-start-from-their-environment-and-share-the-queue', async () => {
+  const [one, two] = await Promise.all([startBackend(anyPort()), startBackend(anyPort())])
+  const post = async (port: number, path: string, body: object) => {
+    const response = await fetch(`http://127.0.0.1:${port}/api/v1${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-internal-token': 'internal' },
+      body: JSON.stringify(body),
+    })
+    return (await response.json()) as { code: number; data: Record<string, unknown> }
+  }
+  const claiming = post(two.port, '/runs/claim', { worker_id: 'm', boot_id: 'b', wait_seconds: 30 })
+  const { data: created } = await post(one.port, '/tasks', { prompt: 'hello' })
+  const { data: run } = await claiming
+  expect(run).toMatchObject({ run_id: created.run_id, attempt: 1 })
+  const holder = { worker_id: 'm', lease_token: run.lease_token, attempt: 1 }
+  const finished = await post(one.port, `/runs/${run.run_id}/finish`, { ...holder, outcome: 'completed' })
+  expect(finished).toMatchObject({ code: 0, data: { status: 'completed' } })
+  await Promise.all([one.stop(), two.stop()])
+})
+
+test('every-fault-of-the-environment-is-told', async () => {
+  await expect(startBackend({})).rejects.toThrow(ConfigError)
+  await expect(startBackend({ ...anyPort(), HOST: '0.0.0.0' })).rejects.toThrow(/CLIENT_TOKEN/)
+  await expect(startBackend({ ...anyPort(), CORS_ORIGINS: 'localhost' })).rejects.toThrow(/JSON array/)
+})
+
+/** Port 0 is no configuration; the test lets the machine choose. */
+let next = 42_000 + (process.pid % 10_000)
+const anyPort = () => ({ ...environment(), PORT: String(next++) })

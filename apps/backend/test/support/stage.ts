@@ -1,0 +1,149 @@
+/** Backends over a real PostgreSQL, listening on real ports, and readers on real WebSockets. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ClaimedRun, SessionFrame } from '@tutti/contracts'
+import { createEngine } from '@tutti/engine'
+import { createLocalObjects, type LocalObjects } from '@tutti/objects'
+import { createMemoryStore } from '@tutti/stores'
+import { testDatabase } from '@tutti/stores/testing'
+import { silentLogger } from '@tutti/telemetry'
+import { agentRunBlueprint, createDatabase, createWorkbench, type Database, migrate } from '@tutti/workbench'
+import { type Backend, createBackend, type GivenSettings, objectsPath } from '../../src/index.ts'
+
+export const internalToken = 'internal-token'
+
+export interface Answer {
+  status: number
+  body: { code: number; message: string; data: Record<string, unknown> | unknown[] | null }
+}
+
+export interface Running {
+  backend: Backend
+  address: string
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>
+  get(path: string, headers?: Record<string, string>): Promise<Answer>
+  /** As the executor manager. */
+  manage(path: string, body: unknown): Promise<Answer>
+}
+
+export interface Stage {
+  database: Database
+  objects: LocalObjects
+  backend(settings?: Partial<GivenSettings>): Promise<Running>
+  close(): Promise<void>
+}
+
+export const createStage = async (): Promise<Stage> => {
+  const testDb = await testDatabase()
+  const database = createDatabase({ connectionString: testDb.connectionString, connections: 20 })
+  await migrate(database)
+  const store = createMemoryStore()
+  const folder = await mkdtemp(join(tmpdir(), 'tutti-backend-'))
+  const objects = createLocalObjects({
+    root: folder,
+    publicUrl: `http://backend.test${objectsPath}`,
+    secret: 'signing-secret',
+  })
+  const stops: (() => Promise<void>)[] = []
+  return {
+    database,
+    objects,
+    backend: async (settings = {}) => {
+      const engine = createEngine({ store, blueprints: [agentRunBlueprint] })
+      engine.start()
+      const workbench = createWorkbench({ database, engine, log: silentLogger, ownerOf: () => 'default' })
+      await workbench.start()
+      const config = { host: '127.0.0.1', userId: 'default', clientToken: null, internalToken, ...settings }
+      const backend = createBackend({ workbench, objects, config, log: silentLogger, version: 'test' })
+      const address = `http://127.0.0.1:${await backend.listen(0)}`
+      stops.push(async () => {
+        await backend.close()
+        await workbench.stop()
+        await engine.stop()
+      })
+      const call = async (path: string, init: RequestInit): Promise<Answer> => {
+        const response = await fetch(address + path, init)
+        return { status: response.status, body: (await response.json()) as Answer['body'] }
+      }
+      const post: Running['post'] = (path, body, headers = {}) =>
+        call(path, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...headers },
+          body: JSON.stringify(body),
+        })
+      return {
+        backend,
+        address,
+        post,
+        get: (path, headers = {}) => call(path, { headers }),
+        manage: (path, body) => post(`/api/v1/runs${path}`, body, { 'x-internal-token': internalToken }),
+      }
+    },
+    close: async () => {
+      for (const stop of stops) await stop()
+      await database.close()
+      await testDb.drop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Sends a message, and claims its run as manager-1. */
+export const claimNew = async (backend: Running, prompt = 'hello'): Promise<ClaimedRun> => {
+  const created = await backend.post('/api/v1/tasks', { prompt })
+  if (created.status !== 200) throw new Error(`task: ${JSON.stringify(created)}`)
+  const claimed = await backend.manage('/claim', {
+    worker_id: 'manager-1',
+    boot_id: 'boot-1',
+    lease_seconds: 60,
+    wait_seconds: 20,
+  })
+  if (claimed.body.data === null) throw new Error('nothing to claim')
+  return claimed.body.data as unknown as ClaimedRun
+}
+
+export const holder = (run: ClaimedRun) => ({
+  worker_id: 'manager-1',
+  lease_token: run.lease_token,
+  attempt: run.attempt,
+})
+
+export interface Reader {
+  socket: WebSocket
+  frames: SessionFrame[]
+  /** Resolves when enough frames have come. */
+  until(done: (frames: SessionFrame[]) => boolean): Promise<SessionFrame[]>
+  closed: Promise<{ code: number }>
+}
+
+export const read = (address: string, path: string, headers: Record<string, string> = {}): Reader => {
+  // The second argument is Node's own: browsers can't set headers.
+  const options = { headers } as unknown as string[]
+  const socket = new WebSocket(address.replace('http', 'ws') + path, options)
+  const frames: SessionFrame[] = []
+  const waiters = new Set<() => void>()
+  const closed = new Promise<{ code: number }>((resolve) => {
+    socket.addEventListener('close', ({ code }) => resolve({ code }))
+  })
+  socket.addEventListener('message', ({ data }) => {
+    frames.push(JSON.parse(String(data)) as SessionFrame)
+    for (const waiter of [...waiters]) waiter()
+  })
+  socket.addEventListener('error', () => {})
+  return {
+    socket,
+    frames,
+    closed,
+    until: (done) =>
+      new Promise((resolve) => {
+        const check = (): void => {
+          if (!done(frames)) return
+          waiters.delete(check)
+          resolve(frames)
+        }
+        waiters.add(check)
+        check()
+      }),
+  }
+}

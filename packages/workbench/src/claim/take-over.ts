@@ -1,0 +1,84 @@
+/** Writes down who holds a run now. From here on every write of an older holder is refused: its token is gone. */
+import type { ClaimedRun } from '@tutti/contracts'
+import type { LeasedTask } from '@tutti/engine'
+import type { WorkbenchDeps } from '../deps.ts'
+import { endRun } from '../finish/end-run.ts'
+import { changeSession, type SessionChange } from '../session/change-session.ts'
+import { hasEnded, isHeld, type RunRow, type StoredOutcome } from '../session/rows.ts'
+import { findRun, logStatus, openRuns, updateRun } from '../session/runs.ts'
+import { interruptTools } from '../session/tool-executions.ts'
+
+export type Verdict =
+  | { kind: 'claimed'; run: ClaimedRun }
+  /** The run needs no turn any more; the engine only has to be told. */
+  | { kind: 'over'; outcome: StoredOutcome }
+  /** These runs of the session are still written down as held. */
+  | { kind: 'blocked'; runs: string[] }
+
+/** How long after its lease's end a run is compared with the engine: time enough for the engine to notice first. */
+export const leaseGraceMs = 5_000
+
+export const takeOver = async (
+  deps: WorkbenchDeps,
+  runId: string,
+  lease: LeasedTask,
+  leaseMs: number,
+): Promise<Verdict> => {
+  const verdict = await changeSession(deps.database, { runId }, async (change): Promise<Verdict> => {
+    const run = await findRun(change.tx, runId)
+    if (!run) throw new Error(`run ${runId} is gone`)
+    if (run.task_id === null) await updateRun(change.tx, run, { task_id: lease.task.id })
+    if (hasEnded(run.status)) return { kind: 'over', outcome: run.outcome ?? cancelled }
+    if (run.status === 'canceling') {
+      // Whoever was to stop the turn has lost it: the sandbox is gone, or its manager is, and its events are refused.
+      await endRun(change, run, { status: 'canceled', outcome: cancelled, error: null })
+      return { kind: 'over', outcome: cancelled }
+    }
+    const others = (await openRuns(change.tx, change.session.id)).filter(
+      (other) => other.id !== run.id && isHeld(other.status),
+    )
+    if (others.length > 0) return { kind: 'blocked', runs: others.map(({ id }) => id) }
+    await hold(change, run, lease, leaseMs)
+    return { kind: 'claimed', run: claimedRun(change, run, lease) }
+  })
+  if (!verdict) throw new Error(`the session of run ${runId} is gone`)
+  return verdict
+}
+
+const cancelled: StoredOutcome = { status: 'cancelled', data: null, error: null }
+
+const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, leaseMs: number): Promise<void> => {
+  const formerAttempt = run.attempt
+  await updateRun(
+    change.tx,
+    run,
+    {
+      status: 'claimed',
+      attempt: lease.task.attempt,
+      claimed_by: lease.worker,
+      lease_token: lease.token,
+      received_n: 0,
+      job_created_at: run.job_created_at ?? new Date(),
+    },
+    { checkInMs: leaseMs + leaseGraceMs },
+  )
+  if (formerAttempt > 0 && lease.task.attempt > formerAttempt) {
+    await interruptTools(change.tx, run.id, 'interrupted')
+    change.log('run.attempt', { run_id: run.id, attempt: run.attempt, error: run.last_error })
+  }
+  await logStatus(change, run, 'pending')
+}
+
+const claimedRun = ({ session }: SessionChange, run: RunRow, lease: LeasedTask): ClaimedRun => ({
+  run_id: run.id,
+  session_id: session.id,
+  job_id: run.job_id,
+  task_id: lease.task.id,
+  user_id: run.user_id,
+  attempt: lease.task.attempt,
+  lease_token: lease.token,
+  prompt: run.prompt,
+  permission_mode: run.permission_mode,
+  config: run.config,
+  sdk_session_id: session.sdk_session_id,
+})

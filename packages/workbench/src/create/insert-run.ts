@@ -1,0 +1,46 @@
+import type { PermissionMode, TaskConfig } from '@tutti/contracts'
+import type { SessionChange } from '../session/change-session.ts'
+import { insertMessages, logMessage, promptMessage } from '../session/messages.ts'
+import type { RunRow } from '../session/rows.ts'
+import { logStatus } from '../session/runs.ts'
+
+export interface NewRun {
+  id: string
+  jobId: string
+  /** The engine's task that the run is made for; null when the run's own job is still to be made. */
+  taskId: string | null
+  clientRequestId: string | null
+  prompt: string
+  permissionMode: PermissionMode
+  config: TaskConfig
+}
+
+/** Writes a queued run with the message that asks for it, and tells the session's log of both. */
+export const insertRun = async (change: SessionChange, run: NewRun): Promise<RunRow> => {
+  const { tx, session } = change
+  const [message] = await insertMessages(tx, session.id, run.id, [promptMessage(run.prompt)])
+  if (!message) throw new Error('PostgreSQL did not answer the message that it stored')
+  const [row] = await tx.query<RunRow>(
+    `insert into workbench.runs
+       (id, session_id, user_id, user_message_id, client_request_id, prompt, permission_mode, config, status, job_id,
+        task_id, job_created_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, case when $10::text is null then null else now() end)
+     returning *`,
+    [
+      run.id,
+      session.id,
+      session.user_id,
+      message.id,
+      run.clientRequestId,
+      run.prompt,
+      run.permissionMode,
+      run.config,
+      run.jobId,
+      run.taskId,
+    ],
+  )
+  if (!row) throw new Error('PostgreSQL did not answer the run that it stored')
+  logMessage(change, run.id, message)
+  await logStatus(change, row, 'pending')
+  return row
+}

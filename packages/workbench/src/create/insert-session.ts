@@ -1,0 +1,19 @@
+import type { Queryable } from '../database/database.ts'
+import type { SessionRow } from '../session/rows.ts'
+
+const titleLength = 80
+
+/** The first line of the first message, until somebody gives a better title. */
+const titleOf = (prompt: string): string => (prompt.trim().split('\n', 1)[0] ?? '').slice(0, titleLength).toWellFormed()
+
+export const insertSession = async (
+  tx: Queryable,
+  { id, userId, prompt }: { id: string; userId: string; prompt: string },
+): Promise<SessionRow> => {
+  const [session] = await tx.query<SessionRow>(
+    `insert into workbench.sessions (id, user_id, title, status) values ($1, $2, $3, 'pending') returning *`,
+    [id, userId, titleOf(prompt)],
+  )
+  if (!session) throw new Error('PostgreSQL did not answer the session that it stored')
+  return session
+}

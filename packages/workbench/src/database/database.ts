@@ -1,0 +1,75 @@
+/** The connection to PostgreSQL: typed queries, transactions, and how PostgreSQL's types arrive in JavaScript. */
+import pg from 'pg'
+
+/** What runs a statement: the pool, or the one connection of a transaction. */
+export interface Queryable {
+  query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>
+}
+
+export interface Database extends Queryable {
+  /** Runs `work` in one transaction; rolls back when it throws. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>
+  /** A connection of its own, outside the pool; the caller ends it. */
+  connect(): Promise<pg.Client>
+  close(): Promise<void>
+}
+
+const int8 = 20
+/** bigint as a number: ids and sequence numbers stay far below 2^53, and a string would turn `seq + 1` into text. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid, format) =>
+    oid === int8 ? Number : (pg.types.getTypeParser(oid, format as 'text') as (value: string) => unknown),
+}
+
+const queryable = (client: pg.Pool | pg.PoolClient): Queryable => ({
+  query: async <Row>(text: string, values: readonly unknown[] = []) => {
+    const result = await client.query(text, [...values])
+    return result.rows as Row[]
+  },
+})
+
+export interface DatabaseOptions {
+  connectionString: string
+  /** Connections of the pool. */
+  connections?: number
+  /** A lost idle connection is replaced by itself; this only lets it be logged. */
+  onError?: (error: Error) => void
+}
+
+export const createDatabase = ({ connectionString, connections = 10, onError }: DatabaseOptions): Database => {
+  const pool = new pg.Pool({ connectionString, max: connections, types, application_name: 'tutti-workbench' })
+  // Without a listener an idle connection that is lost would end the process.
+  pool.on('error', (error) => onError?.(error))
+  return {
+    ...queryable(pool),
+    transaction: async (work) => {
+      const client = await pool.connect()
+      let broken: Error | undefined
+      try {
+        await client.query('begin')
+        const result = await work(queryable(client))
+        await client.query('commit')
+        return result
+      } catch (error) {
+        await client.query('rollback').catch((rollbackError: Error) => {
+          broken = rollbackError
+        })
+        throw error
+      } finally {
+        // A connection whose rollback failed may still be inside the transaction: it must not go back to the pool.
+        client.release(broken)
+      }
+    },
+    connect: async () => {
+      const client = new pg.Client({ connectionString, keepAlive: true, application_name: 'tutti-workbench-listen' })
+      client.on('error', () => {})
+      await client.connect()
+      return client
+    },
+    close: () => pool.end(),
+  }
+}
+
+/** Whether the statement failed because a row of the named unique index is there already. */
+export const violates = (error: unknown, index: string): boolean =>
+  error instanceof pg.DatabaseError && error.code === '23505' && error.constraint === index

@@ -1,0 +1,17 @@
+/** What the stations of a run need from outside. */
+import type { Engine } from '@tutti/engine'
+import type { Database } from './database/database.ts'
+
+/** Where failures go that nobody is there to answer to. */
+export interface WorkbenchLog {
+  warn(facts: object, message: string): void
+}
+
+export interface WorkbenchDeps {
+  database: Database
+  engine: Engine
+  log: WorkbenchLog
+  /** Whose session an agent run becomes that a blueprint's job asked for. */
+  ownerOf: (client: string) => string
+  newId: () => string
+}

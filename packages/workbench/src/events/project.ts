@@ -1,0 +1,138 @@
+/**
+ * What a batch of an agent's events means: rows to store, lines for the log, things to show. Pure, so that one look at
+ * its result tells what a session's readers will see.
+ */
+import type { AgentEvent, Json, JsonObject, NumberedAgentEvent, TokenUsage, UsageView } from '@tutti/contracts'
+import type { LineType } from '../session/change-session.ts'
+import { agentMessage, type NewMessage, resultMessage } from '../session/messages.ts'
+import { plainJson } from '../session/plain-json.ts'
+import type { ToolCall, ToolResult } from '../session/tool-executions.ts'
+
+/** In the order in which readers get them. `message`: the place of a stored message in `messages`. */
+export type Step =
+  | { kind: 'line'; type: LineType; data: JsonObject }
+  | { kind: 'message'; at: number }
+  | { kind: 'chunk'; data: JsonObject }
+
+export interface Projection {
+  steps: Step[]
+  messages: NewMessage[]
+  /** Calls and results in the order they came: a result may belong to a call of the same batch. */
+  toolCalls: ToolCall[]
+  toolResults: ToolResult[]
+  sdkSessionId: string | null
+  todos: Json | null
+  usage: UsageView | null
+  error: string | null
+}
+
+/** A chunk's text at most: with the frame around it and the worst of UTF-8 it still fits into one notification. */
+const chunkLength = 1500
+
+/** A tool's output in the log at most; the whole of it stands in the tool's row and in the message. */
+const loggedOutputLength = 32_000
+
+export const project = (runId: string, events: NumberedAgentEvent[]): Projection => {
+  const projection: Projection = {
+    steps: [],
+    messages: [],
+    toolCalls: [],
+    toolResults: [],
+    sdkSessionId: null,
+    todos: null,
+    usage: null,
+    error: null,
+  }
+  for (const { n, event } of events) add(projection, runId, n, event)
+  return projection
+}
+
+const add = (projection: Projection, runId: string, n: number, event: AgentEvent): void => {
+  const line = (type: LineType, data: object): void => {
+    projection.steps.push({ kind: 'line', type, data: plainJson({ ...data, run_id: runId }) as JsonObject })
+  }
+  const message = (row: NewMessage): void => {
+    projection.steps.push({ kind: 'message', at: projection.messages.length })
+    projection.messages.push(row)
+  }
+  switch (event.type) {
+    case 'started':
+      projection.sdkSessionId = event.agent_session_id
+      return
+    case 'text_delta':
+    case 'thinking_delta':
+      addChunk(projection, runId, n, event)
+      return
+    case 'message':
+      message(agentMessage(event))
+      return
+    case 'tool_call': {
+      const call = { tool_use_id: event.tool_use_id, tool_name: event.name, tool_input: event.input }
+      projection.toolCalls.push(call)
+      line('tool.call', { ...call, parent_tool_use_id: event.parent_tool_use_id })
+      return
+    }
+    case 'tool_result': {
+      const { tool_use_id, is_error, duration_ms } = event
+      projection.toolResults.push({ tool_use_id, tool_output: event.output, is_error, duration_ms })
+      line('tool.result', { tool_use_id, ...loggedOutput(event.output), is_error, duration_ms })
+      return
+    }
+    case 'todo':
+      projection.todos = plainJson(event.todos)
+      line('todo.update', { todos: event.todos })
+      return
+    case 'done':
+      projection.sdkSessionId = event.agent_session_id
+      message(resultMessage(event))
+      addUsage(projection, line, event.usage, event.cost_usd, event.duration_ms)
+      return
+    case 'error':
+      projection.error = `${event.code}: ${event.message}`
+      message(resultMessage(event))
+      if (event.usage) addUsage(projection, line, event.usage, event.cost_usd ?? 0, 0)
+      return
+  }
+}
+
+const addUsage = (
+  projection: Projection,
+  line: (type: LineType, data: object) => void,
+  usage: TokenUsage,
+  cost_usd: number,
+  duration_ms: number,
+): void => {
+  projection.usage = { ...usage, cost_usd, duration_ms }
+  line('usage', projection.usage)
+}
+
+/** Consecutive pieces of one text travel together: a notification each would cost more than the text. */
+const addChunk = (
+  { steps }: Projection,
+  runId: string,
+  n: number,
+  { type, text, parent_tool_use_id }: AgentEvent & { type: 'text_delta' | 'thinking_delta' },
+): void => {
+  const kind = type === 'text_delta' ? 'text' : 'thinking'
+  const last = steps.at(-1)
+  if (last?.kind === 'chunk' && last.data.kind === kind && last.data.parent_tool_use_id === parent_tool_use_id) {
+    const joined = `${last.data.text}${text}`
+    if (joined.length <= chunkLength) {
+      last.data.text = joined
+      return
+    }
+  }
+  for (let from = 0; from < text.length; from += chunkLength)
+    steps.push({
+      kind: 'chunk',
+      // With its number: of equal notifications in one transaction PostgreSQL delivers one.
+      data: { run_id: runId, n, kind, text: text.slice(from, from + chunkLength), parent_tool_use_id },
+    })
+}
+
+const loggedOutput = (output: Json): { tool_output: Json; truncated?: true } => {
+  const text = JSON.stringify(output)
+  return text.length <= loggedOutputLength
+    ? { tool_output: output }
+    : { tool_output: text.slice(0, loggedOutputLength).toWellFormed(), truncated: true }
+}

@@ -1,0 +1,66 @@
+import { type SessionStatus, TuttiError } from '@tutti/contracts'
+import type { WorkbenchDeps } from '../deps.ts'
+import { changeSession, type SessionChange } from '../session/change-session.ts'
+import { isHeld, type RunRow } from '../session/rows.ts'
+import { logStatus, openRuns, updateRun } from '../session/runs.ts'
+import { storable } from '../session/storable.ts'
+import { endRun } from './end-run.ts'
+import { reportEnd } from './report.ts'
+
+export interface CancelAnswer {
+  session_id: string
+  status: SessionStatus
+  canceled_runs: number
+  /** `pending`: a manager still has to stop the turn. */
+  executor_cancel_status: 'not_required' | 'pending'
+}
+
+/**
+ * POST /api/v1/sessions/{id}/cancel. Waiting runs end at once. A run in a manager's hands becomes `canceling`: the manager
+ * hears of it at its next renewal and answers with its end. Its job is not cancelled before: the engine would let the
+ * session's next turn start while this one still writes in the workspace.
+ * @throws TuttiError SESSION_NOT_FOUND
+ */
+export const cancelSession = async (
+  deps: WorkbenchDeps,
+  userId: string,
+  sessionId: string,
+  reason: string | null,
+): Promise<CancelAnswer> => {
+  const cancelled = await changeSession(deps.database, { sessionId, userId }, async (change) => {
+    const runs = await openRuns(change.tx, sessionId)
+    for (const run of runs) await cancelRun(change, run, storable(reason))
+    return { runs, status: change.session.status }
+  })
+  if (!cancelled) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
+  const { runs, status } = cancelled
+  for (const run of runs.filter((run) => run.status === 'canceled')) await tell(deps, run)
+  return {
+    session_id: sessionId,
+    status,
+    canceled_runs: runs.length,
+    executor_cancel_status: runs.some((run) => run.status === 'canceling') ? 'pending' : 'not_required',
+  }
+}
+
+const cancelRun = async (change: SessionChange, run: RunRow, reason: string | null): Promise<void> => {
+  if (run.status === 'canceling') return
+  if (!isHeld(run.status)) {
+    await endRun(change, run, {
+      status: 'canceled',
+      outcome: { status: 'cancelled', data: null, error: null },
+      error: reason,
+    })
+    return
+  }
+  await updateRun(change.tx, run, { status: 'canceling', last_error: reason })
+  await logStatus(change, run, 'canceling')
+}
+
+const tell = async (deps: WorkbenchDeps, run: RunRow): Promise<void> => {
+  try {
+    await reportEnd(deps, run)
+  } catch (error) {
+    deps.log.warn({ err: error, run_id: run.id }, 'the engine could not be told of a cancelled run; the sweeper will')
+  }
+}

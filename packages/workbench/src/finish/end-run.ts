@@ -1,0 +1,23 @@
+import type { SessionChange } from '../session/change-session.ts'
+import type { RunRow, StoredOutcome } from '../session/rows.ts'
+import { logStatus, updateRun } from '../session/runs.ts'
+import { interruptTools } from '../session/tool-executions.ts'
+
+/** How soon the sweeper looks whether the engine has been told; whoever ends a run tells it at once. */
+const reportCheckMs = 5_000
+
+/** The one place where a run ends. What the engine is to be told is stored with the end, and told after the commit. */
+export const endRun = async (
+  change: SessionChange,
+  run: RunRow,
+  end: { status: 'completed' | 'failed' | 'canceled'; outcome: StoredOutcome; error: string | null },
+): Promise<void> => {
+  await updateRun(
+    change.tx,
+    run,
+    { status: end.status, outcome: end.outcome, last_error: end.error },
+    { finished: true, checkInMs: reportCheckMs },
+  )
+  if (end.status !== 'completed') await interruptTools(change.tx, run.id, end.status)
+  await logStatus(change, run, end.status)
+}

@@ -1,0 +1,107 @@
+/**
+ * POST /api/v1/runs/{id}/finish: the turn ended. One transaction writes the export, the end of the run, the session's
+ * status and the log; then the engine is told. Between the two a crash loses nothing: the end stands with what the
+ * engine is to be told, and whoever comes next (the manager again, the sweeper, the task's next holder) tells it.
+ */
+import { type AgentResult, type finishRun, type RunView, TuttiError } from '@tutti/contracts'
+import type { z } from 'zod'
+import { isLastHolder } from '../claim/held-run.ts'
+import type { WorkbenchDeps } from '../deps.ts'
+import { changeSession, type SessionChange } from '../session/change-session.ts'
+import { isHeld, type RunRow, runView } from '../session/rows.ts'
+import { findRun, logStatus, updateRun } from '../session/runs.ts'
+import { storable } from '../session/storable.ts'
+import { interruptTools } from '../session/tool-executions.ts'
+import { endRun } from './end-run.ts'
+import { reportEnd, reportUnderLastLease } from './report.ts'
+import { settle } from './settle.ts'
+import { storeExport } from './store-export.ts'
+
+type Request = z.output<typeof finishRun>
+
+/** While the end is being written the lease must not run out. */
+const finishLeaseMs = 60_000
+
+/** How soon a run that goes back into the queue is compared with the engine. */
+const retryCheckMs = 5_000
+
+/** @throws TuttiError RUN_NOT_FOUND, LEASE_LOST */
+export const finish = async (deps: WorkbenchDeps, runId: string, request: Request): Promise<RunView> => {
+  await endWhatTheEngineEnded(deps, runId, request)
+  const run = await changeSession(deps.database, { runId }, (change) => write(change, runId, request))
+  if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
+  if (run.status === 'queued') {
+    await reportUnderLastLease(deps, run, {
+      status: 'failure',
+      data: null,
+      error: { code: 'TRANSIENT_ERROR', message: run.last_error ?? 'the turn failed' },
+    })
+    // Was it the last try, the engine has ended the task now, and the run must not stay queued for ever.
+    await settle(deps, runId)
+  } else await reportEnd(deps, run)
+  return runView((await findRun(deps.database, runId)) ?? run)
+}
+
+/** A job that was cancelled elsewhere while the turn came to its end stays cancelled, and so does the run. */
+const endWhatTheEngineEnded = async (deps: WorkbenchDeps, runId: string, request: Request): Promise<void> => {
+  const run = await findRun(deps.database, runId)
+  if (!run || run.task_id === null || !isHeld(run.status) || !isLastHolder(run, request)) return
+  const held = await deps.engine.renew(request.worker_id, [run.task_id], finishLeaseMs)
+  if (!held.includes(run.task_id)) await settle(deps, runId)
+}
+
+const write = async (change: SessionChange, runId: string, request: Request): Promise<RunRow> => {
+  const run = await findRun(change.tx, runId)
+  if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
+  if (!isLastHolder(run, request) || run.attempt !== request.attempt)
+    throw new TuttiError('LEASE_LOST', `Run ${runId} is no longer held by ${request.worker_id} under this lease`)
+  // Finished before, or ended by the engine: the answer is the same, and nothing is written twice.
+  if (!isHeld(run.status)) return run
+
+  if (request.export) await storeExport(change, run, request.export)
+  if (request.usage) await updateRun(change.tx, run, { usage: request.usage })
+  const error = request.error ? storable(`${request.error.code}: ${request.error.message}`) : null
+  if (run.status === 'canceling' || request.outcome === 'canceled')
+    await endRun(change, run, {
+      status: 'canceled',
+      outcome: { status: 'cancelled', data: null, error: null },
+      // Why it was cancelled says more than how the turn came to its end then.
+      error: run.status === 'canceling' ? run.last_error : error,
+    })
+  else if (request.outcome === 'completed')
+    await endRun(change, run, {
+      status: 'completed',
+      outcome: { status: 'success', data: agentResult(run, request), error: null },
+      error: null,
+    })
+  else if (request.error?.retryable) await backIntoQueue(change, run, error ?? 'the turn failed')
+  else
+    await endRun(change, run, {
+      status: 'failed',
+      outcome: {
+        status: 'failure',
+        data: null,
+        error: { code: 'PERMANENT_ERROR', message: error ?? 'the turn failed' },
+      },
+      error: error ?? 'the turn failed',
+    })
+  return run
+}
+
+/** The lease's token stays: it is how a repeated finish is known. Its events are refused from here on. */
+const backIntoQueue = async (change: SessionChange, run: RunRow, error: string): Promise<void> => {
+  await updateRun(change.tx, run, { status: 'queued', last_error: error }, { checkInMs: retryCheckMs })
+  await interruptTools(change.tx, run.id, 'interrupted')
+  await logStatus(change, run, 'pending')
+}
+
+const agentResult = (run: RunRow, request: Request): AgentResult => ({
+  run_id: run.id,
+  session_id: run.session_id,
+  text: storable(request.result ?? ''),
+  model: run.model ?? '',
+  files: request.export?.status === 'ready' ? request.export.files : [],
+  input_tokens: run.usage?.input_tokens ?? 0,
+  output_tokens: run.usage?.output_tokens ?? 0,
+  cost_usd: run.usage?.cost_usd ?? 0,
+})

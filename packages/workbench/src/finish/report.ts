@@ -1,0 +1,72 @@
+/** Telling the engine how a run ended. Every way of telling may be repeated: the engine takes a result once. */
+import { TuttiError } from '@tutti/contracts'
+import type { LeasedTask, OutcomeAnswer, TaskOutcome } from '@tutti/engine'
+import type { WorkbenchDeps } from '../deps.ts'
+import { plainJson } from '../session/plain-json.ts'
+import type { RunRow, StoredOutcome } from '../session/rows.ts'
+
+/** Answers a task under the lease just taken. */
+export const reportLease = async (
+  { engine }: WorkbenchDeps,
+  { task, token, worker }: LeasedTask,
+  outcome: StoredOutcome,
+): Promise<void> => {
+  await engine.results([
+    { ...asResult(outcome), jobId: task.jobId, taskId: task.id, worker, token, attempt: task.attempt },
+  ])
+}
+
+/** Answers the run's task under the lease of its last holder. Undefined: the run was never handed out. */
+export const reportUnderLastLease = async (
+  { engine }: WorkbenchDeps,
+  run: RunRow,
+  outcome: StoredOutcome,
+): Promise<OutcomeAnswer | undefined> => {
+  const { job_id: jobId, task_id: taskId, claimed_by: worker, lease_token: token, attempt } = run
+  if (taskId === null || worker === null || token === null) return undefined
+  const [answer] = await engine.results([{ ...asResult(outcome), jobId, taskId, worker, token, attempt }])
+  return answer
+}
+
+const asResult = ({ status, data, error }: StoredOutcome): Pick<TaskOutcome, 'status' | 'data' | 'error'> => ({
+  status,
+  data: plainJson(data),
+  error,
+})
+
+/**
+ * Tells the engine of a run that has ended. Where the lease is lost meanwhile nothing is told: the next holder of the
+ * task finds the run ended, and answers for it.
+ */
+export const reportEnd = async (deps: WorkbenchDeps, run: RunRow): Promise<void> => {
+  if (run.outcome === null) return
+  if (run.status === 'canceled' && run.job_id === run.id) {
+    // Also ends a job whose task is in nobody's hands.
+    await cancelJob(deps, run)
+    await markReported(deps, run.id)
+    return
+  }
+  const answer = await reportUnderLastLease(deps, run, run.outcome)
+  if (answer === undefined) return
+  const settled =
+    answer.status === 'accepted' || answer.reason === 'job_not_found' || answer.reason === 'job_already_terminated'
+  if (settled) await markReported(deps, run.id)
+}
+
+const cancelJob = async ({ engine }: WorkbenchDeps, run: RunRow): Promise<void> => {
+  try {
+    await engine.cancel(run.job_id, null, run.user_id, 'the session was cancelled')
+  } catch (error) {
+    // Not made yet: whoever makes it now hands it to a manager, whose claim finds the run cancelled.
+    if (!(error instanceof TuttiError && (error.code === 'JOB_TERMINAL' || error.code === 'JOB_NOT_FOUND'))) throw error
+  }
+}
+
+/** The engine knows: the run need not be looked at again. */
+export const markReported = async ({ database }: WorkbenchDeps, runId: string): Promise<void> => {
+  await database.query(
+    `update workbench.runs set reported_at = coalesce(reported_at, now()), check_at = null
+     where id = $1 and status in ('completed', 'failed', 'canceled')`,
+    [runId],
+  )
+}

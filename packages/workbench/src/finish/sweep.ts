@@ -1,0 +1,32 @@
+/**
+ * The sweeper: heals what a crash left between two systems. Every run that is not settled with the engine carries the
+ * instant of its next look, so a sweep costs one index look-up when nothing is due.
+ */
+import { ensureJobs } from '../create/ensure-jobs.ts'
+import type { WorkbenchDeps } from '../deps.ts'
+import type { RunRow } from '../session/rows.ts'
+import { settle } from './settle.ts'
+
+/** Runs per sweep: many instances sweep side by side, each run is in the hands of one. */
+const batch = 100
+
+/** When a run is looked at again should this look change nothing, or its process die in between. */
+const againMs = 30_000
+
+export const sweep = async (deps: WorkbenchDeps): Promise<void> => {
+  const due = await deps.database.query<Pick<RunRow, 'id' | 'session_id' | 'status' | 'job_created_at'>>(
+    `update workbench.runs set check_at = now() + $2 * interval '1 millisecond'
+     where id in (
+       select id from workbench.runs where check_at <= now() order by check_at limit $1 for update skip locked
+     )
+     returning id, session_id, status, job_created_at`,
+    [batch, againMs],
+  )
+  for (const run of due)
+    try {
+      if (run.status === 'queued' && run.job_created_at === null) await ensureJobs(deps, run.session_id)
+      else await settle(deps, run.id, { leaseEnded: true })
+    } catch (error) {
+      deps.log.warn({ err: error, run_id: run.id }, 'a run could not be compared with the engine; it will be again')
+    }
+}

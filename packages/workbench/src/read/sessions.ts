@@ -1,0 +1,59 @@
+/** Reads of sessions and runs, each scoped by the user. */
+import { type RunView, type SessionView, TuttiError } from '@tutti/contracts'
+import type { Queryable } from '../database/database.ts'
+import { type RunRow, runView, type SessionRow, sessionView } from '../session/rows.ts'
+
+export const findSession = async (database: Queryable, userId: string, id: string): Promise<SessionRow | undefined> => {
+  const [session] = await database.query<SessionRow>(
+    'select * from workbench.sessions where id = $1 and user_id = $2',
+    [id, userId],
+  )
+  return session
+}
+
+/** @throws TuttiError SESSION_NOT_FOUND, also for a stranger's session */
+export const readSession = async (database: Queryable, userId: string, id: string): Promise<SessionRow> => {
+  const session = await findSession(database, userId, id)
+  if (!session) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
+  return session
+}
+
+/** Newest first. */
+export const listSessions = async (
+  database: Queryable,
+  userId: string,
+  { limit, offset }: { limit: number; offset: number },
+): Promise<SessionView[]> => {
+  const rows = await database.query<SessionRow>(
+    `select * from workbench.sessions where user_id = $1
+     order by created_at desc, id desc limit $2 offset $3`,
+    [userId, limit, offset],
+  )
+  return rows.map(sessionView)
+}
+
+/** @throws TuttiError RUN_NOT_FOUND, also for a stranger's run */
+export const readRun = async (database: Queryable, userId: string, id: string): Promise<RunView> => {
+  const [run] = await database.query<RunRow>('select * from workbench.runs where id = $1 and user_id = $2', [
+    id,
+    userId,
+  ])
+  if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
+  return runView(run)
+}
+
+/** In the order in which they were asked for. @throws TuttiError SESSION_NOT_FOUND */
+export const listRuns = async (
+  database: Queryable,
+  userId: string,
+  sessionId: string,
+  { limit, offset }: { limit: number; offset: number },
+): Promise<RunView[]> => {
+  await readSession(database, userId, sessionId)
+  const rows = await database.query<RunRow>(
+    `select * from workbench.runs where session_id = $1 and user_id = $2
+     order by user_message_id limit $3 offset $4`,
+    [sessionId, userId, limit, offset],
+  )
+  return rows.map(runView)
+}

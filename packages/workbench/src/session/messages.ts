@@ -1,0 +1,88 @@
+/** Messages as they are stored: shaped like the serialised objects of the agent SDK, `_type` naming the class. */
+import type { AgentEvent, ContentBlock, JsonObject, MessageView } from '@tutti/contracts'
+import type { Queryable } from '../database/database.ts'
+import type { SessionChange } from './change-session.ts'
+import { type MessageRow, messageView } from './rows.ts'
+
+export type NewMessage = Pick<MessageView, 'role' | 'content' | 'text_preview'>
+
+const previewLength = 500
+
+const preview = (text: string): string | null => (text === '' ? null : text.slice(0, previewLength).toWellFormed())
+
+const blockContent = (block: ContentBlock): JsonObject => {
+  switch (block.type) {
+    case 'text':
+      return { _type: 'TextBlock', text: block.text }
+    case 'thinking':
+      return { _type: 'ThinkingBlock', thinking: block.thinking }
+    case 'tool_use':
+      return { _type: 'ToolUseBlock', id: block.id, name: block.name, input: block.input }
+    case 'tool_result':
+      return {
+        _type: 'ToolResultBlock',
+        tool_use_id: block.tool_use_id,
+        content: block.content,
+        is_error: block.is_error,
+      }
+  }
+}
+
+export const promptMessage = (prompt: string): NewMessage => ({
+  role: 'user',
+  content: { _type: 'UserMessage', content: [{ _type: 'TextBlock', text: prompt }], parent_tool_use_id: null },
+  text_preview: preview(prompt),
+})
+
+export const agentMessage = (event: AgentEvent & { type: 'message' }): NewMessage => ({
+  role: event.role,
+  content: {
+    _type: event.role === 'assistant' ? 'AssistantMessage' : 'UserMessage',
+    content: event.blocks.map(blockContent),
+    parent_tool_use_id: event.parent_tool_use_id,
+  },
+  text_preview: preview(event.blocks.map((block) => (block.type === 'text' ? block.text : '')).join('')),
+})
+
+/** The runtime's own account of how a turn ended. */
+export const resultMessage = (event: AgentEvent & { type: 'done' | 'error' }): NewMessage => ({
+  role: 'system',
+  content: {
+    _type: 'ResultMessage',
+    subtype: event.type === 'done' ? 'success' : event.code,
+    is_error: event.type === 'error',
+    result: event.type === 'done' ? event.result : event.message,
+    session_id: event.type === 'done' ? event.agent_session_id : null,
+    duration_ms: event.type === 'done' ? event.duration_ms : null,
+    num_turns: event.type === 'done' ? event.turns : null,
+    usage: event.usage ?? null,
+    total_cost_usd: event.cost_usd ?? null,
+  },
+  text_preview: preview(event.type === 'done' ? event.result : event.message),
+})
+
+/** Stores messages in this order: their ids rise with it. */
+export const insertMessages = async (
+  tx: Queryable,
+  sessionId: string,
+  runId: string,
+  messages: NewMessage[],
+): Promise<MessageRow[]> => {
+  if (messages.length === 0) return []
+  const rows = await tx.query<MessageRow>(
+    `insert into workbench.messages (session_id, run_id, role, content, text_preview)
+     select $1, $2, message.role, message.content, message.text_preview
+     from rows from (jsonb_to_recordset($3::jsonb) as (role text, content jsonb, text_preview text))
+       with ordinality as message (role, content, text_preview, place)
+     order by message.place
+     returning id, role, content, text_preview, created_at`,
+    [sessionId, runId, JSON.stringify(messages)],
+  )
+  return rows.sort((a, b) => a.id - b.id)
+}
+
+/** The log's line of a stored message. */
+export const logMessage = (change: SessionChange, runId: string, row: MessageRow): void => {
+  const view = messageView(row)
+  change.log('message.new', { ...view, timestamp: view.created_at, run_id: runId })
+}

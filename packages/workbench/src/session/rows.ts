@@ -1,0 +1,128 @@
+/** Rows as PostgreSQL answers them, and the wire's views of them. */
+import type {
+  AgentResult,
+  JobError,
+  Json,
+  JsonObject,
+  MessageView,
+  PermissionMode,
+  RunStatus,
+  RunView,
+  SessionStatus,
+  SessionView,
+  TaskConfig,
+  UsageView,
+} from '@tutti/contracts'
+
+export type ExportStatus = 'pending' | 'ready' | 'failed'
+
+export interface SessionRow {
+  id: string
+  user_id: string
+  title: string | null
+  status: SessionStatus
+  sdk_session_id: string | null
+  config_snapshot: JsonObject | null
+  state_patch: JsonObject
+  workspace_export_status: ExportStatus | null
+  workspace_files_prefix: string | null
+  workspace_manifest_key: string | null
+  seq: number
+  created_at: Date
+  updated_at: Date
+}
+
+/** What the engine is to be told of a run that has ended. */
+export type StoredOutcome =
+  | { status: 'success'; data: AgentResult; error: null }
+  | { status: 'failure' | 'cancelled'; data: null; error: JobError | null }
+
+export interface RunRow {
+  id: string
+  session_id: string
+  user_id: string
+  user_message_id: number
+  client_request_id: string | null
+  prompt: string
+  permission_mode: PermissionMode
+  config: TaskConfig
+  status: RunStatus
+  job_id: string
+  job_created_at: Date | null
+  task_id: string | null
+  attempt: number
+  claimed_by: string | null
+  lease_token: string | null
+  received_n: number
+  outcome: StoredOutcome | null
+  reported_at: Date | null
+  last_error: string | null
+  model: string | null
+  sandbox: string | null
+  usage: UsageView | null
+  workspace_export_status: ExportStatus | null
+  check_at: Date | null
+  created_at: Date
+  started_at: Date | null
+  finished_at: Date | null
+}
+
+export interface MessageRow {
+  id: number
+  role: MessageView['role']
+  content: JsonObject
+  text_preview: string | null
+  created_at: Date
+}
+
+/** A run that has ended is never changed again. */
+export const hasEnded = (status: RunStatus): boolean =>
+  status === 'completed' || status === 'failed' || status === 'canceled'
+
+/** Somebody works on it, or did until a moment ago. */
+export const isHeld = (status: RunStatus): boolean =>
+  status === 'claimed' || status === 'running' || status === 'canceling'
+
+export const sessionView = (row: SessionRow): SessionView => ({
+  session_id: row.id,
+  user_id: row.user_id,
+  title: row.title,
+  status: row.status,
+  sdk_session_id: row.sdk_session_id,
+  config_snapshot: row.config_snapshot,
+  state_patch: row.state_patch,
+  workspace_export_status: row.workspace_export_status,
+  seq: row.seq,
+  created_at: row.created_at.toISOString(),
+  updated_at: row.updated_at.toISOString(),
+})
+
+export const runView = (row: RunRow): RunView => ({
+  run_id: row.id,
+  session_id: row.session_id,
+  user_message_id: row.user_message_id,
+  status: row.status,
+  permission_mode: row.permission_mode,
+  attempts: row.attempt,
+  claimed_by: row.claimed_by,
+  last_error: row.last_error,
+  workspace_export_status: row.workspace_export_status,
+  usage: row.usage,
+  created_at: row.created_at.toISOString(),
+  started_at: row.started_at?.toISOString() ?? null,
+  finished_at: row.finished_at?.toISOString() ?? null,
+})
+
+export const messageView = (row: MessageRow): MessageView => ({ ...row, created_at: row.created_at.toISOString() })
+
+/** Percent of the plan that is done; the whole of it once the session is completed. */
+export const progressOf = (session: Pick<SessionRow, 'status' | 'state_patch'>): number => {
+  if (session.status === 'completed') return 100
+  const todos: Json = session.state_patch.todos ?? []
+  if (!Array.isArray(todos) || todos.length === 0) return 0
+  const done = todos.filter((todo) => isObject(todo) && todo.status === 'completed').length
+  return Math.floor((100 * done) / todos.length)
+}
+
+const isObject = (value: Json): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,0 +1,59 @@
+/**
+ * A session as a stream: snapshot, then the log after `since`, then whatever comes. There is no seam between replay and
+ * live: both read the log after a cursor, and news only says when to look. The reader's pace is the stream's: lines wait
+ * in the database, and only what is shown live is dropped when the reader can't keep up.
+ */
+import type { SessionFrame } from '@tutti/contracts'
+import type { Database } from '../database/database.ts'
+import { findSession } from '../read/sessions.ts'
+import { chunkFrame, readFrames, snapshotFrame } from './frames.ts'
+import type { Hub } from './hub.ts'
+import { createInbox } from './inbox.ts'
+
+export interface FollowRequest {
+  sessionId: string
+  userId: string
+  /** Number of the last line that the reader has; absent: it wants only what comes. */
+  since?: number
+  signal: AbortSignal
+}
+
+const pageSize = 200
+
+/** Ends when the signal is aborted. An unknown session answers one snapshot with the status `not_found`. */
+export async function* follow(
+  { database, hub }: { database: Database; hub: Hub },
+  { sessionId, userId, since, signal }: FollowRequest,
+): AsyncGenerator<SessionFrame, void, undefined> {
+  const news = createInbox(signal)
+  // Before the first look at the log: whatever is committed after that look is heard.
+  const unsubscribe = hub.subscribe(sessionId, news.put)
+  try {
+    const session = await findSession(database, userId, sessionId)
+    yield snapshotFrame(sessionId, session)
+    if (!session) return
+
+    // A number that the log has not reached comes from another database: waiting for it would be silence for ever.
+    let cursor = Math.min(since ?? session.seq, session.seq)
+    async function* catchUp(): AsyncGenerator<SessionFrame, void, undefined> {
+      for (let full = true; full && !signal.aborted; ) {
+        const frames = await readFrames(database, sessionId, cursor, pageSize)
+        full = frames.length === pageSize
+        for (const frame of frames) {
+          cursor = frame.seq
+          yield frame
+        }
+      }
+    }
+
+    yield* catchUp()
+    for (let next = await news.take(); next !== null; next = await news.take()) {
+      if (next === 'resync' || next.seq > cursor) yield* catchUp()
+      // A chunk of an older line is stale: the complete text has been sent meanwhile.
+      if (next !== 'resync' && next.chunk !== undefined && next.seq === cursor)
+        yield chunkFrame(sessionId, next.seq, next.chunk)
+    }
+  } finally {
+    unsubscribe()
+  }
+}

@@ -1,0 +1,58 @@
+/** The frames that readers of a session get: its state first, then lines of its log, then what is shown live. */
+import type { JsonObject, SessionFrame } from '@tutti/contracts'
+import type { Queryable } from '../database/database.ts'
+import type { LineType } from '../session/change-session.ts'
+import { progressOf, type SessionRow } from '../session/rows.ts'
+import { readLog } from './read-log.ts'
+
+export interface LineRow {
+  seq: number
+  type: LineType
+  data: JsonObject
+  at: Date
+}
+
+export const lineFrame = (sessionId: string, row: LineRow): SessionFrame => ({
+  type: row.type,
+  session_id: sessionId,
+  seq: row.seq,
+  data: row.data,
+  timestamp: row.at.toISOString(),
+})
+
+export const chunkFrame = (sessionId: string, seq: number, data: JsonObject): SessionFrame => ({
+  type: 'message.chunk',
+  session_id: sessionId,
+  seq,
+  data,
+  timestamp: new Date().toISOString(),
+})
+
+/** A session as it is now; of an unknown one, or a stranger's, only that it was not found. */
+export const snapshotFrame = (sessionId: string, session: SessionRow | undefined): SessionFrame => ({
+  type: 'session.snapshot',
+  session_id: sessionId,
+  seq: session?.seq ?? 0,
+  data: session
+    ? {
+        status: session.status,
+        progress: progressOf(session),
+        title: session.title,
+        state_patch: session.state_patch,
+        config_snapshot: session.config_snapshot,
+        workspace_export_status: session.workspace_export_status,
+        workspace_manifest_key: session.workspace_manifest_key,
+        workspace_files_prefix: session.workspace_files_prefix,
+        updated_at: session.updated_at.toISOString(),
+      }
+    : { status: 'not_found' },
+  timestamp: new Date().toISOString(),
+})
+
+/** Lines after `since`, oldest first. */
+export const readFrames = async (
+  database: Queryable,
+  sessionId: string,
+  since: number,
+  limit: number,
+): Promise<SessionFrame[]> => (await readLog(database, sessionId, since, limit)).map((row) => lineFrame(sessionId, row))

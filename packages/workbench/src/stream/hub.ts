@@ -1,0 +1,100 @@
+/**
+ * News of sessions across processes: one connection that LISTENs, many listeners. News only says that there is something
+ * to read; the log is the truth. So news lost with a connection costs a look at the log, and never a line.
+ */
+import type pg from 'pg'
+import type { Database } from '../database/database.ts'
+import type { WorkbenchLog } from '../deps.ts'
+import { type News, newsChannel } from '../session/change-session.ts'
+
+/** `resync`: the connection was lost for a while, anything may have happened. */
+export type HubNews = News | 'resync'
+
+export interface Hub {
+  /** Resolves once the hub listens: what is committed from then on is heard. */
+  start(): Promise<void>
+  /** The listener must not throw. */
+  subscribe(sessionId: string, listener: (news: HubNews) => void): () => void
+  stop(): Promise<void>
+}
+
+const retryMs = 1_000
+/** A connection that died without a word is noticed by this. */
+const probeMs = 30_000
+
+export const createHub = ({ database, log }: { database: Database; log: WorkbenchLog }): Hub => {
+  const listeners = new Map<string, Set<(news: HubNews) => void>>()
+  let client: pg.Client | undefined
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+
+  const tell = (news: News): void => {
+    for (const listener of listeners.get(news.session_id) ?? []) listener(news)
+  }
+  const resync = (): void => {
+    for (const group of listeners.values()) for (const listener of group) listener('resync')
+  }
+
+  const connect = async (): Promise<void> => {
+    const fresh = await database.connect()
+    fresh.on('notification', ({ payload }) => {
+      if (payload !== undefined) tell(JSON.parse(payload) as News)
+    })
+    fresh.on('end', () => lost(fresh))
+    fresh.on('error', () => lost(fresh))
+    await fresh.query(`listen ${newsChannel}`)
+    if (stopped) return fresh.end()
+    client = fresh
+    probe(fresh)
+    resync()
+  }
+
+  const probe = (current: pg.Client): void => {
+    timer = setTimeout(() => {
+      const silence = setTimeout(() => lost(current), probeMs).unref()
+      current.query('select 1').then(
+        () => {
+          clearTimeout(silence)
+          if (client === current) probe(current)
+        },
+        () => lost(current),
+      )
+    }, probeMs)
+    timer.unref()
+  }
+
+  const lost = (gone: pg.Client): void => {
+    if (stopped || client !== gone) return
+    client = undefined
+    clearTimeout(timer)
+    log.warn({}, 'the connection for news of sessions was lost; connecting again')
+    gone.end().catch(() => {})
+    reconnect()
+  }
+
+  const reconnect = (): void => {
+    if (stopped) return
+    connect().catch((error: unknown) => {
+      log.warn({ err: error }, 'no connection for news of sessions')
+      timer = setTimeout(reconnect, retryMs)
+    })
+  }
+
+  return {
+    start: connect,
+    subscribe: (sessionId, listener) => {
+      const group = listeners.get(sessionId) ?? new Set()
+      listeners.set(sessionId, group.add(listener))
+      return () => {
+        group.delete(listener)
+        if (group.size === 0 && listeners.get(sessionId) === group) listeners.delete(sessionId)
+      }
+    },
+    stop: async () => {
+      stopped = true
+      clearTimeout(timer)
+      listeners.clear()
+      await client?.end().catch(() => {})
+    },
+  }
+}

@@ -1,0 +1,193 @@
+import { AGENT_SKILL } from '@tutti/contracts'
+import { blueprint, task } from '@tutti/engine'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createStage, finishOf, holder, numbered, type Stage, said, user } from './support/stage.ts'
+
+let stage: Stage
+
+const asking = blueprint({ name: 'asking' })
+  .state('ask', { start: true, to: ['end'] }, ({ agent }) =>
+    agent({ prompt: 'count the files', on: { success: 'end' } }),
+  )
+  .end('end', ({ last }) => last?.data)
+
+const judging = blueprint({ name: 'judging' })
+  .state('ask', { start: true, to: ['end'] }, ({ parallel }) =>
+    parallel(
+      ['a', 'b'].map((prompt) => task(AGENT_SKILL, { prompt })),
+      { into: 'end' },
+    ),
+  )
+  .end('end', ({ results }) => results.map((result) => (result as { text: string }).text))
+
+const forging = blueprint({ name: 'forging' })
+  .state('ask', { start: true, to: ['end'] }, ({ input, dispatch }) =>
+    dispatch(AGENT_SKILL, input, { on: { success: 'end' } }),
+  )
+  .end('end')
+
+beforeAll(async () => {
+  stage = await createStage([asking, judging, forging])
+})
+afterAll(() => stage.close())
+
+test('claim-is-exclusive-per-session', async () => {
+  const { session_id, run_id } = await stage.send('first')
+  const { run_id: second } = await stage.send('second', { session_id })
+  const claims = await Promise.all(['manager-1', 'manager-2', 'manager-3'].map((worker) => stage.tryClaim(worker)))
+  const got = claims.filter((claim) => claim !== null)
+  expect(got.map((claim) => claim.run_id)).toEqual([run_id])
+  const [first] = got
+  if (!first) throw new Error('unreachable')
+  const holderId = ['manager-1', 'manager-2', 'manager-3'][claims.indexOf(first)] ?? ''
+  await stage.workbench.finishRun(run_id, finishOf(first, {}, holderId))
+  const next = await stage.claim()
+  expect(next.run_id).toBe(second)
+  await stage.workbench.finishRun(second, finishOf(next))
+})
+
+test('a-session-remembers-the-runtimes-session-for-the-next-turn', async () => {
+  const { session_id } = await stage.send('first', { config: { model: 'm-1' } })
+  const first = await stage.claim()
+  expect(first.sdk_session_id).toBeNull()
+  await stage.workbench.storeEvents(first.run_id, {
+    ...holder(first),
+    attempt: 1,
+    events: numbered([{ type: 'started', agent_session_id: 'sdk-1', model: 'm-1', tools: [] }]),
+  })
+  await stage.workbench.finishRun(first.run_id, finishOf(first))
+  await stage.send('second', { session_id, config: { max_turns: 3 } })
+  const second = await stage.claim()
+  expect(second).toMatchObject({ sdk_session_id: 'sdk-1', config: { model: 'm-1', max_turns: 3 } })
+  await stage.workbench.finishRun(second.run_id, finishOf(second))
+})
+
+test('late-attempt-is-fenced', async () => {
+  const { run_id, session_id } = await stage.send('slow')
+  const first = await stage.claim('manager-1')
+  await stage.workbench.storeEvents(run_id, {
+    ...holder(first),
+    attempt: 1,
+    events: numbered([
+      said('working'),
+      { type: 'tool_call', tool_use_id: 't1', name: 'Bash', input: {}, parent_tool_use_id: null },
+    ]),
+  })
+  await stage.loseLease(run_id)
+  const second = await stage.claim('manager-2')
+  expect(second).toMatchObject({ run_id, attempt: 2 })
+
+  const late = { ...holder(first), attempt: 1, events: numbered([said('late')], 3) }
+  await expect(stage.workbench.storeEvents(run_id, late)).rejects.toMatchObject({ code: 'LEASE_LOST' })
+  await expect(stage.workbench.finishRun(run_id, finishOf(first))).rejects.toMatchObject({ code: 'LEASE_LOST' })
+  await expect(stage.workbench.startRun(run_id, { ...holder(first), model: 'm', sandbox: 's' })).rejects.toMatchObject({
+    code: 'LEASE_LOST',
+  })
+  expect(await stage.workbench.renewRun(run_id, { ...holder(first), lease_seconds: 60 })).toEqual({
+    held: false,
+    cancel: true,
+  })
+
+  expect(await stage.workbench.toolExecutions(user, session_id, { limit: 10, offset: 0 })).toMatchObject([
+    { tool_use_id: 't1', is_error: true, tool_output: 'interrupted' },
+  ])
+  const attempts = (await stage.frames(session_id)).filter((frame) => frame.type === 'run.attempt')
+  expect(attempts.map((frame) => frame.data)).toEqual([{ run_id, attempt: 2, error: null }])
+
+  await stage.workbench.storeEvents(run_id, {
+    ...holder(second, 'manager-2'),
+    attempt: 2,
+    events: numbered([said('again')]),
+  })
+  await stage.workbench.finishRun(run_id, finishOf(second, {}, 'manager-2'))
+  expect((await stage.engine.job(run_id, null)).status).toBe('finished')
+})
+
+test('renewal-keeps-the-lease-and-a-restarted-manager-gives-it-up-at-once', async () => {
+  const { run_id } = await stage.send('long')
+  const first = await stage.claim('manager-1')
+  for (let i = 0; i < 3; i++) {
+    stage.advance(40_000)
+    expect(await stage.workbench.renewRun(run_id, { ...holder(first), lease_seconds: 60 })).toEqual({
+      held: true,
+      cancel: false,
+    })
+  }
+  const claim = stage.workbench.claim(
+    { worker_id: 'manager-1', boot_id: 'after-the-restart', lease_seconds: 60, wait_seconds: 30 },
+    new AbortController().signal,
+  )
+  await expect.poll(async () => (await stage.engine.job(run_id, null)).waiting).toMatchObject({ task: { attempt: 2 } })
+  stage.advance(10_000)
+  const second = await claim
+  expect(second).toMatchObject({ run_id, attempt: 2 })
+  if (second) await stage.workbench.finishRun(run_id, finishOf(second))
+})
+
+test('agent-of-a-blueprint-becomes-a-session-once', async () => {
+  const [job] = await stage.engine.create([{ blueprint: 'asking', input: {}, client: 'team-a' }])
+  if (!job) throw new Error('unreachable')
+  const first = await stage.claim('manager-1')
+  expect(first).toMatchObject({ job_id: job.id, user_id: user, prompt: 'count the files', attempt: 1 })
+  await stage.loseLease(job.id)
+  const second = await stage.claim('manager-2')
+  expect(second).toMatchObject({ run_id: first.run_id, session_id: first.session_id, attempt: 2 })
+  await stage.workbench.startRun(second.run_id, { ...holder(second, 'manager-2'), model: 'm-1', sandbox: 'test' })
+  await stage.workbench.finishRun(second.run_id, finishOf(second, { result: '42' }, 'manager-2'))
+  expect(await stage.engine.job(job.id, 'team-a')).toMatchObject({
+    status: 'finished',
+    output: { text: '42', model: 'm-1', session_id: first.session_id },
+  })
+  expect(await stage.workbench.session(user, first.session_id)).toMatchObject({ status: 'completed' })
+})
+
+test('agents-of-a-fan-out-are-sessions-of-their-own', async () => {
+  const [job] = await stage.engine.create([{ blueprint: 'judging', input: {}, client: 'team-a' }])
+  if (!job) throw new Error('unreachable')
+  const [first, second] = await Promise.all([stage.claim('manager-1'), stage.claim('manager-2')])
+  expect(first.session_id).not.toBe(second.session_id)
+  await stage.workbench.finishRun(first.run_id, finishOf(first, { result: 'yes' }, 'manager-1'))
+  const failure = { outcome: 'failed', error: { code: 'model_error', message: 'no', retryable: true } }
+  const queued = await stage.workbench.finishRun(second.run_id, finishOf(second, failure, 'manager-2'))
+  expect(queued.status).toBe('queued')
+  stage.advance(60_000)
+  const again = await stage.claim('manager-1')
+  expect(again).toMatchObject({ run_id: second.run_id, attempt: 2 })
+  await stage.workbench.finishRun(again.run_id, finishOf(again, { result: 'also' }))
+  const { status, output } = await stage.engine.job(job.id, 'team-a')
+  expect(status).toBe('finished')
+  expect(new Set(output as string[])).toEqual(new Set(['yes', 'also']))
+})
+
+test('a-job-can-not-claim-the-run-of-another', async () => {
+  const { run_id, session_id } = await stage.send('mine')
+  const [forged] = await stage.engine.create([
+    { blueprint: 'forging', client: 'stranger', priority: 10, input: { prompt: 'x', run_id, session_id } },
+  ])
+  const mine = await stage.claim()
+  expect(mine).toMatchObject({ run_id, job_id: run_id })
+  expect(await stage.engine.job(forged?.id ?? '', null)).toMatchObject({ status: 'failed' })
+  await stage.workbench.finishRun(run_id, finishOf(mine))
+})
+
+test('claim-that-can-not-be-written-is-given-back-untried', async () => {
+  const { run_id } = await stage.send('wait')
+  const gone = new AbortController()
+  const { workbench } = stage.process((engine) => ({
+    ...engine,
+    // The manager hangs up in the moment in which a task was found for it.
+    take: async (request) => {
+      const leases = await engine.take(request)
+      gone.abort()
+      return leases
+    },
+  }))
+  const answer = await workbench.claim(
+    { worker_id: 'manager-9', boot_id: 'b', lease_seconds: 60, wait_seconds: 5 },
+    gone.signal,
+  )
+  expect(answer).toBeNull()
+  const run = await stage.claim()
+  expect(run).toMatchObject({ run_id, attempt: 1 })
+  await stage.workbench.finishRun(run_id, finishOf(run))
+})

@@ -1,0 +1,180 @@
+import type { Engine } from '@tutti/engine'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createStage, finishOf, holder, numbered, type Stage, said, user } from './support/stage.ts'
+
+let stage: Stage
+
+beforeAll(async () => {
+  stage = await createStage()
+})
+afterAll(() => stage.close())
+
+const retryable = { outcome: 'failed', error: { code: 'model_error', message: 'overloaded', retryable: true } }
+
+/** The backend dies in the moment in which it would speak to the engine. */
+const dyingAt = (method: 'create' | 'results'): ((engine: Engine) => Engine) => {
+  const die = (): Promise<never> => Promise.reject(new Error('the process died'))
+  return (engine) => ({ ...engine, [method]: die })
+}
+
+test('backend-crash-between-run-and-job-heals', async () => {
+  const { workbench } = stage.process(dyingAt('create'))
+  const request = { prompt: 'first', permission_mode: 'default' as const }
+  const { session_id, run_id } = await workbench.createTask(user, request)
+  const second = await workbench.createTask(user, { ...request, prompt: 'second', session_id })
+  expect(await stage.tryClaim()).toBeNull()
+  await stage.sweepAll()
+  const run = await stage.claim()
+  expect(run.run_id).toBe(run_id)
+  await stage.workbench.finishRun(run_id, finishOf(run))
+  const next = await stage.claim()
+  expect(next.run_id).toBe(second.run_id)
+  await stage.workbench.finishRun(next.run_id, finishOf(next))
+})
+
+test('finish-twice-finishes-once', async () => {
+  const { session_id, run_id } = await stage.send('finish')
+  const run = await stage.claim()
+  const views = await Promise.all([1, 2, 3].map(() => stage.workbench.finishRun(run_id, finishOf(run))))
+  expect(views.map((view) => view.status)).toEqual(['completed', 'completed', 'completed'])
+  await stage.workbench.finishRun(run_id, finishOf(run, { outcome: 'failed' }))
+  const ends = (await stage.frames(session_id)).filter((frame) => frame.data.run_status === 'completed')
+  expect(ends).toHaveLength(1)
+  expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'finished', output: { text: 'done' } })
+})
+
+test('backend-crash-between-end-and-engine-heals-by-the-manager', async () => {
+  const { run_id } = await stage.send('crash')
+  const run = await stage.claim()
+  const { workbench } = stage.process(dyingAt('results'))
+  await expect(workbench.finishRun(run_id, finishOf(run))).rejects.toThrow('the process died')
+  expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'waiting_for_worker' })
+  await stage.workbench.finishRun(run_id, finishOf(run))
+  expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'finished' })
+})
+
+test('backend-crash-between-end-and-engine-heals-by-the-sweeper', async () => {
+  const { run_id } = await stage.send('crash')
+  const run = await stage.claim()
+  const { workbench } = stage.process(dyingAt('results'))
+  await expect(workbench.finishRun(run_id, finishOf(run))).rejects.toThrow('the process died')
+  await stage.sweepAll()
+  expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'finished' })
+})
+
+test('ended-run-whose-lease-is-lost-is-not-run-again', async () => {
+  const { session_id, run_id } = await stage.send('crash')
+  const run = await stage.claim()
+  const { workbench } = stage.process(dyingAt('results'))
+  await expect(workbench.finishRun(run_id, finishOf(run, { result: 'only once' }))).rejects.toThrow()
+  const before = await stage.frames(session_id)
+  await stage.loseLease(run_id)
+  expect(await stage.tryClaim('manager-2')).toBeNull()
+  expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'finished', output: { text: 'only once' } })
+  expect(await stage.frames(session_id)).toEqual(before)
+})
+
+test('retryable-failure-is-tried-again-until-the-engine-gives-up', async () => {
+  const { session_id, run_id } = await stage.send('flaky')
+  for (const attempt of [1, 2, 3]) {
+    const run = await stage.claim()
+    expect(run.attempt).toBe(attempt)
+    const view = await stage.workbench.finishRun(run_id, finishOf(run, retryable))
+    expect(view.status).toBe(attempt < 3 ? 'queued' : 'failed')
+    await stage.workbench.finishRun(run_id, finishOf(run, retryable))
+    stage.advance(60_000)
+  }
+  expect(await stage.workbench.run(user, run_id)).toMatchObject({
+    status: 'failed',
+    attempts: 3,
+    last_error: 'model_error: overloaded',
+  })
+  expect(await stage.workbench.session(user, session_id)).toMatchObject({ status: 'failed' })
+  expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'failed' })
+})
+
+test('permanent-failure-ends-the-run-and-the-next-message-goes-on', async () => {
+  const { session_id, run_id } = await stage.send('bad')
+  const next = await stage.send('good', { session_id })
+  const run = await stage.claim()
+  await stage.workbench.finishRun(
+    run_id,
+    finishOf(run, { outcome: 'failed', error: { code: 'invalid_turn', message: 'no such model', retryable: false } }),
+  )
+  expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'failed' })
+  expect(await stage.workbench.session(user, session_id)).toMatchObject({ status: 'pending' })
+  const second = await stage.claim()
+  expect(second.run_id).toBe(next.run_id)
+  await stage.workbench.finishRun(second.run_id, finishOf(second))
+})
+
+test('managers-that-keep-dying-end-the-run-as-failed', async () => {
+  const { run_id } = await stage.send('killer')
+  for (const attempt of [1, 2, 3]) {
+    expect(await stage.claim()).toMatchObject({ attempt })
+    if (attempt < 3) await stage.loseLease(run_id)
+  }
+  stage.advance(61_000)
+  await expect.poll(async () => (await stage.engine.job(run_id, null)).status).toBe('failed')
+  await stage.sweepAll()
+  expect(await stage.workbench.run(user, run_id)).toMatchObject({ status: 'failed' })
+})
+
+test('cancel-reaches-a-claimed-run', async () => {
+  const { session_id, run_id } = await stage.send('stop me')
+  const queued = await stage.send('and me', { session_id })
+  const run = await stage.claim()
+  await stage.workbench.storeEvents(run_id, { ...holder(run), attempt: 1, events: numbered([said('working')]) })
+  expect(await stage.workbench.cancelSession(user, session_id, 'changed my mind')).toEqual({
+    session_id,
+    status: 'canceling',
+    canceled_runs: 2,
+    executor_cancel_status: 'pending',
+  })
+  expect(await stage.engine.job(queued.run_id, null)).toMatchObject({ status: 'cancelled' })
+  expect(await stage.workbench.renewRun(run_id, { ...holder(run), lease_seconds: 60 })).toEqual({
+    held: true,
+    cancel: true,
+  })
+  // Until the turn has stopped nobody else may work in the session.
+  const after = await stage.send('after all', { session_id })
+  expect(await stage.tryClaim()).toBeNull()
+  await stage.workbench.finishRun(run_id, finishOf(run, { outcome: 'canceled' }))
+  expect(await stage.workbench.run(user, run_id)).toMatchObject({ status: 'canceled', last_error: 'changed my mind' })
+  expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'cancelled' })
+  const next = await stage.claim()
+  expect(next.run_id).toBe(after.run_id)
+  await stage.workbench.finishRun(next.run_id, finishOf(next))
+  expect(await stage.workbench.session(user, session_id)).toMatchObject({ status: 'completed' })
+})
+
+test('cancel-of-a-run-whose-manager-is-dead-ends-without-it', async () => {
+  const { session_id, run_id } = await stage.send('stop me')
+  await stage.claim()
+  await stage.workbench.cancelSession(user, session_id, null)
+  await stage.sweepAll()
+  expect(await stage.workbench.session(user, session_id)).toMatchObject({ status: 'canceled' })
+  expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'cancelled' })
+})
+
+test('job-cancelled-in-the-engine-ends-the-run', async () => {
+  const claimed = await stage.send('cancelled while claimed')
+  const run = await stage.claim()
+  await stage.engine.cancel(claimed.run_id, null, 'an operator', null)
+  expect(await stage.workbench.renewRun(run.run_id, { ...holder(run), lease_seconds: 60 })).toEqual({
+    held: false,
+    cancel: true,
+  })
+  expect(await stage.workbench.run(user, run.run_id)).toMatchObject({ status: 'canceled' })
+  expect(await stage.workbench.finishRun(run.run_id, finishOf(run))).toMatchObject({ status: 'canceled' })
+
+  const finishing = await stage.send('cancelled while finishing')
+  const late = await stage.claim()
+  await stage.engine.cancel(finishing.run_id, null, 'an operator', null)
+  expect(await stage.workbench.finishRun(late.run_id, finishOf(late))).toMatchObject({ status: 'canceled' })
+
+  const queued = await stage.send('cancelled while queued')
+  await stage.engine.cancel(queued.run_id, null, 'an operator', null)
+  await stage.sweepAll()
+  expect(await stage.workbench.run(user, queued.run_id)).toMatchObject({ status: 'canceled' })
+})

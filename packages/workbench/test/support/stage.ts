@@ -1,0 +1,130 @@
+/** Everything a test of the workbench needs: a real PostgreSQL, an engine whose clock the test moves, and managers. */
+import type { AgentEvent, ClaimedRun, CreateTask, NumberedAgentEvent, SessionFrame } from '@tutti/contracts'
+import { createTask, finishRun } from '@tutti/contracts'
+import { type Blueprint, createEngine, type Engine } from '@tutti/engine'
+import { createMemoryStore } from '@tutti/stores'
+import { testDatabase } from '@tutti/stores/testing'
+import { vi } from 'vitest'
+import {
+  agentRunBlueprint,
+  createDatabase,
+  createWorkbench,
+  type Database,
+  migrate,
+  type Workbench,
+} from '../../src/index.ts'
+
+export const user = 'default'
+
+export interface Stage {
+  database: Database
+  engine: Engine
+  workbench: Workbench
+  /** Another process over the same store and database. `wrap` lets a test break its engine. */
+  process(wrap?: (engine: Engine) => Engine): { engine: Engine; workbench: Workbench }
+  /** Moves the engine's clock: leases run out, back-offs pass. */
+  advance(ms: number): void
+  /** The holder of the job's task falls silent: its lease runs out, and the next try may begin. */
+  loseLease(jobId: string): Promise<void>
+  /** Makes every run due for the sweeper, as time would, and sweeps. */
+  sweepAll(workbench?: Workbench): Promise<void>
+  send(prompt: string, options?: Partial<CreateTask>): Promise<{ session_id: string; run_id: string }>
+  claim(worker?: string, workbench?: Workbench): Promise<ClaimedRun>
+  /** Null where nothing can be claimed now. */
+  tryClaim(worker?: string, workbench?: Workbench): Promise<ClaimedRun | null>
+  frames(sessionId: string): Promise<SessionFrame[]>
+  close(): Promise<void>
+}
+
+export const createStage = async (blueprints: Blueprint[] = []): Promise<Stage> => {
+  const testDb = await testDatabase()
+  const database = createDatabase({ connectionString: testDb.connectionString })
+  await migrate(database)
+  let offset = 0
+  const store = createMemoryStore({ now: () => Date.now() + offset })
+  const started: { engine: Engine; workbench: Workbench }[] = []
+
+  const makeProcess: Stage['process'] = (wrap = (engine) => engine) => {
+    const engine = createEngine({
+      store,
+      blueprints: [agentRunBlueprint, ...blueprints],
+      // Soon after the test has moved the clock, the engine sees it.
+      settings: { safetyIntervalMs: 10 },
+    })
+    engine.start()
+    const workbench = createWorkbench({
+      database,
+      engine: wrap(engine),
+      log: { warn: () => {} },
+      ownerOf: () => user,
+      sweepIntervalMs: 3_600_000,
+    })
+    const made = { engine, workbench }
+    started.push(made)
+    return made
+  }
+
+  const first = makeProcess()
+  const claim = (worker: string, workbench: Workbench, wait: number): Promise<ClaimedRun | null> =>
+    workbench.claim(
+      { worker_id: worker, boot_id: `${worker}-boot`, lease_seconds: 60, wait_seconds: wait },
+      new AbortController().signal,
+    )
+  return {
+    database,
+    ...first,
+    process: makeProcess,
+    advance: (ms) => {
+      offset += ms
+    },
+    loseLease: async (jobId) => {
+      const attempt = async (): Promise<number> => {
+        const { waiting } = await first.engine.job(jobId, null)
+        return waiting?.kind === 'task' ? waiting.task.attempt : 0
+      }
+      const before = await attempt()
+      offset += 61_000
+      await vi.waitUntil(async () => (await attempt()) !== before)
+      offset += 60_000
+    },
+    sweepAll: async (workbench = first.workbench) => {
+      await database.query('update workbench.runs set check_at = now() where check_at is not null')
+      await workbench.sweep()
+    },
+    send: (prompt, options = {}) => first.workbench.createTask(user, createTask.parse({ prompt, ...options })),
+    claim: async (worker = 'manager-1', workbench = first.workbench) => {
+      const run = await claim(worker, workbench, 30)
+      if (!run) throw new Error('no run could be claimed')
+      return run
+    },
+    tryClaim: (worker = 'manager-1', workbench = first.workbench) => claim(worker, workbench, 0),
+    frames: (sessionId) => first.workbench.log(user, sessionId, { since: 0, limit: 10_000 }),
+    close: async () => {
+      for (const { engine, workbench } of started) {
+        await workbench.stop()
+        await engine.stop()
+      }
+      await database.close()
+      await testDb.drop()
+    },
+  }
+}
+
+export const holder = (run: ClaimedRun, worker = 'manager-1'): { worker_id: string; lease_token: string } => ({
+  worker_id: worker,
+  lease_token: run.lease_token,
+})
+
+export const numbered = (events: AgentEvent[], from = 1): NumberedAgentEvent[] =>
+  events.map((event, at) => ({ n: from + at, at: 0, event }))
+
+export const said = (text: string): AgentEvent => ({
+  type: 'message',
+  role: 'assistant',
+  blocks: [{ type: 'text', text }],
+  parent_tool_use_id: null,
+})
+
+/** The body of a finish by the holder of this claim. */
+export const finishOf = (run: ClaimedRun, fields: Record<string, unknown> = {}, worker = 'manager-1') =>
+  finishRun.parse({ ...holder(run, worker), attempt: run.attempt, outcome: 'completed', result: 'done', ...fields })
