@@ -45,8 +45,7 @@ export const createSessionPrinter = (write: (text: string) => void, indent = '')
           line(`${styleText('cyan', String(data.tool_name))} ${summary((data.tool_input ?? {}) as JsonObject)}`)
           return
         case 'tool.result':
-          if (data.is_error === true)
-            line(styleText('red', `failed: ${shorten(String(data.tool_output), 160)}`))
+          if (data.is_error === true) line(styleText('red', `failed: ${shorten(String(data.tool_output), 160)}`))
           return
         case 'run.attempt':
           line(styleText('yellow', `tried again: attempt ${data.attempt}`))

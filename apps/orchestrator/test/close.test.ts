@@ -61,7 +61,7 @@ test('a reader that stopped reading is cut off when the grace is over', async ()
   // More than the buffers of both ends hold.
   const message = 'x'.repeat(200_000)
   for (let n = 0; n < 100; n++)
-    await server.engine.progress({ jobId: id, taskId: task.task_id, progress: 0.5, message })
+    await server.engine.progress({ worker: 'hand-2', jobId: id, taskId: task.task_id, progress: 0.5, message })
   const deaf = connect(server.port, '127.0.0.1')
   deaf.on('error', () => {})
   deaf.write(`GET /api/v1/jobs/${id}/stream HTTP/1.1\r\nHost: x\r\nX-Client-Token: ${tokens.anna}\r\n\r\n`)

@@ -118,7 +118,7 @@ test('a log longer than a page comes whole', async () => {
   const id = await createShrink(server)
   const { task_id } = (await server.work('GET', '/workers/hand-2/tasks/next')).body
   for (let n = 0; n < 1100; n++)
-    await server.engine.progress({ jobId: id, taskId: task_id, progress: 0.5, message: null })
+    await server.engine.progress({ worker: 'hand-2', jobId: id, taskId: task_id, progress: 0.5, message: null })
   await server.call('POST', `/api/v1/jobs/${id}/cancel`)
   const events = await (await openStream(server, id)).rest()
   expect(events.map((event) => Number(event.id))).toEqual(Array.from({ length: events.length }, (_, at) => at + 1))

@@ -126,10 +126,14 @@ test('progress is seen by the job’s client', async () => {
   await server.worker('hand-2')
   const id = await createShrink(server)
   const { task_id } = (await server.work('GET', '/workers/hand-2/tasks/next')).body
-  const event = { event: 'progress_update', job_id: id, task_id, progress: 0.5, message: 'half' }
+  const event = { event: 'progress_update', worker_id: 'hand-2', job_id: id, task_id, progress: 0.5, message: 'half' }
   expect((await server.work('POST', '/events', event)).body).toEqual({ status: 'event_accepted' })
   const { body } = await server.call('GET', `/api/v1/jobs/${id}`)
   expect([body.progress, body.progress_message]).toEqual([0.5, 'half'])
+  // Another worker's word about it counts for nothing.
+  await server.worker('hand-3')
+  await server.work('POST', '/events', { ...event, worker_id: 'hand-3', progress: 0.9 })
+  expect((await server.call('GET', `/api/v1/jobs/${id}`)).body.progress).toBe(0.5)
   // Late progress is no error: the worker could do nothing about it.
   const late = await server.work('POST', '/events', { ...event, job_id: crypto.randomUUID() })
   expect(late.status).toBe(200)

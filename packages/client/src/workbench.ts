@@ -32,6 +32,8 @@ export interface Workbench {
   }
   sessions: {
     get(id: string): Promise<SessionView>
+    /** Newest first; with `job_id` only those whose agent that job asked for. */
+    list(filter?: { job_id?: string; limit?: number }): Promise<SessionView[]>
     messages(id: string): Promise<MessageView[]>
     toolExecutions(id: string): Promise<ToolExecutionView[]>
     /** Files of the exported workspace; their addresses expire. */
@@ -68,6 +70,13 @@ export const createWorkbench = (options: ConnectionOptions): Workbench => {
     },
     sessions: {
       get: (id) => get(session(id), envelope(sessionView)),
+      list: (filter = {}) =>
+        http.call({
+          method: 'GET',
+          path: '/api/v1/sessions',
+          query: filter,
+          answer: inEnvelope(envelope(sessionView.array())),
+        }),
       messages: (id) => get(session(id, '/messages'), envelope(messageView.array())),
       toolExecutions: (id) => get(session(id, '/tool-executions'), envelope(toolExecutionView.array())),
       files: (id) => get(session(id, '/workspace/files'), envelope(fileView.array())),

@@ -121,6 +121,8 @@ export type ResultBatchAnswer = z.infer<typeof resultBatchAnswer>
 /** POST /_worker/events, and the same as a WebSocket text frame: progress of a task. */
 export const progressEvent = z.object({
   event: z.literal('progress_update'),
+  /** Needed over HTTP unless X-Worker-ID says it; over the WebSocket the connection does. */
+  worker_id: workerId.optional(),
   task_id: z.string(),
   job_id: z.uuid(),
   progress: z.number().min(0).max(1),

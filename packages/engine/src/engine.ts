@@ -124,8 +124,14 @@ export interface Engine {
   release(leases: LeasedTask[]): Promise<void>
   /** Records results, each once; answers in the same order. */
   results(outcomes: TaskOutcome[]): Promise<OutcomeAnswer[]>
-  /** Notes progress; silently nothing when the task is no longer the worker's. */
-  progress(event: { jobId: string; taskId: string; progress: number; message: string | null }): Promise<void>
+  /** Notes progress; silently nothing when the task is not, or no longer, the worker's. */
+  progress(event: {
+    worker: string
+    jobId: string
+    taskId: string
+    progress: number
+    message: string | null
+  }): Promise<void>
 
   /** Calls the listener whenever the job's log may have grown; also after lost connections. */
   watch(jobId: string, listener: () => void): () => void

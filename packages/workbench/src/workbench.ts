@@ -36,7 +36,7 @@ import { finish } from './finish/finish.ts'
 import { sweep } from './finish/sweep.ts'
 import { listFiles } from './read/files.ts'
 import { listMessages } from './read/messages.ts'
-import { findSession, listRuns, listSessions, readRun, readSession } from './read/sessions.ts'
+import { findSession, listRuns, listSessions, readRun, readSession, type SessionFilter } from './read/sessions.ts'
 import { listToolExecutions } from './read/tool-executions.ts'
 import { sessionView } from './session/rows.ts'
 import { type FollowRequest, follow } from './stream/follow.ts'
@@ -60,7 +60,7 @@ export interface Workbench {
   storeEvents(runId: string, batch: z.output<typeof runEvents>): Promise<z.output<typeof runEventsAnswer>>
   finishRun(runId: string, request: z.output<typeof finishRun>): Promise<RunView>
 
-  sessions(userId: string, page: Page): Promise<SessionView[]>
+  sessions(userId: string, filter: SessionFilter): Promise<SessionView[]>
   session(userId: string, sessionId: string): Promise<SessionView>
   messages(userId: string, sessionId: string, page: { afterId: number; limit: number }): Promise<MessageView[]>
   toolExecutions(userId: string, sessionId: string, page: Page): Promise<ToolExecutionView[]>
@@ -117,7 +117,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     renewRun: (runId, request) => renew(deps, runId, request),
     storeEvents: (runId, batch) => storeEvents(deps, runId, batch),
     finishRun: (runId, request) => finish(deps, runId, request),
-    sessions: (userId, page) => listSessions(database, userId, page),
+    sessions: (userId, filter) => listSessions(database, userId, filter),
     session: async (userId, sessionId) => sessionView(await readSession(database, userId, sessionId)),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),
     toolExecutions: (userId, sessionId, page) => listToolExecutions(database, userId, sessionId, page),

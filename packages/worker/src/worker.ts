@@ -119,7 +119,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
   }
 
   const sendProgress = async (event: ProgressEvent) => {
-    if (!commands.send(JSON.stringify(event))) await wire.progress(event, stopping.signal)
+    if (!commands.send(JSON.stringify(event))) await wire.progress({ ...event, worker_id: id }, stopping.signal)
   }
   const onEnd = (finished: Finished | undefined) => {
     slots.taskEnded(finished !== undefined)

@@ -11,6 +11,7 @@ const messagesQuery = z.object({
   limit: limit.default(1000),
 })
 const deltaQuery = messagesQuery.extend({ limit: limit.default(200) })
+const sessionsQuery = pageQuery.extend({ job_id: z.uuid().optional() })
 const toolsQuery = pageQuery.extend({ limit: z.coerce.number().int().min(1).max(2000).default(2000) })
 const logQuery = z.object({ since: z.coerce.number().int().min(0).default(0), limit: limit.default(1000) })
 const cancelBody = z.object({ reason: z.string().trim().max(500).optional() }).default({})
@@ -19,8 +20,8 @@ const cancelBody = z.object({ reason: z.string().trim().max(500).optional() }).d
 export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): FastifyPluginAsyncZod => {
   const { userId } = config
   return async (app) => {
-    app.get('/sessions', { schema: { querystring: pageQuery } }, async ({ query }) =>
-      ok(await workbench.sessions(userId, query)),
+    app.get('/sessions', { schema: { querystring: sessionsQuery } }, async ({ query: { job_id, ...page } }) =>
+      ok(await workbench.sessions(userId, { ...page, jobId: job_id })),
     )
 
     app.get('/sessions/:id', { schema: { params: idParams } }, async ({ params }) =>

@@ -17,7 +17,8 @@ export const addChecks = (program: Command): void => {
         const load = loaders[name as keyof typeof loaders]
         if (!load) program.error(`there is no server "${name}"`, { exitCode: 2 })
         try {
-          for (const warning of load(process.env).warnings) process.stderr.write(`warning: ${formatFaults([warning])}\n`)
+          for (const warning of load(process.env).warnings)
+            process.stderr.write(`warning: ${formatFaults([warning])}\n`)
         } catch (error) {
           if (!(error instanceof ConfigError)) throw error
           faults.push(...error.faults)

@@ -36,7 +36,8 @@ export const addJob = (program: Command): void => {
     .option('--since <seq>', 'go on after this line', '0')
     .action(async (id: string, { since }: { since: string }) => {
       const api = await client()
-      for await (const event of api.jobs.stream(id, { since: Number(since) })) process.stdout.write(`${eventLine(event)}\n`)
+      for await (const event of api.jobs.stream(id, { since: Number(since) }))
+        process.stdout.write(`${eventLine(event)}\n`)
     })
   job
     .command('list')

@@ -32,15 +32,23 @@ export const withStackFlags = (command: Command): Command =>
   command
     .option('--data-dir <folder>', 'where everything is kept (default: $TUTTI_DATA_DIR or .tutti)')
     .option('--host <address>', 'address that the servers listen on', '127.0.0.1')
-    .option('--api-port <port>', 'port of the orchestrator; 0 takes any that is free (default: $API_PORT or 8080)', port)
+    .option(
+      '--api-port <port>',
+      'port of the orchestrator; 0 takes any that is free (default: $API_PORT or 8080)',
+      port,
+    )
     .option('--port <port>', 'port of the backend; 0 takes any that is free (default: $PORT or 8000)', port)
     .option('--manager-port <port>', 'port of the executor manager (default: $MANAGER_PORT or 8001)', port)
     .option('--split', 'each server in a process of its own', false)
     .addOption(
-      new Option('--storage <kind>', 'where jobs are kept').choices(['postgres', 'memory', 'redis']).default('postgres'),
+      new Option('--storage <kind>', 'where jobs are kept')
+        .choices(['postgres', 'memory', 'redis'])
+        .default('postgres'),
     )
     .addOption(
-      new Option('--sandbox <kind>', 'what contains agents').choices(['bubblewrap', 'docker', 'none']).default('bubblewrap'),
+      new Option('--sandbox <kind>', 'what contains agents')
+        .choices(['bubblewrap', 'docker', 'none'])
+        .default('bubblewrap'),
     )
     .option('--blueprints <folder>', 'folder of blueprint files (default: $BLUEPRINTS_DIR)')
     .option('--allow-folder <folder>', 'agents may be given a copy of what is in it; repeatable', collect, [])

@@ -31,7 +31,10 @@ export const addRun = (program: Command): void => {
 }
 
 /** No stack is up: one is started for this run alone. */
-const withOwnStack = async (folder: string | undefined, use: (address: Address) => Promise<number>): Promise<number> => {
+const withOwnStack = async (
+  folder: string | undefined,
+  use: (address: Address) => Promise<number>,
+): Promise<number> => {
   const env = { LOG_LEVEL: 'WARNING', ...process.env }
   const flags = {
     host: '127.0.0.1',
@@ -46,7 +49,9 @@ const withOwnStack = async (folder: string | undefined, use: (address: Address) 
   const stack = await startStack(stackOptions({ ...flags, allowFolder: [...flags.allowFolder] }, env, logger(env)))
   try {
     if (stack.model === 'scripted')
-      process.stderr.write('The model is scripted: no AI, a program that plays one. Set ANTHROPIC_API_KEY for a real one.\n')
+      process.stderr.write(
+        'The model is scripted: no AI, a program that plays one. Set ANTHROPIC_API_KEY for a real one.\n',
+      )
     return await use({ apiUrl: stack.apiUrl, backendUrl: stack.backendUrl, clientToken: stack.secrets.clientToken })
   } finally {
     await stack.stop()

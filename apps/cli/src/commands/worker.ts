@@ -1,6 +1,7 @@
 /** `tutti worker FILE`: runs the worker that a file defines. */
-import { logger } from './options.ts'
+
 import type { Command } from 'commander'
+import { logger } from './options.ts'
 
 export const addWorker = (program: Command): void => {
   program

@@ -112,7 +112,7 @@ export const runDemo = async (options: DemoOptions): Promise<void> => {
 const startAfresh = async (dataDir: string): Promise<void> => {
   const running = await findRunning(dataDir)
   if (running) throw new DemoError(`a stack is running on ${dataDir} (process ${running.pid}): stop it first`)
-  const entries = await readdir(dataDir).catch(() => [])
+  const entries = await readdir(dataDir).catch((): string[] => [])
   if (entries.length > 0 && !entries.includes('version'))
     throw new DemoError(`${dataDir} holds something else than a demo's state: name another folder with --data-dir`)
   const { stopLeftBehind } = await import('./left-behind.ts')
@@ -159,7 +159,8 @@ const watchAgent = async (
   const workbench = workbenchOf(address)
   const printer = createSessionPrinter(say, '    ')
   try {
-    const session = await workbench.sessions.ofJob(jobId, { signal })
+    const session = await sessionOf(address, jobId, signal)
+    if (!session) return
     say(`  agent session ${session.session_id}\n`)
     for await (const frame of workbench.sessions.stream(session.session_id, { signal })) printer.print(frame)
   } catch (error) {
@@ -167,6 +168,17 @@ const watchAgent = async (
   } finally {
     printer.end()
   }
+}
+
+/** The agent's session appears when a manager has claimed the run. */
+const sessionOf = async (address: Address, jobId: string, signal: AbortSignal) => {
+  const workbench = workbenchOf(address)
+  while (!signal.aborted) {
+    const [session] = await workbench.sessions.list({ job_id: jobId, limit: 1 })
+    if (session) return session
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return undefined
 }
 
 /** Every step, seen to have happened: from the job's log, the session's rows, and the file on this disk. */

@@ -22,7 +22,8 @@ export const createProgress = (write: (text: string) => void): ((event: JobEvent
       case 'task_finished': {
         finished += 1
         const of = queued > 0 ? ` ${finished}/${queued}` : ''
-        const took = data.duration_ms === undefined ? '' : styleText('dim', ` ${Math.round(Number(data.duration_ms))} ms`)
+        const took =
+          data.duration_ms === undefined ? '' : styleText('dim', ` ${Math.round(Number(data.duration_ms))} ms`)
         line(`  ${styleText('green', '✓')} ${data.skill}${of} by ${data.worker_id}${took}`)
         return
       }

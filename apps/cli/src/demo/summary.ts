@@ -23,7 +23,8 @@ export interface DemoSummary {
 export const tasksPerWorker = (history: JobEventView[]): { id: string; tasks: number }[] => {
   const counts = new Map<string, number>()
   for (const { event_type, data } of history)
-    if (event_type === 'task_finished') counts.set(String(data.worker_id), (counts.get(String(data.worker_id)) ?? 0) + 1)
+    if (event_type === 'task_finished')
+      counts.set(String(data.worker_id), (counts.get(String(data.worker_id)) ?? 0) + 1)
   return [...counts].map(([id, tasks]) => ({ id, tasks })).sort((a, b) => a.id.localeCompare(b.id))
 }
 
@@ -40,7 +41,8 @@ export const timeline = (history: JobEventView[]): string[] => {
     else lines.push({ at: Date.parse(event.timestamp) - start, text, count: 1 })
   }
   return lines.map(
-    ({ at, text, count }) => `${String(at).padStart(7)} ms  ${text}${count > 1 ? styleText('dim', `  × ${count}`) : ''}`,
+    ({ at, text, count }) =>
+      `${String(at).padStart(7)} ms  ${text}${count > 1 ? styleText('dim', `  × ${count}`) : ''}`,
   )
 }
 

@@ -23,7 +23,9 @@ export const demandPort = (host: string, port: number, use: string, option: stri
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'EADDRINUSE'
-          ? new PortInUseError(`port ${port} (${use}) is in use: stop what uses it, choose another with ${option}, or take any with ${option} 0`)
+          ? new PortInUseError(
+              `port ${port} (${use}) is in use: stop what uses it, choose another with ${option}, or take any with ${option} 0`,
+            )
           : error,
       ),
     )

@@ -3,7 +3,7 @@ import { progressEvent } from '@tutti/contracts'
 import type { Engine } from '@tutti/engine'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { requireWorkerInBody } from '../auth/worker.ts'
+import { namedWorkerOf, requireWorkerInBody } from '../auth/worker.ts'
 import type { RouteDeps } from '../deps.ts'
 import { failures } from '../errors.ts'
 import { changeBody, withoutNulls } from './without-nulls.ts'
@@ -27,7 +27,7 @@ export const eventRoutes = ({ engine, workers }: RouteDeps): FastifyPluginAsyncZ
         preValidation: [authenticate, changeBody(withoutNulls)],
       },
       async (request) => {
-        await noteProgress(engine, request.body)
+        await noteProgress(engine, namedWorkerOf(request), request.body)
         return { status: 'event_accepted' as const }
       },
     )
@@ -36,5 +36,6 @@ export const eventRoutes = ({ engine, workers }: RouteDeps): FastifyPluginAsyncZ
 
 export const noteProgress = (
   engine: Pick<Engine, 'progress'>,
+  worker: string,
   { job_id, task_id, progress, message }: z.output<typeof progressEvent>,
-): Promise<void> => engine.progress({ jobId: job_id, taskId: task_id, progress, message: message ?? null })
+): Promise<void> => engine.progress({ worker, jobId: job_id, taskId: task_id, progress, message: message ?? null })

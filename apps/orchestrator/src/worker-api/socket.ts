@@ -42,7 +42,7 @@ export const socketRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
 
 const receive = async ({ engine, log }: RouteDeps, worker: string, text: string): Promise<void> => {
   const frame = progressEvent.safeParse(parse(text))
-  if (frame.success) await noteProgress(engine, frame.data)
+  if (frame.success) await noteProgress(engine, worker, frame.data)
   else log.debug({ worker, fault: frame.error.issues[0]?.message }, 'frame not understood')
 }
 

@@ -50,7 +50,8 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<n
   })
 }
 
-export const port = integer(1, 65_535)
+/** 0 takes any port that is free. */
+export const port = integer(0, 65_535)
 
 /** A duration; fractions are fine. */
 export const seconds = fromText(`seconds, more than 0 and at most ${longestTimerSeconds}`, (value) => {

@@ -1,6 +1,6 @@
 /** What a handler may return: one action. Plain data, so that the engine's core can judge it without running anything. */
 import type { JobError, Json, JsonObject } from '@tutti/contracts'
-import type { RetryPolicy } from '../job/retry.ts'
+import type { RetryChoice } from '../job/retry.ts'
 
 export interface TaskSpec {
   skill: string
@@ -10,7 +10,7 @@ export interface TaskSpec {
   timeoutMs: number | null
   concurrencyKey: string | null
   /** null: the engine's default. */
-  retry: RetryPolicy | null
+  retry: RetryChoice | null
 }
 
 export type Action =

@@ -3,7 +3,7 @@ import type { AgentRunParams, Json, JsonObject } from '@tutti/contracts'
 import { AGENT_SKILL } from '@tutti/contracts'
 import { type Duration, toMs } from '../job/duration.ts'
 import type { Job, LastOutcome } from '../job/job.ts'
-import { type RetryOptions, resolveRetry } from '../job/retry.ts'
+import { chooseRetry, type RetryOptions } from '../job/retry.ts'
 import type { Action, TaskSpec } from './action.ts'
 
 declare const leadsTo: unique symbol
@@ -46,7 +46,7 @@ export interface Context<I, To extends string> extends EndContext<I> {
   parallel(tasks: TaskSpec[], options: { into: To; failFast?: boolean; concurrency?: number }): TypedAction<To>
   /** Waits for a person. Without `on.timeout` a time-out fails the job. */
   approval(options: { message: string; on: Record<string, To>; timeout?: Duration }): TypedAction<To>
-  /** Runs an agent in a sandbox: a task of skill `agent.run`. Its answer is an AgentResult. */
+  /** Runs an agent in a sandbox: a task of skill `agent.run`, with a day's time unless told otherwise. Its answer is an AgentResult. */
   agent(options: AgentRunParams & TaskOptions & { on: Routes<To> }): TypedAction<To>
   /** Runs another blueprint as a child; its output comes back in `last.data`. */
   runBlueprint(name: string, input: object, options: { on: Routes<To> }): TypedAction<To>
@@ -61,7 +61,7 @@ export const task = (skill: string, params: object, options: TaskOptions = {}): 
   priority: options.priority ?? null,
   timeoutMs: options.timeout === undefined ? null : toMs(options.timeout),
   concurrencyKey: options.concurrencyKey ?? null,
-  retry: options.retry ? resolveRetry(options.retry, options.retry.attempts ?? 4) : null,
+  retry: options.retry ? chooseRetry(options.retry) : null,
 })
 
 /**
@@ -101,14 +101,18 @@ export const handlerContext = (job: Job, deps: ContextDeps): Context<JsonObject,
     goTo: (to, data) => make({ kind: 'go_to', to, data: data ? (plain(data) as JsonObject) : null }),
     dispatch: (skill, params, { on, ...options }) =>
       make({ kind: 'dispatch', task: task(skill, params, options), on: routes(on) }),
-    parallel: (tasks, { into, failFast = false, concurrency }) =>
-      make({ kind: 'parallel', tasks, into, failFast, concurrency: concurrency ?? null }),
+    parallel: (tasks, { into, failFast = false, concurrency }) => {
+      if (concurrency !== undefined && !(concurrency >= 1))
+        throw new RangeError(`parallel: concurrency must be at least 1, not ${concurrency}: nothing would ever run`)
+      return make({ kind: 'parallel', tasks, into, failFast, concurrency: concurrency ?? null })
+    },
     approval: ({ message, on, timeout }) =>
       make({ kind: 'approval', message, on: routes(on), timeoutMs: timeout === undefined ? null : toMs(timeout) }),
-    agent: ({ on, timeout, retry, priority, concurrencyKey, ...params }) =>
+    // A turn may rightly take hours: the time-out of ordinary tasks would end it in the middle.
+    agent: ({ on, timeout = '1d', retry, priority, concurrencyKey, ...params }) =>
       context.dispatch(AGENT_SKILL, params, {
         on,
-        ...(timeout === undefined ? {} : { timeout }),
+        timeout,
         ...(retry === undefined ? {} : { retry }),
         ...(priority === undefined ? {} : { priority }),
         ...(concurrencyKey === undefined ? {} : { concurrencyKey }),

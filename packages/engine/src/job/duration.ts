@@ -9,5 +9,6 @@ export const toMs = (duration: Duration): number => {
   const ms = match ? Number(match[1]) * unitMs[match[2] as keyof typeof unitMs] : Number(duration)
   if (!Number.isFinite(ms) || ms < 0)
     throw new RangeError(`not a duration: ${duration} (write 500ms, 30s, 5m, 2h or 2d)`)
-  return ms
+  // Instants are whole milliseconds everywhere.
+  return Math.round(ms)
 }

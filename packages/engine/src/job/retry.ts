@@ -17,6 +17,14 @@ export interface RetryOptions {
   max?: Duration
 }
 
+/** A policy whose author may have left the number of tries to the engine: null. */
+export type RetryChoice = Omit<RetryPolicy, 'attempts'> & { attempts: number | null }
+
+export const chooseRetry = (options: RetryOptions): RetryChoice => ({
+  ...resolveRetry(options, 0),
+  attempts: options.attempts ?? null,
+})
+
 export const resolveRetry = (options: RetryOptions | undefined, attempts: number): RetryPolicy => ({
   attempts: options?.attempts ?? attempts,
   backoff: options?.backoff ?? 'exponential',

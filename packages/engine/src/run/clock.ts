@@ -36,14 +36,24 @@ const pauseMs = 5
 export const createClock = (deps: ClockDeps): Clock => {
   let running = false
   let wakeAt = Number.POSITIVE_INFINITY
-  let cancelSleep = (): void => {}
   let loop: Promise<void> = Promise.resolve()
-  let rouse = (): void => {}
+  /** Set while the loop sleeps: changes when it wakes. A delay of 0 wakes it now. */
+  let sleepFor: ((ms: number) => void) | null = null
 
   const sleep = (ms: number): Promise<void> =>
     new Promise((resolve) => {
-      rouse = resolve
-      cancelSleep = deps.after(ms, resolve)
+      let cancel = (): void => {}
+      const wake = (): void => {
+        cancel()
+        sleepFor = null
+        resolve()
+      }
+      sleepFor = (length) => {
+        cancel()
+        if (length <= 0) wake()
+        else cancel = deps.after(length, wake)
+      }
+      sleepFor(ms)
     })
 
   const settle = async (jobId: string, timerId: string | null, delivery: Delivery): Promise<void> => {
@@ -81,7 +91,7 @@ export const createClock = (deps: ClockDeps): Clock => {
       try {
         const more = await look()
         deps.onTick()
-        const next = more ? deps.store.now() : await deps.store.nextDue()
+        const next = more ? deps.store.now() : await deps.store.nextDue(deps.blueprints())
         const due = Math.min(next ?? Number.POSITIVE_INFINITY, wakeAt)
         pause = Math.min(Math.max(due - deps.store.now(), pauseMs), deps.safetyIntervalMs)
       } catch (error) {
@@ -91,7 +101,6 @@ export const createClock = (deps: ClockDeps): Clock => {
       if (!running) return
       wakeAt = deps.store.now() + pause
       await sleep(pause)
-      cancelSleep()
     }
   }
 
@@ -104,15 +113,12 @@ export const createClock = (deps: ClockDeps): Clock => {
     expect: (dueAt) => {
       if (dueAt >= wakeAt) return
       wakeAt = dueAt
-      const wait = dueAt - deps.store.now()
-      cancelSleep()
-      if (wait <= 0) rouse()
-      else cancelSleep = deps.after(wait, rouse)
+      // While it looks, the loop takes `wakeAt` into account by itself. A delay set here would outlive the loop.
+      sleepFor?.(dueAt - deps.store.now())
     },
     stop: async () => {
       running = false
-      cancelSleep()
-      rouse()
+      sleepFor?.(0)
       await loop
     },
   }

@@ -225,10 +225,16 @@ export const createEngine = (deps: EngineDeps): Engine => {
     renew: (worker, taskIds, leaseMs) => store.renew({ worker, taskIds, leaseMs }),
     workers: () => store.workers(),
     worker: (id) => store.worker(id),
-    take: (request) => handOut.take(request),
+    take: async (request) => {
+      const leases = await handOut.take(request)
+      // A lease shorter than the safety interval must not wait for it when it runs out.
+      if (leases.length > 0) clock.expect(Math.min(...leases.map((lease) => lease.expiresAt)))
+      return leases
+    },
     release: (held) => store.release(held.map((lease) => [lease.task.id, lease.token])),
     results: (outcomes) => Promise.all(outcomes.map(record)),
-    progress: async ({ jobId, taskId, progress, message }) => {
+    progress: async ({ worker, jobId, taskId, progress, message }) => {
+      if ((await store.held(worker, taskId)) === undefined) return
       await inbox.deliver(jobId, { cause: { type: 'progress', taskId, progress, message } })
     },
     watch: (jobId, listener) => {
@@ -246,9 +252,9 @@ export const createEngine = (deps: EngineDeps): Engine => {
     },
     start: () => clock.start(),
     stop: async () => {
-      handOut.stop()
-      await clock.stop()
-      await Promise.all(continuations)
+      await Promise.all([handOut.stop(), clock.stop()])
+      // A handler that ends may lead to another slow one.
+      while (continuations.size > 0) await Promise.all(continuations)
       await inbox.idle()
       await Promise.all([commits.idle(), leases.idle()])
       unsubscribe()

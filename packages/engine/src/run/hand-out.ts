@@ -23,8 +23,8 @@ export interface HandOut {
   wake(skill: string, count: number): void
   /** Something may be available, nobody knows what: wakes one poll per set of skills, and more as long as they find work. */
   wakeSome(): void
-  /** Answers all parked polls with nothing. */
-  stop(): void
+  /** Answers all polls with nothing; resolves when what the Store still chose for them is given back. */
+  stop(): Promise<void>
 }
 
 interface Poll {
@@ -33,19 +33,24 @@ interface Poll {
   /** What the poll can do, as one text: polls of the same kind stand in for one another. */
   kind: string
   parked: boolean
-  /** News came while the poll was looking: it must look again before it is parked. */
-  again: boolean
+  /**
+   * News that came while the poll was looking, each as what passes it on to another poll. The poll looks again before it is
+   * parked; if it is answered first, somebody else must look, or the task would wait for the safety look.
+   */
+  news: (() => void)[]
   settle: (leases: LeasedTask[]) => void
   settled: boolean
 }
 
 export const createHandOut = (deps: HandOutDeps): HandOut => {
   const polls = new Set<Poll>()
+  const looking = new Set<Promise<void>>()
+  let stopped = false
 
   const look = async (poll: Poll): Promise<void> => {
     poll.parked = false
     do {
-      poll.again = false
+      const heard = poll.news.splice(0)
       const { worker, skills, max } = poll.request
       const leases = await deps.lease({ worker, skills, max, leaseMs: poll.leaseMs })
       if (leases.length > 0) {
@@ -54,36 +59,45 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
           await deps.release(leases)
           return
         }
+        // It may have been told of more than it took.
+        poll.news.push(...heard)
         poll.settle(leases)
         wakeKind(poll.kind, 1)
         return
       }
-    } while (poll.again && !poll.settled)
+    } while (poll.news.length > 0 && !poll.settled)
     poll.parked = true
     // To the back of the line: the next news is for somebody else.
     if (polls.delete(poll)) polls.add(poll)
   }
+  const tracked = (poll: Poll): Promise<void> => {
+    const work = look(poll).finally(() => looking.delete(work))
+    looking.add(work)
+    return work
+  }
 
-  const start = (poll: Poll): void => {
+  const start = (poll: Poll, passOn: () => void): void => {
     if (!poll.parked) {
-      poll.again = true
+      poll.news.push(passOn)
       return
     }
-    look(poll).catch(() => {
+    tracked(poll).catch(() => {
       // The Store can't be reached. The safety look tries again; failing the poll would only make the worker ask at once.
       poll.parked = true
     })
   }
 
-  const wakeKind = (kind: string, count: number): void => {
-    let left = count
-    for (const poll of [...polls]) {
-      if (left === 0) return
-      if (poll.kind !== kind) continue
-      start(poll)
+  const wakeWhere = (count: number, fits: (poll: Poll) => boolean): void => {
+    let left = stopped ? 0 : count
+    // Looking never changes the set at once, so it need not be copied: that would cost every poll for each task.
+    for (const poll of polls) {
+      if (left <= 0) return
+      if (!fits(poll)) continue
+      start(poll, () => wakeWhere(1, fits))
       left -= 1
     }
   }
+  const wakeKind = (kind: string, count: number): void => wakeWhere(count, (poll) => poll.kind === kind)
 
   return {
     take: (request) =>
@@ -94,7 +108,7 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
           leaseMs: request.leaseMs ?? deps.leaseMs,
           kind: [...request.skills].sort().join('\n'),
           parked: false,
-          again: false,
+          news: [],
           settled: false,
           settle: (leases) => {
             if (poll.settled) return
@@ -103,17 +117,17 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
             request.signal?.removeEventListener('abort', gone)
             for (const stop of stops) stop()
             resolve(leases)
+            for (const passOn of poll.news.splice(0)) passOn()
           },
         }
         const gone = (): void => poll.settle([])
-        if (request.signal?.aborted) {
+        if (stopped || request.signal?.aborted) {
           resolve([])
           return
         }
         request.signal?.addEventListener('abort', gone)
         polls.add(poll)
-        const first = look(poll)
-        first.then(
+        tracked(poll).then(
           () => {
             if (poll.settled) return
             if (request.waitMs <= 0) {
@@ -124,7 +138,7 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
             const safety = (): void => {
               stops.push(
                 deps.after(deps.safetyIntervalMs, () => {
-                  start(poll)
+                  start(poll, () => {})
                   safety()
                 }),
               )
@@ -132,30 +146,20 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
             safety()
           },
           (error: unknown) => {
-            poll.settle([])
+            // First, so that the caller gets the error and not the empty answer that clears the poll away.
             reject(error)
+            poll.settle([])
           },
         )
       }),
-    wake: (skill, count) => {
-      let left = count
-      for (const poll of [...polls]) {
-        if (left === 0) return
-        if (!poll.request.skills.includes(skill)) continue
-        start(poll)
-        left -= 1
-      }
-    },
+    wake: (skill, count) => wakeWhere(count, (poll) => poll.request.skills.includes(skill)),
     wakeSome: () => {
-      const seen = new Set<string>()
-      for (const poll of [...polls]) {
-        if (seen.has(poll.kind)) continue
-        seen.add(poll.kind)
-        start(poll)
-      }
+      for (const kind of new Set([...polls].map((poll) => poll.kind))) wakeKind(kind, 1)
     },
-    stop: () => {
+    stop: async () => {
+      stopped = true
       for (const poll of [...polls]) poll.settle([])
+      await Promise.allSettled(looking)
     },
   }
 }

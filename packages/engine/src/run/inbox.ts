@@ -5,7 +5,7 @@
 import type { Cause } from '../job/cause.ts'
 import type { Job } from '../job/job.ts'
 import type { Change, CommitOutcome } from '../store/port.ts'
-import { changeOf, draftOf, type Env } from '../transition/draft.ts'
+import { changeOf, type Draft, draftOf, type Env } from '../transition/draft.ts'
 import { transition, type Verdict } from '../transition/transition.ts'
 import { advance, type Continuation } from './advance.ts'
 import type { HandlerOutcome } from './handlers.ts'
@@ -99,7 +99,7 @@ const apply = async (deps: InboxDeps, jobId: string, entries: Entry[]): Promise<
       return
     }
     const draft = draftOf(job, deps.env())
-    const judged = pending.map((entry) => ({ entry, verdict: transition(draft, entry.cause) }))
+    const judged = judge(draft, pending)
     const taken = judged.filter(({ verdict }) => verdict === 'applied').map(({ entry }) => entry)
     if (taken.length === 0) {
       // The cached copy may be behind what another instance committed: only the Store's own may turn a cause away.
@@ -115,6 +115,7 @@ const apply = async (deps: InboxDeps, jobId: string, entries: Entry[]): Promise<
     const change = changeOf(
       draft,
       taken.flatMap((entry) => (entry.fence ? [entry.fence] : [])),
+      taken.flatMap(({ cause }) => (cause.type === 'task_result' ? [cause.taskId] : [])),
       judged.flatMap(({ entry }) => (entry.timerId === undefined ? [] : [entry.timerId])),
     )
     const outcome = await deps.commit(change)
@@ -128,12 +129,28 @@ const apply = async (deps: InboxDeps, jobId: string, entries: Entry[]): Promise<
     deps.cache.drop(jobId)
     if (outcome.reason === 'fenced') {
       const lost = new Set(outcome.tasks)
-      const late = pending.filter((entry) => entry.fence && lost.has(entry.fence[0]))
+      // Of what was taken only: another holder of the same task may be waiting behind the late one, and is judged anew.
+      const late = taken.filter((entry) => entry.fence && lost.has(entry.fence[0]))
       for (const entry of late) entry.resolve({ verdict: 'fenced', job })
       pending = pending.filter((entry) => !late.includes(entry))
     }
     job = await deps.read(jobId)
   }
+}
+
+/**
+ * A lease speaks once: of two answers to one task that wait here together, the second would otherwise be taken for an answer
+ * to the try that the first one led to.
+ */
+const judge = (draft: Draft, entries: Entry[]): { entry: Entry; verdict: Verdict }[] => {
+  const spoken = new Set<string>()
+  return entries.map((entry) => {
+    const taskId = entry.fence?.[0]
+    if (taskId !== undefined && spoken.has(taskId)) return { entry, verdict: 'stale' }
+    const verdict = transition(draft, entry.cause)
+    if (taskId !== undefined && verdict === 'applied') spoken.add(taskId)
+    return { entry, verdict }
+  })
 }
 
 /** A small memory of the newest states: it saves the read before most commits, and the revision makes a stale copy harmless. */

@@ -21,18 +21,37 @@ export interface Intake {
   create(specs: JobSpec[]): Promise<Job[]>
 }
 
-export const createIntake = (deps: IntakeDeps): Intake => ({
-  create: async (specs) => {
-    const checked = specs.map((spec, at) => check(deps.blueprints, spec, specs.length > 1 ? `body.jobs.${at}` : 'body'))
-    const ids = new Set<string>()
-    for (const { id } of specs) {
-      if (id !== undefined && ids.has(id))
-        throw new TuttiError('INVALID_BODY', `the id ${id} is used twice in one call`, { path: 'body.jobs' })
-      if (id !== undefined) ids.add(id)
+export const createIntake = (deps: IntakeDeps): Intake => {
+  /** Ids that are being created here: a batch must not hold two changes of one job, and the second is to find the first. */
+  const creating = new Map<string, Promise<unknown>>()
+  const createInTurn = async (spec: Checked): Promise<Job> => {
+    const { id } = spec
+    if (id === undefined) return createOne(deps, spec)
+    const before = creating.get(id) ?? Promise.resolve()
+    const work = before.then(() => createOne(deps, spec))
+    const settled = work.catch(() => {})
+    creating.set(id, settled)
+    try {
+      return await work
+    } finally {
+      if (creating.get(id) === settled) creating.delete(id)
     }
-    return Promise.all(checked.map((spec) => createOne(deps, spec)))
-  },
-})
+  }
+  return {
+    create: async (specs) => {
+      const checked = specs.map((spec, at) =>
+        check(deps.blueprints, spec, specs.length > 1 ? `body.jobs.${at}` : 'body'),
+      )
+      const ids = new Set<string>()
+      for (const { id } of specs) {
+        if (id !== undefined && ids.has(id))
+          throw new TuttiError('INVALID_BODY', `the id ${id} is used twice in one call`, { path: 'body.jobs' })
+        if (id !== undefined) ids.add(id)
+      }
+      return Promise.all(checked.map(createInTurn))
+    },
+  }
+}
 
 interface Checked extends JobSpec {
   version: number
@@ -65,7 +84,7 @@ const check = (blueprints: BlueprintRegistry, spec: JobSpec, path: string): Chec
 const createOne = async (deps: IntakeDeps, spec: Checked): Promise<Job> => {
   const env = deps.env()
   const id = spec.id ?? env.newId()
-  const deadlineAt = spec.deadlineMs === undefined ? null : env.now + spec.deadlineMs
+  const deadlineAt = spec.deadlineMs === undefined ? null : Math.round(env.now + spec.deadlineMs)
   const draft = draftOf(
     newJob(
       {
@@ -89,7 +108,7 @@ const createOne = async (deps: IntakeDeps, spec: Checked): Promise<Job> => {
   if (deadlineAt !== null)
     setTimer(draft, { id: deadlineTimer(id), jobId: id, dueAt: deadlineAt, cause: { type: 'deadline' } })
   const continuation = await advance(draft, deps.advance)
-  const change = changeOf(draft, [], [])
+  const change = changeOf(draft, [], [], [])
   const outcome = await deps.commit(change)
   if (outcome.accepted) {
     deps.cache.put(change.job)

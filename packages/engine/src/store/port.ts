@@ -16,6 +16,8 @@ export interface Change {
   job: Job
   /** Leases that must still be held, as `[task id, token]`; else the change is refused as `fenced`. */
   fences: [taskId: string, token: string][]
+  /** Of those, the tasks whose worker has answered: it needs no word that its lease is gone. */
+  answered: string[]
   enqueue: Task[]
   /** Hand a task out again, as this try, not before this instant. */
   requeue: { taskId: string; attempt: number; visibleAt: number }[]
@@ -89,6 +91,7 @@ export interface Store {
   commit(changes: Change[]): Promise<CommitOutcome[]>
   /** In the order asked; undefined where there is none. */
   job(ids: string[]): Promise<(Job | undefined)[]>
+  /** @throws TuttiError INVALID_QUERY for a cursor that no page gave */
   jobs(query: JobQuery): Promise<{ jobs: Job[]; cursor: string | null }>
   events(jobId: string, since: number, limit: number): Promise<JobEvent[]>
 
@@ -98,8 +101,11 @@ export interface Store {
   leaseTasks(requests: TaskRequest[]): Promise<LeasedTask[][]>
   /** Due timers and lost leases; they come again after `leaseMs` unless a commit has settled them. */
   leaseTimers(request: { limit: number; leaseMs: number }): Promise<{ timers: Timer[]; lost: LostLease[] }>
-  /** Earliest instant at which leaseJobs or leaseTimers would find something; null when nothing is set. */
-  nextDue(): Promise<number | null>
+  /**
+   * Earliest instant at which leaseJobs (for these blueprints) or leaseTimers would find something, or a task becomes available
+   * after its back-off; null when nothing is set.
+   */
+  nextDue(blueprints: string[]): Promise<number | null>
   /** Prolongs what the worker holds (all, or those named) to now + `leaseMs`, never past a deadline. Answers what it holds. */
   renew(request: { worker: string; taskIds?: string[]; leaseMs: number }): Promise<string[]>
   /** The token of the task if this worker holds it now. */

@@ -11,7 +11,9 @@ export const resolveTask = (draft: Draft, spec: TaskSpec): BranchSpec => ({
   priority: spec.priority ?? draft.job.priority,
   timeoutMs: spec.timeoutMs ?? draft.env.limits.taskTimeoutMs,
   concurrencyKey: spec.concurrencyKey,
-  retry: spec.retry ?? resolveRetry(undefined, draft.env.limits.taskAttempts),
+  retry: spec.retry
+    ? { ...spec.retry, attempts: spec.retry.attempts ?? draft.env.limits.taskAttempts }
+    : resolveRetry(undefined, draft.env.limits.taskAttempts),
 })
 
 /** Puts a task into the queue. */

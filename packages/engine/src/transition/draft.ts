@@ -67,14 +67,16 @@ export const clearTimer = (draft: Draft, id: string): void => {
 /**
  * The draft as one atomic change.
  * @param fences leases that must still be held when it is committed
+ * @param answered those of them whose worker has answered
  * @param settled timers whose delivery this change settles
  */
-export const changeOf = (draft: Draft, fences: Change['fences'], settled: string[]): Change => {
+export const changeOf = (draft: Draft, fences: Change['fences'], answered: string[], settled: string[]): Change => {
   const job: Job = { ...draft.job, rev: draft.job.rev + 1, updatedAt: draft.env.now }
   if (isTerminal(job.status)) job.wakeAt = null
   return {
     job,
     fences,
+    answered,
     enqueue: draft.enqueue,
     requeue: draft.requeue,
     close: draft.close,
@@ -84,3 +86,7 @@ export const changeOf = (draft: Draft, fences: Change['fences'], settled: string
     spawn: draft.spawn,
   }
 }
+
+/** What a table says under a name that came from outside: `constructor` is no route, nor a code. */
+export const own = <T>(table: Record<string, T>, name: string): T | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined

@@ -26,5 +26,6 @@ export const enterState = (draft: Draft, to: string): void => {
 /** An object that a task answered becomes part of the job's data; anything else is only seen as `last`. */
 export const mergeData = (draft: Draft, data: Json): void => {
   if (data !== null && typeof data === 'object' && !Array.isArray(data))
-    Object.assign(draft.job.data, data as JsonObject)
+    // A spread, because `Object.assign` would take a key `__proto__` for the prototype.
+    draft.job.data = { ...draft.job.data, ...(data as JsonObject) }
 }

@@ -3,7 +3,7 @@ import type { JobError, Json } from '@tutti/contracts'
 import type { Cause } from '../job/cause.ts'
 import type { Branch, OpenTask, Waiting } from '../job/job.ts'
 import { backoffMs } from '../job/retry.ts'
-import { closeTask, type Draft, log } from './draft.ts'
+import { closeTask, type Draft, log, own } from './draft.ts'
 import { endJob } from './end.ts'
 import { enterState, mergeData } from './enter.ts'
 import { endBranch } from './parallel.ts'
@@ -74,7 +74,7 @@ const finalCodes: Record<string, 'quarantined' | 'failed'> = {
 }
 
 const failed = (draft: Draft, { open, branch }: Found, error: JobError): void => {
-  const final = finalCodes[error.code]
+  const final = own(finalCodes, error.code)
   if (final === undefined && open.attempt < open.retry.attempts) {
     const delay = backoffMs(open.retry, open.attempt, draft.env.random())
     open.attempt += 1
@@ -113,7 +113,7 @@ const endSingle = (
   const { job } = draft
   const { on } = job.waiting as Waiting & { kind: 'task' }
   job.last = { status, data, error }
-  const to = on[status]
+  const to = own(on, status)
   if (to !== undefined) {
     if (status !== 'failure') mergeData(draft, data)
     enterState(draft, to)

@@ -6,7 +6,7 @@ import { isTerminal } from '@tutti/contracts'
 import type { Cause } from '../job/cause.ts'
 import type { Waiting } from '../job/job.ts'
 import { applyAction, applyThrown } from './act.ts'
-import { type Draft, log } from './draft.ts'
+import { type Draft, log, own } from './draft.ts'
 import { endJob } from './end.ts'
 import { enterState, mergeData } from './enter.ts'
 import { applyLost, applyResult, findOpen } from './result.ts'
@@ -71,7 +71,7 @@ const decide = (draft: Draft, cause: Cause & { type: 'approval' }): Verdict => {
   const { job } = draft
   if (job.waiting?.kind !== 'approval') return 'not_waiting'
   // `timeout` is a route for the clock, not a decision a person can take.
-  const to = cause.decision === 'timeout' ? undefined : job.waiting.on[cause.decision]
+  const to = cause.decision === 'timeout' ? undefined : own(job.waiting.on, cause.decision)
   if (to === undefined) return 'invalid_decision'
   const answer = {
     decision: cause.decision,

@@ -4,6 +4,7 @@
  */
 import { isTerminal } from '@tutti/contracts'
 import type { Change, CommitOutcome, Job, JobEvent, JobQuery, Store, Timer, Wakeup, WorkerRecord } from '@tutti/engine'
+import { cursorOf, parseCursor } from '../cursor.ts'
 import { createTaskQueue } from './task-queue.ts'
 
 export interface MemoryStoreOptions {
@@ -48,7 +49,7 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     if (ids?.size === 0) timersOf.delete(timer.jobId)
   }
 
-  const commitOne = (change: Change, news: Required<Pick<Wakeup, 'skills' | 'jobs' | 'revoked'>>): CommitOutcome => {
+  const commitOne = (change: Change, news: News): CommitOutcome => {
     const { job } = change
     const known = jobs.get(job.id)
     if (job.rev === 1 && known) return { accepted: false, reason: 'exists' }
@@ -56,7 +57,7 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     const lost = change.fences.filter(([taskId, token]) => !queue.holds(taskId, token)).map(([taskId]) => taskId)
     if (lost.length > 0) return { accepted: false, reason: 'fenced', tasks: lost }
 
-    const answered = new Set(change.fences.map(([taskId]) => taskId))
+    const answered = new Set(change.answered)
     const revoke = (taskIds: string[]): void => {
       for (const { taskId, worker } of taskIds.flatMap((id) => queue.close(id) ?? []))
         if (!answered.has(taskId)) news.revoked.push({ worker, taskId, jobId: job.id })
@@ -65,7 +66,8 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     logs.set(job.id, [...(logs.get(job.id) ?? []), ...structuredClone(change.events)])
     for (const entry of change.requeue) {
       const holder = queue.requeue(entry.taskId, entry.attempt, entry.visibleAt)
-      if (holder) news.revoked.push({ worker: holder, taskId: entry.taskId, jobId: job.id })
+      if (holder !== undefined && !answered.has(entry.taskId))
+        news.revoked.push({ worker: holder, taskId: entry.taskId, jobId: job.id })
     }
     revoke(change.close)
     for (const task of change.enqueue) queue.enqueue(structuredClone(task))
@@ -81,15 +83,20 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
       logs.set(child.job.id, structuredClone(child.events))
       for (const timer of child.timers) putTimer(timer)
     }
-    for (const skill of queue.takeFreed()) news.skills[skill] = (news.skills[skill] ?? 0) + 1
+    news.skills.push(...queue.takeFreed())
     news.jobs.push(job.id)
     return { accepted: true }
   }
 
-  const dueAt = (): number | null => {
+  /** Jobs count if their blueprint is among these; null counts all. */
+  const dueAt = (blueprints: string[] | null): number | null => {
+    const wakeAt = (job: Job | undefined): number =>
+      job && (blueprints === null || blueprints.includes(job.blueprint))
+        ? (job.wakeAt ?? Number.POSITIVE_INFINITY)
+        : Number.POSITIVE_INFINITY
     const instants = [
       ...[...timers.values()].map((timer) => timer.dueAt),
-      ...[...waking].map((id) => jobs.get(id)?.wakeAt ?? Number.POSITIVE_INFINITY),
+      ...[...waking].map((id) => wakeAt(jobs.get(id))),
       ...queue.instants(),
     ]
     const earliest = instants.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
@@ -99,10 +106,10 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
   return {
     now,
     commit: async (changes) => {
-      const news = { skills: {} as Record<string, number>, jobs: [] as string[], revoked: [] as NonNullable<Wakeup['revoked']> }
+      const news: News = { skills: [], jobs: [], revoked: [] }
       const outcomes = changes.map((change) => commitOne(change, news))
-      const due = dueAt()
-      tell({ ...news, ...(due === null ? {} : { dueAt: due }) })
+      const due = dueAt(null)
+      tell({ ...news, skills: counted(news.skills), ...(due === null ? {} : { dueAt: due }) })
       return outcomes
     },
     job: async (ids) => ids.map((id) => structuredClone(jobs.get(id))),
@@ -131,12 +138,12 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
       for (const timer of due) timer.dueAt = now() + leaseMs
       return { timers: leased, lost: queue.leaseLost(limit, leaseMs) }
     },
-    nextDue: async () => dueAt(),
+    nextDue: async (blueprints) => dueAt(blueprints),
     renew: async ({ worker, taskIds, leaseMs }) => queue.renew(worker, taskIds, leaseMs),
     held: async (worker, taskId) => queue.held(worker, taskId),
     release: async (leases) => {
       for (const [taskId, token] of leases) queue.release(taskId, token)
-      tell({ skills: Object.fromEntries(queue.takeFreed().map((skill) => [skill, 1])) })
+      tell({ skills: counted(queue.takeFreed()) })
     },
     expireLeases: async (worker) => {
       queue.expire(worker)
@@ -163,19 +170,31 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
   }
 }
 
+interface News {
+  skills: string[]
+  jobs: string[]
+  revoked: NonNullable<Wakeup['revoked']>
+}
+
+const counted = (skills: string[]): Record<string, number> => {
+  const counts = new Map<string, number>()
+  for (const skill of skills) counts.set(skill, (counts.get(skill) ?? 0) + 1)
+  return Object.fromEntries(counts)
+}
+
 const page = (all: Job[], query: JobQuery): { jobs: Job[]; cursor: string | null } => {
-  const [at, id] = query.cursor?.split('_') ?? []
+  const after = query.cursor === undefined ? null : parseCursor(query.cursor)
   const matching = all
     .filter((job) => query.client === null || job.client === query.client)
     .filter((job) => query.status === undefined || job.status === query.status)
     .filter((job) => query.blueprint === undefined || job.blueprint === query.blueprint)
     .filter((job) => query.tag === undefined || job.tags.includes(query.tag))
     .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1))
-    .filter((job) => id === undefined || job.createdAt < Number(at) || (job.createdAt === Number(at) && job.id < id))
+    .filter((job) => !after || job.createdAt < after.at || (job.createdAt === after.at && job.id < after.id))
   const found = matching.slice(0, query.limit)
   const last = found.at(-1)
   return {
     jobs: structuredClone(found),
-    cursor: matching.length > found.length && last ? `${last.createdAt}_${last.id}` : null,
+    cursor: matching.length > found.length && last ? cursorOf(last) : null,
   }
 }

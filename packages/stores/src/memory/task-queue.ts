@@ -86,7 +86,7 @@ export const createTaskQueue = ({ now, newToken }: { now: () => number; newToken
     ofJob: (jobId) => [...(byJob.get(jobId) ?? [])],
     lease: ({ worker, skills, max, leaseMs }) => {
       const at = now()
-      return skills
+      return [...new Set(skills)]
         .flatMap((skill) => [...(bySkill.get(skill) ?? [])])
         .filter((entry) => entry.task.visibleAt <= at)
         .sort((a, b) => b.task.priority - a.task.priority || a.order - b.order)
@@ -148,7 +148,9 @@ export const createTaskQueue = ({ now, newToken }: { now: () => number; newToken
     },
     instants: () => [
       ...[...leased].flatMap(({ lease }) => (lease ? [lease.expiresAt] : [])),
-      ...[...bySkill.values()].flatMap((set) => [...set].map((entry) => entry.task.visibleAt).filter((at) => at > now())),
+      ...[...bySkill.values()].flatMap((set) =>
+        [...set].map((entry) => entry.task.visibleAt).filter((at) => at > now()),
+      ),
     ],
   }
 }

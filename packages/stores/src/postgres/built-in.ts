@@ -45,16 +45,23 @@ export const startBuiltInPostgres = async (options: BuiltInPostgresOptions): Pro
     await execute(file, args, { ...account, cwd: '/', env: { ...process.env, LC_ALL: 'C' } })
   }
 
-  await mkdir(dataDir, { recursive: true })
-  if (account) await chown(dataDir, account.uid, account.gid)
-  await chmod(dataDir, 0o700)
+  await ownFolder(dataDir, account)
   const cluster = join(dataDir, 'cluster')
   const socketDir = await socketFolder(dataDir, account)
   await checkReach(run, cluster, binaries.postgres)
   await checkVersion(cluster, binaries.postgres)
 
   if (!(await exists(join(cluster, 'PG_VERSION'))))
-    await run(binaries.initdb, ['-D', cluster, '-U', 'tutti', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync'])
+    await run(binaries.initdb, [
+      '-D',
+      cluster,
+      '-U',
+      'tutti',
+      '--auth=trust',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--no-sync',
+    ])
 
   const settings = [
     `-c listen_addresses=`,
@@ -69,13 +76,17 @@ export const startBuiltInPostgres = async (options: BuiltInPostgresOptions): Pro
     () => false,
   )
   if (!running)
-    await run(binaries.pgCtl, ['start', '-w', '-t', '60', '-D', cluster, '-l', log, '-o', settings]).catch(async (error) => {
-      const tail = (await readFile(log, 'utf8').catch(() => '')).split('\n').slice(-5).join('\n')
-      throw new BuiltInPostgresError(`the built-in PostgreSQL did not start; the end of ${log}:\n${tail}`, { cause: error })
-    })
+    await run(binaries.pgCtl, ['start', '-w', '-t', '60', '-D', cluster, '-l', log, '-o', settings]).catch(
+      async (error) => {
+        const tail = (await readFile(log, 'utf8').catch(() => '')).split('\n').slice(-5).join('\n')
+        throw new BuiltInPostgresError(`the built-in PostgreSQL did not start; the end of ${log}:\n${tail}`, {
+          cause: error,
+        })
+      },
+    )
 
   const address = (database: string): string =>
-    `postgresql://tutti@/${encodeURIComponent(database)}?host=${encodeURIComponent(socketDir)}`
+    `postgresql:///${encodeURIComponent(database)}?host=${encodeURIComponent(socketDir)}&user=tutti`
   const query = async (text: string): Promise<void> => {
     const client = new pg.Client({ connectionString: address('postgres') })
     await client.connect()
@@ -87,9 +98,12 @@ export const startBuiltInPostgres = async (options: BuiltInPostgresOptions): Pro
   }
   const createDatabase = async (name: string, template?: string): Promise<string> => {
     const identifier = pg.escapeIdentifier(name)
-    await query(`CREATE DATABASE ${identifier}${template ? ` TEMPLATE ${pg.escapeIdentifier(template)}` : ''}`).catch((error) => {
-      if ((error as { code?: string }).code !== '42P04') throw error
-    })
+    await query(`CREATE DATABASE ${identifier}${template ? ` TEMPLATE ${pg.escapeIdentifier(template)}` : ''}`).catch(
+      (error) => {
+        // It is there already, or another process makes it in this moment.
+        if (!['42P04', '23505'].includes((error as { code?: string }).code ?? '')) throw error
+      },
+    )
     return address(name)
   }
   return {
@@ -97,6 +111,20 @@ export const startBuiltInPostgres = async (options: BuiltInPostgresOptions): Pro
     createDatabase,
     dropDatabase: (name) => query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`),
     stop: () => run(binaries.pgCtl, ['stop', '-w', '-m', 'fast', '-D', cluster]),
+  }
+}
+
+const ownFolder = async (dataDir: string, account: Account | undefined): Promise<void> => {
+  try {
+    await mkdir(dataDir, { recursive: true })
+    if (account) await chown(dataDir, account.uid, account.gid)
+    await chmod(dataDir, 0o700)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new BuiltInPostgresError(
+      `${dataDir} can't be the folder of the built-in PostgreSQL (${reason}): choose another, or set DATABASE_URL`,
+      { cause: error },
+    )
   }
 }
 
@@ -113,9 +141,12 @@ const findBinaries = async (): Promise<Binaries> => {
     for (const file of [found.initdb, found.postgres, found.pg_ctl]) await chmod(file, 0o755).catch(() => {})
     return { initdb: found.initdb, postgres: found.postgres, pgCtl: found.pg_ctl }
   } catch (error) {
-    throw new BuiltInPostgresError(`there is no built-in PostgreSQL for this platform (${name}): set DATABASE_URL to one of your own`, {
-      cause: error,
-    })
+    throw new BuiltInPostgresError(
+      `there is no built-in PostgreSQL for this platform (${name}): set DATABASE_URL to one of your own`,
+      {
+        cause: error,
+      },
+    )
   }
 }
 
@@ -129,7 +160,8 @@ const serverAccount = async (): Promise<Account | undefined> => {
   if (process.getuid?.() !== 0) return undefined
   const accounts = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'))
   const account = accounts.find(([name]) => name === 'postgres') ?? accounts.find(([name]) => name === 'nobody')
-  if (!account) throw new BuiltInPostgresError('PostgreSQL does not run as root, and there is no account "postgres" or "nobody"')
+  if (!account)
+    throw new BuiltInPostgresError('PostgreSQL does not run as root, and there is no account "postgres" or "nobody"')
   return { uid: Number(account[2]), gid: Number(account[3]) }
 }
 
@@ -143,13 +175,22 @@ const socketFolder = async (dataDir: string, account: Account | undefined): Prom
   return folder
 }
 
-const checkReach = async (run: (file: string, args: string[]) => Promise<void>, cluster: string, postgres: string): Promise<void> => {
-  const remedy = 'Move it where that account may pass (not below /root), or set DATABASE_URL to a PostgreSQL of your own.'
+const checkReach = async (
+  run: (file: string, args: string[]) => Promise<void>,
+  cluster: string,
+  postgres: string,
+): Promise<void> => {
+  const remedy =
+    'Move it where that account may pass (not below /root), or set DATABASE_URL to a PostgreSQL of your own.'
   await run(postgres, ['--version']).catch((error) => {
-    throw new BuiltInPostgresError(`the account that runs the built-in PostgreSQL can't reach ${postgres}. ${remedy}`, { cause: error })
+    throw new BuiltInPostgresError(`the account that runs the built-in PostgreSQL can't reach ${postgres}. ${remedy}`, {
+      cause: error,
+    })
   })
   await run('/bin/sh', ['-c', 'cd "$1"', 'sh', resolve(cluster, '..')]).catch((error) => {
-    throw new BuiltInPostgresError(`the account that runs the built-in PostgreSQL can't reach ${cluster}. ${remedy}`, { cause: error })
+    throw new BuiltInPostgresError(`the account that runs the built-in PostgreSQL can't reach ${cluster}. ${remedy}`, {
+      cause: error,
+    })
   })
 }
 

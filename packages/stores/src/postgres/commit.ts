@@ -1,12 +1,10 @@
 import { isTerminal } from '@tutti/contracts'
 import type { Change, CommitOutcome, Task } from '@tutti/engine'
 import type { Pool } from 'pg'
+import { columnList, columnText } from './text.ts'
 
-/** Separates the elements of a list inside one array element; it can't be in a tag or a skill. */
-export const listSeparator = '\x1f'
-
-/** What of a task the Store never looks at. */
-export type TaskBody = Pick<Task, 'jobId' | 'client' | 'params'>
+/** Of a task: what the Store never looks at, and names, which columns hold only as far as they can (see `text.ts`). */
+export type TaskBody = Pick<Task, 'jobId' | 'client' | 'skill' | 'params' | 'concurrencyKey'>
 
 /** Rows of all changes, each with the number of its change, from 1. */
 const rowsOf = <T>(changes: Change[], pick: (change: Change) => T[]): { of: number[]; rows: T[] } => {
@@ -32,27 +30,29 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
   const clear = rowsOf(changes, (change) => change.clearTimers)
   const events = rowsOf(changes, (change) => [...change.events, ...change.spawn.flatMap((child) => child.events)])
   const children = rowsOf(changes, (change) => change.spawn.map((child) => child.job))
-  const taskBody = ({ jobId, client, params }: Task): string => JSON.stringify({ jobId, client, params } satisfies TaskBody)
+  const taskBody = ({ jobId, client, skill, params, concurrencyKey }: Task): string =>
+    JSON.stringify({ jobId, client, skill, params, concurrencyKey } satisfies TaskBody)
 
   const columns = [
     jobs.map((job) => job.id),
-    jobs.map((job) => job.client),
+    jobs.map((job) => columnText(job.client)),
     jobs.map((job) => job.blueprint),
     jobs.map((job) => job.status),
-    jobs.map((job) => job.tags.join(listSeparator)),
+    jobs.map((job) => columnList(job.tags)),
     jobs.map((job) => job.createdAt),
     jobs.map((job) => job.rev),
     jobs.map((job) => job.wakeAt),
     jobs.map((job) => isTerminal(job.status)),
     jobs.map((job) => JSON.stringify(job)),
     fences.of,
-    fences.rows.map(([taskId]) => taskId),
-    fences.rows.map(([, token]) => token),
+    fences.rows.map(([taskId]) => columnText(taskId)),
+    fences.rows.map(([, token]) => columnText(token)),
+    changes.flatMap((change) => change.answered).map(columnText),
     tasks.of,
     tasks.rows.map((task) => task.id),
-    tasks.rows.map((task) => task.skill),
+    tasks.rows.map((task) => columnText(task.skill)),
     tasks.rows.map((task) => task.priority),
-    tasks.rows.map((task) => task.concurrencyKey),
+    tasks.rows.map((task) => (task.concurrencyKey === null ? null : columnText(task.concurrencyKey))),
     tasks.rows.map((task) => task.attempt),
     tasks.rows.map((task) => task.visibleAt),
     tasks.rows.map((task) => task.timeoutMs),
@@ -75,14 +75,14 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
     events.rows.map((event) => event.seq),
     events.rows.map((event) => event.at),
     events.rows.map((event) => event.type),
-    events.rows.map((event) => event.state),
+    events.rows.map((event) => columnText(event.state)),
     events.rows.map((event) => JSON.stringify(event.data)),
     children.of,
     children.rows.map((job) => job.id),
-    children.rows.map((job) => job.client),
+    children.rows.map((job) => columnText(job.client)),
     children.rows.map((job) => job.blueprint),
     children.rows.map((job) => job.status),
-    children.rows.map((job) => job.tags.join(listSeparator)),
+    children.rows.map((job) => columnList(job.tags)),
     children.rows.map((job) => job.createdAt),
     children.rows.map((job) => job.wakeAt),
     children.rows.map((job) => JSON.stringify(job)),

@@ -1,14 +1,16 @@
-/** Tasks in the hands of workers: leasing, prolonging, giving back. */
+/**
+ * Tasks in the hands of workers: leasing, prolonging, giving back. Rows are locked in the order of their ids, as a commit does:
+ * a heartbeat that met a batch of results of its own worker could otherwise wait for it while it waits for the heartbeat.
+ */
 import type { LeasedTask, LostLease, TaskRequest } from '@tutti/engine'
 import type { Pool } from 'pg'
-import { listSeparator, type TaskBody } from './commit.ts'
+import type { TaskBody } from './commit.ts'
+import { columnList, columnText } from './text.ts'
 
 interface TaskRow {
   poll: number
   id: string
-  skill: string
   priority: number
-  concurrency_key: string | null
   timeout_ms: string | null
   token: string
   expires_at: string
@@ -25,31 +27,29 @@ export const leaseTasks = async (pool: Pool, requests: TaskRequest[]): Promise<L
     name: 'lease_tasks',
     text: 'SELECT * FROM tutti.lease_tasks($1, $2, $3, $4)',
     values: [
-      requests.map((request) => request.worker),
-      requests.map((request) => request.skills.join(listSeparator)),
+      requests.map((request) => columnText(request.worker)),
+      requests.map((request) => columnList(request.skills)),
       requests.map((request) => request.max),
       requests.map((request) => request.leaseMs),
     ],
   })
   const answers: LeasedTask[][] = requests.map(() => [])
-  for (const row of rows) answers[row.poll - 1]?.push(leaseOf(row))
+  for (const row of rows) answers[row.poll - 1]?.push(leaseOf(row, requests[row.poll - 1]?.worker ?? row.worker))
   return answers
 }
 
-const leaseOf = (row: TaskRow): LeasedTask => {
+const leaseOf = (row: TaskRow, worker: string): LeasedTask => {
   const body = JSON.parse(row.body) as TaskBody
   return {
     task: {
       id: row.id,
       ...body,
-      skill: row.skill,
       priority: row.priority,
       attempt: row.attempt,
       timeoutMs: row.timeout_ms === null ? null : Number(row.timeout_ms),
-      concurrencyKey: row.concurrency_key,
       visibleAt: Number(row.visible_at),
     },
-    worker: row.worker,
+    worker,
     token: row.token,
     expiresAt: Number(row.expires_at),
     deadlineAt: row.deadline_at === null ? null : Number(row.deadline_at),
@@ -62,9 +62,12 @@ export const renew = async (
 ): Promise<string[]> => {
   const { rows } = await pool.query<{ id: string }>({
     name: 'renew',
-    text: `UPDATE tutti.tasks SET expires_at = greatest(expires_at, least(tutti.now_ms() + $3::bigint, deadline_at))
-           WHERE state = 'leased' AND worker = $1 AND ($2::text[] IS NULL OR id = ANY ($2)) RETURNING id`,
-    values: [worker, taskIds ?? null, leaseMs],
+    text: `WITH mine AS (SELECT id FROM tutti.tasks
+                         WHERE state = 'leased' AND worker = $1 AND ($2::text[] IS NULL OR id = ANY ($2))
+                         ORDER BY id FOR UPDATE)
+           UPDATE tutti.tasks t SET expires_at = greatest(expires_at, least(tutti.now_ms() + $3::bigint, deadline_at))
+           FROM mine WHERE t.id = mine.id RETURNING t.id`,
+    values: [columnText(worker), taskIds?.map(columnText) ?? null, leaseMs],
   })
   return rows.map((row) => row.id)
 }
@@ -72,27 +75,31 @@ export const renew = async (
 export const held = async (pool: Pool, worker: string, taskId: string): Promise<string | undefined> => {
   const { rows } = await pool.query<{ token: string }>(
     `SELECT token FROM tutti.tasks WHERE id = $1 AND worker = $2 AND state = 'leased'`,
-    [taskId, worker],
+    [columnText(taskId), columnText(worker)],
   )
   return rows[0]?.token
 }
 
 export const release = async (pool: Pool, leases: [taskId: string, token: string][]): Promise<void> => {
   await pool.query(
-    `WITH freed AS (
+    `WITH held AS (
+       SELECT t.id FROM unnest($1::text[], $2::text[]) AS r (id, token)
+       JOIN tutti.tasks t ON t.id = r.id AND t.token = r.token AND t.state = 'leased' ORDER BY t.id FOR UPDATE OF t
+     ), freed AS (
        UPDATE tutti.tasks t SET state = 'queued', worker = NULL, token = NULL, expires_at = NULL, deadline_at = NULL
-       FROM unnest($1::text[], $2::text[]) AS r (id, token) WHERE t.id = r.id AND t.token = r.token AND t.state = 'leased'
-       RETURNING t.skill)
+       FROM held WHERE t.id = held.id RETURNING t.skill)
      SELECT tutti.tell((SELECT array_agg(skill) FROM freed), NULL, NULL, NULL)`,
-    [leases.map(([taskId]) => taskId), leases.map(([, token]) => token)],
+    [leases.map(([taskId]) => columnText(taskId)), leases.map(([, token]) => columnText(token))],
   )
 }
 
 export const expireLeases = async (pool: Pool, worker: string): Promise<void> => {
   await pool.query(
-    `WITH ended AS (UPDATE tutti.tasks SET expires_at = tutti.now_ms() WHERE worker = $1 AND state = 'leased' RETURNING 1)
+    `WITH held AS (
+       SELECT id FROM tutti.tasks WHERE worker = $1 AND state = 'leased' ORDER BY id FOR UPDATE
+     ), ended AS (UPDATE tutti.tasks t SET expires_at = tutti.now_ms() FROM held WHERE t.id = held.id RETURNING 1)
      SELECT tutti.tell(NULL, NULL, NULL, tutti.now_ms()) WHERE EXISTS (SELECT FROM ended)`,
-    [worker],
+    [columnText(worker)],
   )
 }
 

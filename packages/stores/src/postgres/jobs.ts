@@ -1,6 +1,8 @@
 /** Reading and leasing jobs, and their logs. */
 import type { Job, JobEvent, JobQuery } from '@tutti/engine'
 import type { Pool } from 'pg'
+import { cursorOf, parseCursor } from '../cursor.ts'
+import { columnText, isUuid } from './text.ts'
 
 interface JobRow {
   body: string
@@ -19,29 +21,30 @@ export const readJobs = async (pool: Pool, ids: string[]): Promise<(Job | undefi
   const { rows } = await pool.query<JobRow & { id: string }>({
     name: 'read_jobs',
     text: 'SELECT id, body, rev, wake_at FROM tutti.jobs WHERE id = ANY ($1::uuid[])',
-    values: [ids],
+    values: [ids.filter(isUuid)],
   })
   const found = new Map(rows.map((row) => [row.id, row]))
   return ids.map((id) => {
-    const row = found.get(id)
+    // The database writes ids in lower case.
+    const row = found.get(id.toLowerCase())
     return row && jobOf(row)
   })
 }
 
 export const listJobs = async (pool: Pool, query: JobQuery): Promise<{ jobs: Job[]; cursor: string | null }> => {
-  const [at, id] = query.cursor?.split('_') ?? []
   const conditions: string[] = []
   const values: unknown[] = []
   const where = (condition: (parameter: string) => string, value: unknown): void => {
     values.push(value)
     conditions.push(condition(`$${values.length}`))
   }
-  if (query.client !== null) where((p) => `client = ${p}`, query.client)
+  if (query.client !== null) where((p) => `client = ${p}`, columnText(query.client))
   if (query.status !== undefined) where((p) => `status = ${p}`, query.status)
   if (query.blueprint !== undefined) where((p) => `blueprint = ${p}`, query.blueprint)
-  if (query.tag !== undefined) where((p) => `tags @> ARRAY[${p}]::text[]`, query.tag)
-  if (at !== undefined && id !== undefined) {
-    values.push(Number(at), id)
+  if (query.tag !== undefined) where((p) => `tags @> ARRAY[${p}]::text[]`, columnText(query.tag))
+  if (query.cursor !== undefined) {
+    const { at, id } = parseCursor(query.cursor)
+    values.push(at, id)
     conditions.push(`(created_at, id) < ($${values.length - 1}::bigint, $${values.length}::uuid)`)
   }
   const { rows } = await pool.query<JobRow>(
@@ -51,7 +54,7 @@ export const listJobs = async (pool: Pool, query: JobQuery): Promise<{ jobs: Job
   )
   const jobs = rows.slice(0, query.limit).map(jobOf)
   const last = jobs.at(-1)
-  return { jobs, cursor: rows.length > query.limit && last ? `${last.createdAt}_${last.id}` : null }
+  return { jobs, cursor: rows.length > query.limit && last ? cursorOf(last) : null }
 }
 
 export const leaseJobs = async (
@@ -70,6 +73,7 @@ export const leaseJobs = async (
 }
 
 export const readEvents = async (pool: Pool, jobId: string, since: number, limit: number): Promise<JobEvent[]> => {
+  if (!isUuid(jobId)) return []
   const { rows } = await pool.query<{ seq: number; at: string; type: string; state: string; data: string }>({
     name: 'read_events',
     text: 'SELECT seq, at, type, state, data FROM tutti.events WHERE job_id = $1 AND seq > $2 ORDER BY seq LIMIT $3',

@@ -30,8 +30,17 @@ export const listen = async (options: ListenOptions): Promise<Listener> => {
     fresh.on('end', () => {
       if (client === fresh && !stopped) retry()
     })
-    await fresh.connect()
-    await fresh.query(`LISTEN ${options.channel}`)
+    try {
+      await fresh.connect()
+      await fresh.query(`LISTEN ${options.channel}`)
+    } catch (error) {
+      await fresh.end().catch(() => {})
+      throw error
+    }
+    if (stopped) {
+      await fresh.end()
+      return
+    }
     client = fresh
     pause = firstPauseMs
   }
@@ -40,6 +49,7 @@ export const listen = async (options: ListenOptions): Promise<Listener> => {
     setTimeout(() => {
       if (stopped) return
       connect().then(options.onGap, (error: unknown) => {
+        if (stopped) return
         options.onError(error)
         retry()
       })

@@ -27,18 +27,25 @@ export const createPostgresStore = async (options: PostgresStoreOptions): Promis
   const pool = new pg.Pool({ connectionString, max: maxConnections, keepAlive: true })
   // Without a listener the loss of an idle connection would end the process.
   pool.on('error', onError)
-  await migrate(pool, { schema: 'tutti', folder: new URL('./migrations/', import.meta.url) })
-  const clock = await createDatabaseClock(pool)
   const listeners = new Set<(wakeup: Wakeup) => void>()
   const tell = (wakeup: Wakeup): void => {
     for (const listener of listeners) listener(wakeup)
   }
-  const listener = await listen({
-    connectionString,
-    channel: 'tutti',
-    onMessage: (payload) => tell(JSON.parse(payload) as Wakeup),
-    onGap: () => tell({ resync: true }),
-    onError,
+  const open = async () => {
+    await migrate(pool, { schema: 'tutti', folder: new URL('./migrations/', import.meta.url) })
+    const listener = await listen({
+      connectionString,
+      channel: 'tutti',
+      onMessage: (payload) => tell(newsOf(payload)),
+      onGap: () => tell({ resync: true }),
+      onError,
+    })
+    return { listener, clock: await createDatabaseClock(pool) }
+  }
+  const { listener, clock } = await open().catch(async (error: unknown) => {
+    // Open connections would keep the process alive that could not use them.
+    await pool.end()
+    throw error
   })
 
   return {
@@ -53,7 +60,7 @@ export const createPostgresStore = async (options: PostgresStoreOptions): Promis
       const [timers, lost] = await Promise.all([leaseTimers(pool, limit, leaseMs), leaseLost(pool, limit, leaseMs)])
       return { timers, lost }
     },
-    nextDue: () => nextDue(pool),
+    nextDue: (blueprints) => nextDue(pool, blueprints),
     renew: (request) => renew(pool, request),
     held: (worker, taskId) => held(pool, worker, taskId),
     release: (leases) => release(pool, leases),
@@ -72,5 +79,14 @@ export const createPostgresStore = async (options: PostgresStoreOptions): Promis
       await listener.stop()
       await pool.end()
     },
+  }
+}
+
+/** Anybody may notify the channel; what can't be read counts as something missed. */
+const newsOf = (payload: string): Wakeup => {
+  try {
+    return JSON.parse(payload) as Wakeup
+  } catch {
+    return { resync: true }
   }
 }

@@ -24,14 +24,15 @@ export const dropTimers = async (pool: Pool, ids: string[]): Promise<void> => {
 }
 
 /** Four looks at the head of an index. */
-export const nextDue = async (pool: Pool): Promise<number | null> => {
+export const nextDue = async (pool: Pool, blueprints: string[]): Promise<number | null> => {
   const { rows } = await pool.query<{ due: string | null }>({
     name: 'next_due',
     text: `SELECT least(
              (SELECT min(due_at) FROM tutti.timers),
-             (SELECT min(wake_at) FROM tutti.jobs WHERE wake_at IS NOT NULL),
+             (SELECT min(wake_at) FROM tutti.jobs WHERE wake_at IS NOT NULL AND blueprint = ANY ($1)),
              (SELECT min(expires_at) FROM tutti.tasks WHERE state = 'leased'),
              (SELECT min(visible_at) FROM tutti.tasks WHERE state = 'queued' AND attempt > 1 AND visible_at > tutti.now_ms())) AS due`,
+    values: [blueprints],
   })
   const due = rows[0]?.due ?? null
   return due === null ? null : Number(due)

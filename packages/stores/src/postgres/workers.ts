@@ -1,5 +1,6 @@
 import type { WorkerRecord } from '@tutti/engine'
 import type { Pool } from 'pg'
+import { columnText } from './text.ts'
 
 interface WorkerRow {
   id: string
@@ -30,9 +31,9 @@ export const putWorker = async (pool: Pool, worker: WorkerRecord): Promise<Worke
              ON CONFLICT (id) DO UPDATE SET boot_id = $2, skills = $3, info = $4, registered_at = $5, last_seen_at = $6, expires_at = $7)
            SELECT * FROM former`,
     values: [
-      worker.id,
-      worker.bootId,
-      worker.skills,
+      columnText(worker.id),
+      worker.bootId === null ? null : columnText(worker.bootId),
+      worker.skills.map(columnText),
       JSON.stringify(worker.info),
       worker.registeredAt,
       worker.lastSeenAt,
@@ -46,12 +47,14 @@ export const readWorker = async (pool: Pool, id: string): Promise<WorkerRecord |
   const { rows } = await pool.query<WorkerRow>({
     name: 'read_worker',
     text: 'SELECT * FROM tutti.workers WHERE id = $1 AND expires_at > tutti.now_ms()',
-    values: [id],
+    values: [columnText(id)],
   })
   return rows[0] && workerOf(rows[0])
 }
 
 export const listWorkers = async (pool: Pool): Promise<WorkerRecord[]> => {
-  const { rows } = await pool.query<WorkerRow>('SELECT * FROM tutti.workers WHERE expires_at > tutti.now_ms() ORDER BY id')
+  const { rows } = await pool.query<WorkerRow>(
+    'SELECT * FROM tutti.workers WHERE expires_at > tutti.now_ms() ORDER BY id',
+  )
   return rows.map(workerOf)
 }

@@ -9,7 +9,8 @@ export interface TestDatabase {
 /** @throws when the test run has not started a PostgreSQL (see test/postgres.ts) */
 export const testDatabase = async (): Promise<TestDatabase> => {
   const base = process.env.TUTTI_TEST_POSTGRES
-  if (!base) throw new Error('TUTTI_TEST_POSTGRES is not set: run the tests through vitest at the root of the repository')
+  if (!base)
+    throw new Error('TUTTI_TEST_POSTGRES is not set: run the tests through vitest at the root of the repository')
   const name = `test_${crypto.randomUUID().replaceAll('-', '')}`
   const admin = async (text: string): Promise<void> => {
     const client = new pg.Client({ connectionString: base })

@@ -18,16 +18,24 @@ export const readSession = async (database: Queryable, userId: string, id: strin
   return session
 }
 
+export interface SessionFilter {
+  limit: number
+  offset: number
+  /** Only sessions with a run that this job asked for. */
+  jobId?: string | undefined
+}
+
 /** Newest first. */
 export const listSessions = async (
   database: Queryable,
   userId: string,
-  { limit, offset }: { limit: number; offset: number },
+  { limit, offset, jobId }: SessionFilter,
 ): Promise<SessionView[]> => {
   const rows = await database.query<SessionRow>(
-    `select * from workbench.sessions where user_id = $1
+    `select * from workbench.sessions s where user_id = $1
+       and ($4::uuid is null or exists (select from workbench.runs r where r.session_id = s.id and r.job_id = $4))
      order by created_at desc, id desc limit $2 offset $3`,
-    [userId, limit, offset],
+    [userId, limit, offset, jobId ?? null],
   )
   return rows.map(sessionView)
 }

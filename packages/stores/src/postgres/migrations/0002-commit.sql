@@ -1,16 +1,23 @@
 -- The two operations that must be one round trip: taking many changes, and handing out tasks.
 
--- Makes the first held-back task of each key available if no other task of the key is open. Answers their skills.
--- The advisory lock makes enqueuing and closing tasks of one key take turns: without it, two could each see the other's
--- task as open, and the key would stand still for ever. Keys are locked in one order, after the rows of the jobs.
-CREATE FUNCTION tutti.open_keys(keys text[]) RETURNS text[] LANGUAGE plpgsql AS $$
+-- Makes enqueuing and closing tasks of one key take turns: without it, two could each see the other's task as open, and the
+-- key would stand still for ever. Keys are locked in one order, after the rows of jobs and open tasks, and before any task
+-- that is held back is touched: one who deletes such a task while another is about to open it would leave nothing open.
+CREATE FUNCTION tutti.lock_keys(keys text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   each_lock bigint;
-  skills text[];
 BEGIN
   FOR each_lock IN SELECT DISTINCT hashtextextended(key, 0) AS l FROM unnest(keys) AS key ORDER BY l LOOP
     PERFORM pg_advisory_xact_lock(each_lock);
   END LOOP;
+END $$;
+
+-- Makes the first held-back task of each key available if no other task of the key is open. Answers their skills.
+-- The keys must be locked.
+CREATE FUNCTION tutti.open_keys(keys text[]) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+  skills text[];
+BEGIN
   WITH opened AS (
     UPDATE tutti.tasks t SET state = 'queued'
     FROM (SELECT DISTINCT key FROM unnest(keys) AS key) k
@@ -41,8 +48,11 @@ BEGIN
   END LOOP;
   FOR part IN 0 .. (coalesce(json_array_length(revoked), 0) - 1) / 20 LOOP
     EXIT WHEN coalesce(json_array_length(revoked), 0) = 0;
-    PERFORM pg_notify('tutti', json_build_object('revoked',
-      (SELECT json_agg(r) FROM (SELECT r FROM json_array_elements(revoked) AS r OFFSET part * 20 LIMIT 20) s))::text);
+    message := json_build_object('revoked',
+      (SELECT json_agg(r) FROM (SELECT r FROM json_array_elements(revoked) AS r OFFSET part * 20 LIMIT 20) s))::text;
+    -- Names too long to tell: the worker learns it with its next heartbeat. A commit must not fail for it.
+    CONTINUE WHEN octet_length(message) >= 8000;
+    PERFORM pg_notify('tutti', message);
   END LOOP;
 END $$;
 
@@ -51,7 +61,7 @@ END $$;
 CREATE FUNCTION tutti.commit(
   job_ids uuid[], job_clients text[], job_blueprints text[], job_statuses text[], job_tags text[], job_created bigint[],
   job_revs bigint[], job_wakes bigint[], job_terminal boolean[], job_bodies text[],
-  fence_of int[], fence_tasks text[], fence_tokens text[],
+  fence_of int[], fence_tasks text[], fence_tokens text[], answered text[],
   task_of int[], task_ids text[], task_skills text[], task_priorities double precision[], task_keys text[],
   task_attempts int[], task_visible bigint[], task_timeouts bigint[], task_bodies text[],
   requeue_of int[], requeue_tasks text[], requeue_attempts int[], requeue_visible bigint[],
@@ -65,13 +75,21 @@ CREATE FUNCTION tutti.commit(
 ) LANGUAGE plpgsql AS $$
 DECLARE
   ok boolean[];
-  freed text[] := '{}';
-  keys text[] := '{}';
+  freed text[];
+  keys text[];
   revoked json;
-  opened text[];
+  closing text[];
+  ending uuid[];
+  clearing text[];
+  adopted uuid[] := '{}';
 BEGIN
-  -- One order for everybody, so that two batches with common jobs can't wait for each other.
+  -- One order for everybody (jobs, then open tasks, then keys), so that no two can wait for each other: neither batches with
+  -- common jobs, nor a batch of results and a heartbeat of the worker that sent them.
   PERFORM 1 FROM tutti.jobs WHERE id = ANY (job_ids) ORDER BY id FOR UPDATE;
+  ending := ARRAY(SELECT c.id FROM unnest(job_ids, job_terminal) AS c (id, terminal) WHERE c.terminal);
+  PERFORM 1 FROM tutti.tasks
+    WHERE (id = ANY (fence_tasks || close_tasks || requeue_tasks) OR job_id = ANY (ending)) AND state <> 'held_back'
+    ORDER BY id FOR UPDATE;
 
   SELECT array_agg(CASE
       WHEN c.rev = 1 THEN CASE WHEN j.id IS NULL THEN 'accepted' ELSE 'exists' END
@@ -81,7 +99,6 @@ BEGIN
     FROM unnest(job_ids, job_revs) WITH ORDINALITY AS c (id, rev, n) LEFT JOIN tutti.jobs j USING (id);
 
   IF cardinality(fence_of) > 0 THEN
-    PERFORM 1 FROM tutti.tasks WHERE id = ANY (fence_tasks) ORDER BY id FOR UPDATE;
     SELECT coalesce(array_agg(f.task), '{}') INTO lost
       FROM unnest(fence_of, fence_tasks, fence_tokens) AS f (n, task, token)
       WHERE verdicts[f.n] = 'accepted'
@@ -117,11 +134,20 @@ BEGIN
 
   SELECT array_agg(v = 'accepted' ORDER BY n) INTO ok FROM unnest(verdicts) WITH ORDINALITY AS c (v, n);
 
+  -- As arrays, because conditions on them can use the indexes: what a commit costs must not grow with the backlog.
+  closing := ARRAY(SELECT c.task FROM unnest(close_of, close_tasks) AS c (n, task) WHERE ok[c.n]);
+  ending := ARRAY(SELECT c.id FROM unnest(job_ids, job_terminal) WITH ORDINALITY AS c (id, terminal, n) WHERE c.terminal AND ok[c.n]);
+  clearing := ARRAY(SELECT c.timer FROM unnest(clear_of, clear_timers) AS c (n, timer) WHERE ok[c.n]);
+
+  keys := ARRAY(
+    SELECT t.key FROM unnest(task_of, task_keys) AS t (n, key) WHERE ok[t.n] AND t.key IS NOT NULL
+    UNION SELECT t.concurrency_key FROM tutti.tasks t
+      WHERE (t.id = ANY (closing) OR t.job_id = ANY (ending)) AND t.concurrency_key IS NOT NULL);
+  PERFORM tutti.lock_keys(keys);
+
   WITH closed AS (
-    DELETE FROM tutti.tasks t
-    WHERE t.id IN (SELECT c.task FROM unnest(close_of, close_tasks) AS c (n, task) WHERE ok[c.n])
-       OR t.job_id IN (SELECT c.id FROM unnest(job_ids, job_terminal) WITH ORDINALITY AS c (id, terminal, n) WHERE c.terminal AND ok[c.n])
-    RETURNING t.id, t.job_id, t.worker, t.state, t.concurrency_key
+    DELETE FROM tutti.tasks t WHERE t.id = ANY (closing) OR t.job_id = ANY (ending)
+    RETURNING t.id, t.job_id, t.worker
   ), again AS (
     SELECT t.id, t.job_id, t.worker, r.attempt, r.visible
     FROM unnest(requeue_of, requeue_tasks, requeue_attempts, requeue_visible) AS r (n, task, attempt, visible)
@@ -135,11 +161,10 @@ BEGIN
   )
   SELECT
     (SELECT json_agg(json_build_object('worker', r.worker, 'taskId', r.id, 'jobId', r.job_id)) FROM (
-      SELECT id, job_id, worker FROM closed WHERE state = 'leased' AND id <> ALL (fence_tasks)
-      UNION ALL SELECT id, job_id, worker FROM again WHERE worker IS NOT NULL) r),
-    (SELECT coalesce(array_agg(concurrency_key), '{}') FROM closed WHERE concurrency_key IS NOT NULL AND state <> 'held_back'),
+      SELECT id, job_id, worker FROM closed UNION ALL SELECT id, job_id, worker FROM again) r
+      WHERE r.worker IS NOT NULL AND r.id <> ALL (answered)),
     (SELECT coalesce(array_agg(skill), '{}') FROM requeued WHERE visible_at <= tutti.now_ms())
-    INTO revoked, keys, freed;
+    INTO revoked, freed;
 
   INSERT INTO tutti.tasks (id, job_id, skill, priority, state, concurrency_key, attempt, visible_at, timeout_ms, body)
     SELECT t.id, job_ids[t.n], t.skill, t.priority, CASE WHEN t.key IS NULL THEN 'queued' ELSE 'held_back' END,
@@ -147,36 +172,36 @@ BEGIN
     FROM unnest(task_of, task_ids, task_skills, task_priorities, task_keys, task_attempts, task_visible, task_timeouts, task_bodies)
       WITH ORDINALITY AS t (n, id, skill, priority, key, attempt, visible, timeout, body, at)
     WHERE ok[t.n] ORDER BY t.at;
-  SELECT freed || coalesce(array_agg(skill) FILTER (WHERE key IS NULL), '{}'), keys || coalesce(array_agg(key) FILTER (WHERE key IS NOT NULL), '{}')
-    INTO freed, keys
-    FROM unnest(task_of, task_skills, task_keys) AS t (n, skill, key) WHERE ok[t.n];
+  freed := freed || ARRAY(SELECT t.skill FROM unnest(task_of, task_skills, task_keys) AS t (n, skill, key) WHERE ok[t.n] AND t.key IS NULL);
   IF cardinality(keys) > 0 THEN
-    opened := tutti.open_keys(keys);
-    freed := freed || opened;
+    freed := freed || tutti.open_keys(keys);
   END IF;
 
-  DELETE FROM tutti.timers t
-    WHERE t.id IN (SELECT c.timer FROM unnest(clear_of, clear_timers) AS c (n, timer) WHERE ok[c.n])
-       OR t.job_id IN (SELECT c.id FROM unnest(job_ids, job_terminal) WITH ORDINALITY AS c (id, terminal, n) WHERE c.terminal AND ok[c.n]);
+  IF cardinality(child_of) > 0 THEN
+    WITH made AS (
+      INSERT INTO tutti.jobs (id, client, blueprint, status, tags, created_at, rev, wake_at, body)
+        SELECT c.id, c.client, c.blueprint, c.status, string_to_array(c.tags, E'\x1f'), c.created, 1, c.wake, c.body
+        FROM unnest(child_of, child_ids, child_clients, child_blueprints, child_statuses, child_tags, child_created, child_wakes, child_bodies)
+          AS c (n, id, client, blueprint, status, tags, created, wake, body)
+        WHERE ok[c.n] ON CONFLICT (id) DO NOTHING
+      RETURNING id
+    )
+    -- Children that were there: their log and timers are their own.
+    SELECT coalesce(array_agg(c.id), '{}') INTO adopted FROM unnest(child_ids) AS c (id) WHERE c.id NOT IN (SELECT id FROM made);
+  END IF;
+
+  DELETE FROM tutti.timers t WHERE t.id = ANY (clearing) OR t.job_id = ANY (ending);
   INSERT INTO tutti.timers (id, job_id, due_at, body)
     SELECT DISTINCT ON (t.id) t.id, t.job, t.due, t.body
     FROM unnest(timer_of, timer_ids, timer_jobs, timer_due, timer_bodies) AS t (n, id, job, due, body)
-    WHERE ok[t.n]
+    WHERE ok[t.n] AND NOT (t.job = ANY (adopted) AND (t.n, t.job) IN (SELECT * FROM unnest(child_of, child_ids)))
     ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, body = excluded.body;
-
-  IF cardinality(child_of) > 0 THEN
-    INSERT INTO tutti.jobs (id, client, blueprint, status, tags, created_at, rev, wake_at, body)
-      SELECT c.id, c.client, c.blueprint, c.status, string_to_array(c.tags, E'\x1f'), c.created, 1, c.wake, c.body
-      FROM unnest(child_of, child_ids, child_clients, child_blueprints, child_statuses, child_tags, child_created, child_wakes, child_bodies)
-        AS c (n, id, client, blueprint, status, tags, created, wake, body)
-      WHERE ok[c.n] ON CONFLICT (id) DO NOTHING;
-  END IF;
 
   INSERT INTO tutti.events (job_id, seq, at, type, state, data)
     SELECT e.job, e.seq, e.at, e.type, e.state, e.data
     FROM unnest(event_of, event_jobs, event_seqs, event_at, event_types, event_states, event_data)
       AS e (n, job, seq, at, type, state, data)
-    WHERE ok[e.n];
+    WHERE ok[e.n] AND NOT (e.job = ANY (adopted) AND (e.n, e.job) IN (SELECT * FROM unnest(child_of, child_ids)));
 
   PERFORM tutti.tell(
     freed,
@@ -206,19 +231,21 @@ BEGIN
   FOR n IN 1 .. coalesce(array_length(poll_workers, 1), 0) LOOP
     skills := string_to_array(poll_skills[n], E'\x1f');
     SELECT array_agg(c.id ORDER BY c.priority DESC, c.arrival) INTO locked
-      FROM unnest(skills) AS s (skill),
+      FROM (SELECT DISTINCT skill FROM unnest(skills) AS skill) s,
       LATERAL (SELECT t.id, t.priority, t.arrival FROM tutti.tasks t
                WHERE t.state = 'queued' AND t.skill = s.skill AND t.visible_at <= now
                ORDER BY t.priority DESC, t.arrival LIMIT poll_max[n] FOR UPDATE SKIP LOCKED) c;
     CONTINUE WHEN locked IS NULL;
     taken := locked[1 : poll_max[n]];
-    RETURN QUERY
+    RETURN QUERY WITH given AS (
       UPDATE tutti.tasks t SET state = 'leased', worker = poll_workers[n], token = gen_random_uuid()::text,
         deadline_at = now + t.timeout_ms,
         expires_at = least(now + poll_lease_ms[n], now + t.timeout_ms)
       WHERE t.id = ANY (taken)
-      RETURNING n, t.id, t.skill, t.priority, t.concurrency_key, t.timeout_ms, t.attempt, t.visible_at,
-                t.token, t.expires_at, t.deadline_at, t.worker, t.body;
+      RETURNING t.*)
+      SELECT n, g.id, g.skill, g.priority, g.concurrency_key, g.timeout_ms, g.attempt, g.visible_at,
+             g.token, g.expires_at, g.deadline_at, g.worker, g.body
+      FROM given g ORDER BY array_position(taken, g.id);
     IF cardinality(locked) > cardinality(taken) THEN
       PERFORM tutti.tell((SELECT array_agg(t.skill) FROM tutti.tasks t WHERE t.id = ANY (locked[poll_max[n] + 1 :])), NULL, NULL, NULL);
     END IF;

@@ -65,6 +65,7 @@ create table workbench.runs (
   started_at timestamptz,
   finished_at timestamptz
 );
+create index runs_of_job on workbench.runs (job_id);
 create index runs_of_session on workbench.runs (session_id, user_message_id);
 create unique index runs_by_request on workbench.runs (user_id, client_request_id) where client_request_id is not null;
 create index runs_to_check on workbench.runs (check_at) where check_at is not null;

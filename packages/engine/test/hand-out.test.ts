@@ -1,0 +1,290 @@
+/** Parked polls: no news may be lost on a poll that does not use it. */
+import { expect, test } from 'vitest'
+import type { LeasedTask, TaskRequest } from '../src/job/task.ts'
+import { createHandOut } from '../src/run/hand-out.ts'
+import { createTime } from './time.ts'
+
+const leaseOf = (skill: string, worker: string): LeasedTask => ({
+  task: {
+    id: crypto.randomUUID(),
+    jobId: 'job',
+    client: 'client',
+    skill,
+    params: {},
+    priority: 0,
+    attempt: 1,
+    timeoutMs: null,
+    concurrencyKey: null,
+    visibleAt: 0,
+  },
+  worker,
+  token: 'token',
+  expiresAt: 0,
+  deadlineAt: null,
+})
+
+/** A queue of skills, whose answers can be held up on their way. */
+const setUp = () => {
+  const time = createTime()
+  const queue: string[] = []
+  const released: LeasedTask[] = []
+  const looks: TaskRequest[] = []
+  let gate: Promise<void> | null = null
+  let failing = false
+  const handOut = createHandOut({
+    after: time.after,
+    lease: async (request) => {
+      looks.push(request)
+      if (failing) throw new Error('the Store can not be reached')
+      const leases: LeasedTask[] = []
+      for (const skill of [...queue])
+        if (leases.length < request.max && request.skills.includes(skill)) {
+          queue.splice(queue.indexOf(skill), 1)
+          leases.push(leaseOf(skill, request.worker))
+        }
+      if (gate) await gate
+      return leases
+    },
+    release: async (leases) => {
+      released.push(...leases)
+      for (const { task } of leases) {
+        queue.push(task.skill)
+        handOut.wake(task.skill, 1)
+      }
+    },
+    leaseMs: 60_000,
+    safetyIntervalMs: 5_000,
+  })
+  const answers = new Map<string, string[]>()
+  const poll = (
+    worker: string,
+    skills: string[],
+    options: { max?: number; waitMs?: number; signal?: AbortSignal } = {},
+  ) => {
+    const { max = 1, waitMs = 60_000, signal } = options
+    const taken = handOut.take({ worker, skills, max, waitMs, ...(signal ? { signal } : {}) })
+    void taken.then(
+      (leases) =>
+        answers.set(
+          worker,
+          leases.map((leased) => leased.task.skill),
+        ),
+      () => answers.set(worker, ['failed']),
+    )
+    return taken
+  }
+  /** Holds up every answer from now on until the returned function is called. */
+  const hold = (): (() => void) => {
+    let open = (): void => {}
+    gate = new Promise((resolve) => {
+      open = () => {
+        gate = null
+        resolve()
+      }
+    })
+    return () => open()
+  }
+  const enqueue = (...skills: string[]): void => {
+    queue.push(...skills)
+    for (const skill of skills) handOut.wake(skill, 1)
+  }
+  return {
+    time,
+    handOut,
+    queue,
+    released,
+    looks,
+    answers,
+    poll,
+    hold,
+    enqueue,
+    fail: (on: boolean) => {
+      failing = on
+    },
+  }
+}
+
+test('a poll that waits for nothing is answered at once', async () => {
+  const { poll } = setUp()
+  expect(await poll('w', ['a'], { waitMs: 0 })).toEqual([])
+})
+
+test('a parked poll is woken by news of its skill, and by no other', async () => {
+  const { time, answers, poll, enqueue, looks } = setUp()
+  poll('w', ['a', 'b'])
+  await time.settle()
+  enqueue('c')
+  await time.settle()
+  expect(looks).toHaveLength(1)
+  enqueue('b')
+  await time.settle()
+  expect(answers.get('w')).toEqual(['b'])
+})
+
+test('news of n tasks wakes n polls, whoever has waited longest', async () => {
+  const { time, answers, poll, enqueue, looks } = setUp()
+  for (const worker of ['w1', 'w2', 'w3', 'w4']) poll(worker, ['a'])
+  await time.settle()
+  enqueue('a', 'a')
+  await time.settle()
+  expect([...answers.keys()]).toEqual(['w1', 'w2'])
+  expect(looks.length).toBeLessThanOrEqual(4 + 2 + 2)
+})
+
+test('news that comes while a poll looks makes it look again', async () => {
+  const { time, answers, poll, hold, enqueue } = setUp()
+  const open = hold()
+  poll('w', ['a'])
+  await time.settle()
+  enqueue('a')
+  open()
+  await time.settle()
+  expect(answers.get('w')).toEqual(['a'])
+})
+
+test('news for a poll that was given something else goes to another poll', async () => {
+  const { time, answers, poll, hold, enqueue } = setUp()
+  poll('both', ['a', 'b'])
+  poll('only-a', ['a'])
+  await time.settle()
+  const open = hold()
+  enqueue('b')
+  await time.settle()
+  enqueue('a')
+  open()
+  await time.settle()
+  expect(answers.get('both')).toEqual(['b'])
+  expect(answers.get('only-a')).toEqual(['a'])
+})
+
+test('news of several tasks that one poll was told of reaches the others, too', async () => {
+  const { time, answers, poll, hold, enqueue } = setUp()
+  poll('first', ['a', 'b'])
+  await time.settle()
+  const open = hold()
+  enqueue('b')
+  await time.settle()
+  enqueue('a', 'a')
+  poll('second', ['a', 'x'], {})
+  poll('third', ['a', 'y'], {})
+  open()
+  await time.settle()
+  expect(answers).toEqual(
+    new Map([
+      ['first', ['b']],
+      ['second', ['a']],
+      ['third', ['a']],
+    ]),
+  )
+})
+
+test('news for a poll whose time is over goes to another poll', async () => {
+  const { time, answers, poll, hold, enqueue, handOut } = setUp()
+  poll('leaves', ['a'], { waitMs: 1_000 })
+  poll('stays', ['a'])
+  await time.settle()
+  const open = hold()
+  // News of a task that somebody else was faster to take: the first poll looks, and will find nothing.
+  handOut.wake('a', 1)
+  await time.settle()
+  enqueue('a')
+  await time.pass(1_000)
+  open()
+  await time.settle()
+  expect(answers).toEqual(
+    new Map([
+      ['leaves', []],
+      ['stays', ['a']],
+    ]),
+  )
+})
+
+test('a poll whose asker has gone gives back what was chosen for it, and somebody else gets it', async () => {
+  const { time, answers, poll, hold, queue, released } = setUp()
+  const gone = new AbortController()
+  queue.push('a')
+  const open = hold()
+  poll('gone', ['a'], { signal: gone.signal })
+  await time.settle()
+  gone.abort()
+  open()
+  await time.settle()
+  expect(released).toHaveLength(1)
+  poll('next', ['a'])
+  await time.settle()
+  expect(answers).toEqual(
+    new Map([
+      ['gone', []],
+      ['next', ['a']],
+    ]),
+  )
+})
+
+test('an asker who has gone before asking gets nothing, and nothing is chosen', async () => {
+  const { poll, looks } = setUp()
+  expect(await poll('gone', ['a'], { signal: AbortSignal.abort() })).toEqual([])
+  expect(looks).toEqual([])
+})
+
+test('every wake-up is lost: the safety look finds the task', async () => {
+  const { time, answers, poll, queue } = setUp()
+  poll('w', ['a'])
+  await time.settle()
+  queue.push('a')
+  await time.pass(4_999)
+  expect(answers.size).toBe(0)
+  await time.pass(1)
+  expect(answers.get('w')).toEqual(['a'])
+})
+
+test('the Store can not be reached: a new poll is told, a parked one waits for better times', async () => {
+  const { time, answers, poll, enqueue, fail } = setUp()
+  poll('parked', ['a'])
+  await time.settle()
+  fail(true)
+  await expect(poll('new', ['a'])).rejects.toThrow()
+  enqueue('a')
+  await time.settle()
+  fail(false)
+  await time.pass(5_000)
+  expect(answers.get('parked')).toEqual(['a'])
+})
+
+test('wakeSome wakes one poll of each kind, and more as long as they find work', async () => {
+  const { time, answers, poll, queue, looks, handOut } = setUp()
+  for (const worker of ['a1', 'a2', 'a3']) poll(worker, ['a'])
+  for (const worker of ['b1', 'b2']) poll(worker, ['b'])
+  await time.settle()
+  queue.push('a', 'a')
+  handOut.wakeSome()
+  await time.settle()
+  expect([...answers.keys()].sort()).toEqual(['a1', 'a2'])
+  expect(looks.length).toBe(5 + 4)
+})
+
+test('stopping answers every poll, gives back what was still chosen, and takes no more', async () => {
+  const { time, answers, poll, hold, queue, released, handOut } = setUp()
+  poll('parked', ['x'])
+  await time.settle()
+  queue.push('a')
+  const open = hold()
+  poll('looking', ['a'])
+  await time.settle()
+  let done = false
+  const stopped = handOut.stop().then(() => {
+    done = true
+  })
+  await time.settle()
+  expect(answers).toEqual(
+    new Map([
+      ['parked', []],
+      ['looking', []],
+    ]),
+  )
+  expect(done).toBe(false)
+  open()
+  await stopped
+  expect(released).toHaveLength(1)
+  expect(await poll('late', ['a'])).toEqual([])
+  expect(queue).toEqual(['a'])
+})

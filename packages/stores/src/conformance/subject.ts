@@ -1,0 +1,141 @@
+/** What a suite runs on: a Store that nothing else uses, and what it takes to look at it. */
+import type { Change, CommitOutcome, Job, JobEvent, LeasedTask, Store, Task, Timer } from '@tutti/engine'
+import { expect } from 'vitest'
+
+export interface Subject {
+  store: Store
+  /** Another client of the same data: another process, as far as the Store can tell. Memory answers the same one. */
+  second(): Promise<Store>
+  close(): Promise<void>
+}
+
+/** The subject of the test that runs; a fresh one for each. */
+export type Current = () => Subject
+
+export const aJob = (patch: Partial<Job> = {}): Job => ({
+  id: crypto.randomUUID(),
+  blueprint: 'transcode',
+  version: 1,
+  client: 'client-a',
+  status: 'waiting_for_worker',
+  state: 'render',
+  input: {},
+  data: {},
+  results: [],
+  last: null,
+  waiting: null,
+  output: null,
+  error: null,
+  attempt: 0,
+  transitions: 0,
+  progress: null,
+  progressMessage: null,
+  priority: 0,
+  tags: [],
+  metadata: {},
+  parentId: null,
+  createdAt: 1_900_000_000_000,
+  updatedAt: 1_900_000_000_000,
+  finishedAt: null,
+  deadlineAt: null,
+  rev: 1,
+  seq: 0,
+  wakeAt: null,
+  ...patch,
+})
+
+/** The job one revision on. */
+export const next = (job: Job, patch: Partial<Job> = {}): Job => ({ ...job, ...patch, rev: job.rev + 1 })
+
+export const ended = (job: Job): Job => next(job, { status: 'finished', finishedAt: job.createdAt })
+
+export const aChange = (job: Job, patch: Partial<Omit<Change, 'job'>> = {}): Change => ({
+  job,
+  fences: [],
+  answered: [],
+  enqueue: [],
+  requeue: [],
+  close: [],
+  setTimers: [],
+  clearTimers: [],
+  events: [],
+  spawn: [],
+  ...patch,
+})
+
+export const aTask = (job: Job, patch: Partial<Task> = {}): Task => ({
+  id: crypto.randomUUID(),
+  jobId: job.id,
+  client: job.client,
+  skill: 'video.render',
+  params: {},
+  priority: 0,
+  attempt: 1,
+  timeoutMs: null,
+  concurrencyKey: null,
+  visibleAt: 0,
+  ...patch,
+})
+
+/** Due long ago unless told otherwise. */
+export const aTimer = (job: Job, patch: Partial<Timer> = {}): Timer => ({
+  id: crypto.randomUUID(),
+  jobId: job.id,
+  dueAt: 1_000,
+  cause: { type: 'deadline' },
+  ...patch,
+})
+
+export const anEvent = (job: Job, seq: number, patch: Partial<JobEvent> = {}): JobEvent => ({
+  jobId: job.id,
+  seq,
+  at: job.createdAt,
+  type: 'progress',
+  state: job.state,
+  data: {},
+  ...patch,
+})
+
+/** Commits changes that must all be taken. */
+export const accept = async (store: Store, ...changes: Change[]): Promise<void> => {
+  expect(await store.commit(changes)).toEqual(changes.map(() => ({ accepted: true })))
+}
+
+export const commitOne = async (store: Store, change: Change): Promise<CommitOutcome> => {
+  const [outcome] = await store.commit([change])
+  if (!outcome) throw new Error('the commit gave no answer')
+  return outcome
+}
+
+/** Stores a job with these tasks. */
+export const jobWith = async (store: Store, tasks: Partial<Task>[], patch: Partial<Job> = {}): Promise<Job> => {
+  const job = aJob(patch)
+  await accept(store, aChange(job, { enqueue: tasks.map((task) => aTask(job, task)) }))
+  return job
+}
+
+export const lease = async (
+  store: Store,
+  request: { worker?: string; skills?: string[]; max?: number; leaseMs?: number } = {},
+): Promise<LeasedTask[]> => {
+  const { worker = 'worker-1', skills = ['video.render'], max = 1, leaseMs = 60_000 } = request
+  const [leases] = await store.leaseTasks([{ worker, skills, max, leaseMs }])
+  return leases ?? []
+}
+
+/** Leases one task that must be there. */
+export const leaseOne = async (store: Store, request: Parameters<typeof lease>[1] = {}): Promise<LeasedTask> => {
+  const [leased] = await lease(store, request)
+  if (!leased) throw new Error('there was no task to lease')
+  return leased
+}
+
+export const fenceOf = (leased: LeasedTask): [string, string] => [leased.task.id, leased.token]
+
+export const idsOf = (leases: LeasedTask[]): string[] => leases.map((leased) => leased.task.id)
+
+/** Ids of all timers that are due, without keeping anybody else off them. */
+export const dueTimers = async (store: Store): Promise<string[]> => {
+  const { timers } = await store.leaseTimers({ limit: 1_000, leaseMs: 0 })
+  return timers.map((timer) => timer.id).sort()
+}

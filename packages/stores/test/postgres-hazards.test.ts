@@ -1,0 +1,210 @@
+/** What can only go wrong with a real server: migrations, lost connections, clocks, backlogs. */
+import type { Store, Wakeup } from '@tutti/engine'
+import pg from 'pg'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import {
+  aChange,
+  accept,
+  aJob,
+  aTask,
+  aTimer,
+  ended,
+  fenceOf,
+  jobWith,
+  lease,
+  next,
+} from '../src/conformance/subject.ts'
+import { createPostgresStore, SchemaVersionError } from '../src/index.ts'
+import { type TestDatabase, testDatabase } from '../src/testing/index.ts'
+
+let database: TestDatabase
+let opened: Store[]
+
+beforeEach(async () => {
+  database = await testDatabase()
+  opened = []
+})
+
+afterEach(async () => {
+  await Promise.all(opened.map((store) => store.close()))
+  await database.drop()
+})
+
+const open = async (options: { onError?: (error: unknown) => void } = {}): Promise<Store> => {
+  const store = await createPostgresStore({ connectionString: database.connectionString, ...options })
+  opened.push(store)
+  return store
+}
+
+const sql = async <T extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<T[]> => {
+  const client = new pg.Client({ connectionString: database.connectionString })
+  await client.connect()
+  try {
+    return (await client.query<T>(text, values)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+const until = (check: () => void | Promise<void>): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 20 })
+
+test('many processes migrate an empty database at once: it is migrated once', async () => {
+  const stores = await Promise.all(Array.from({ length: 6 }, () => open()))
+  const versions = await sql<{ version: number }>('SELECT version FROM tutti.migrations ORDER BY version')
+  expect(versions.map((row) => row.version)).toEqual([1, 2])
+  for (const store of stores) await accept(store, aChange(aJob()))
+})
+
+test('a database of a newer version is refused, and left as it is', async () => {
+  await (await open()).close()
+  opened = []
+  await sql(`INSERT INTO tutti.migrations (version, name) VALUES (9999, '9999-later.sql')`)
+  const refused = createPostgresStore({ connectionString: database.connectionString })
+  await expect(refused).rejects.toThrow(SchemaVersionError)
+  await expect(refused).rejects.toThrow(/9999/)
+  // Nothing stays open that would keep the process alive, or the database from being dropped.
+  await until(async () => {
+    const others = await sql(
+      'SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+    )
+    expect(others).toEqual([])
+  })
+})
+
+test('a server that can not be reached is an error at once, not a hang', async () => {
+  const connectionString = database.connectionString.replace(/\/test_[0-9a-f]+\?/, '/no_such_database?')
+  await expect(createPostgresStore({ connectionString })).rejects.toThrow(/no_such_database/)
+})
+
+test('the connection for news is killed: listeners are told of the gap, and then hear as before', async () => {
+  const errors: unknown[] = []
+  const store = await open({ onError: (error) => errors.push(error) })
+  const heard: Wakeup[] = []
+  store.subscribe((news) => heard.push(news))
+  for (let round = 1; round <= 2; round += 1) {
+    const killed = await sql(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN tutti'`,
+    )
+    expect(killed).toHaveLength(1)
+    await until(() => expect(heard.filter((news) => news.resync)).toHaveLength(round))
+    const job = aJob()
+    await accept(store, aChange(job))
+    await until(() => expect(heard.flatMap((news) => news.jobs ?? [])).toContain(job.id))
+  }
+  expect(errors).not.toEqual([])
+})
+
+test('every connection is killed while work goes on: a call may fail, nothing is half done, all goes on', async () => {
+  const store = await open()
+  const jobs = Array.from({ length: 40 }, () => aJob({ seq: 1 }))
+  const answers = jobs.map((job) =>
+    store.commit([aChange(job, { enqueue: [aTask(job)], setTimers: [aTimer(job)] })]).then(
+      ([outcome]) => outcome?.accepted === true,
+      () => null,
+    ),
+  )
+  await sql(
+    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+  )
+  const accepted = await Promise.all(answers)
+  const stored = await store.job(jobs.map((job) => job.id))
+  for (const [at, answer] of accepted.entries()) if (answer) expect(stored[at]?.id).toBe(jobs[at]?.id)
+  const there = stored.filter((job) => job !== undefined).length
+  expect(await lease(store, { max: 100 })).toHaveLength(there)
+  expect((await store.leaseTimers({ limit: 100, leaseMs: 0 })).timers).toHaveLength(there)
+})
+
+test('a notification that is no news is taken for a gap', async () => {
+  const store = await open()
+  const heard: Wakeup[] = []
+  store.subscribe((news) => heard.push(news))
+  await sql(`SELECT pg_notify('tutti', 'hello')`)
+  await until(() => expect(heard).toContainEqual({ resync: true }))
+})
+
+test('closing while the connection for news is being replaced leaves no connection behind', async () => {
+  const store = await open()
+  await sql(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN tutti'`,
+  )
+  await store.close()
+  opened = []
+  await until(async () => {
+    const others = await sql(
+      'SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+    )
+    expect(others).toEqual([])
+  })
+})
+
+test('the Store’s clock is the database’s, however wrong the process’s own is', async () => {
+  await open()
+  const hour = 3_600_000
+  await sql(`CREATE OR REPLACE FUNCTION tutti.now_ms() RETURNS bigint LANGUAGE sql VOLATILE PARALLEL SAFE AS
+    $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint + ${hour} $$`)
+  const store = await open()
+  const [row] = await sql<{ now: string }>('SELECT tutti.now_ms() AS now')
+  expect(Math.abs(store.now() - Number(row?.now))).toBeLessThan(hour / 10)
+  expect(store.now() - Date.now()).toBeGreaterThan(hour / 2)
+  // An instant that has come for the database has come, though here it is in the future.
+  const job = aJob({ wakeAt: Date.now() + hour / 2 })
+  await accept(store, aChange(job, { setTimers: [aTimer(job, { dueAt: Date.now() + hour / 2 })] }))
+  expect((await store.leaseTimers({ limit: 1, leaseMs: 0 })).timers).toHaveLength(1)
+  expect(await store.leaseJobs({ blueprints: ['transcode'], limit: 1, leaseMs: 0 })).toHaveLength(1)
+})
+
+test('what a commit reads does not grow with the backlog', async () => {
+  const store = await open()
+  const backlog = 20_000
+  await sql(
+    `INSERT INTO tutti.jobs SELECT gen_random_uuid(), 'c', 'b', 'waiting_for_worker', '{}', 1, 1, NULL, '{}' FROM generate_series(1, $1);`,
+    [backlog],
+  )
+  await sql(
+    `INSERT INTO tutti.tasks (id, job_id, skill, priority, state, concurrency_key, attempt, visible_at, body)
+       SELECT 'b' || n, gen_random_uuid(), 'other', 0, 'queued', 'key' || n, 1, 0, '{}' FROM generate_series(1, $1) n`,
+    [backlog],
+  )
+  await sql(
+    `INSERT INTO tutti.timers SELECT 'b' || n, gen_random_uuid(), 4000000000000, '{}' FROM generate_series(1, $1) n`,
+    [backlog],
+  )
+  await sql('ANALYZE')
+  const rowsRead = async (): Promise<number> => {
+    const [row] = await sql<{ rows: string }>(
+      `SELECT sum(seq_tup_read)::text AS rows FROM pg_stat_user_tables WHERE schemaname = 'tutti'`,
+    )
+    return Number(row?.rows)
+  }
+  const before = await rowsRead()
+  const busy = await createPostgresStore({ connectionString: database.connectionString, maxConnections: 1 })
+  // More than five rounds: then PostgreSQL may settle on a plan that knows nothing of the values.
+  for (let round = 0; round < 12; round += 1) {
+    const job = await jobWith(busy, [{}, { concurrencyKey: 'k' }])
+    const leases = await lease(busy, { max: 2 })
+    await busy.renew({ worker: 'worker-1', leaseMs: 60_000 })
+    const [first] = leases
+    if (!first) throw new Error('two tasks were enqueued')
+    await busy.release([fenceOf(first)])
+    await lease(busy, { max: 2 })
+    const timer = aTimer(job)
+    const second = next(job)
+    await accept(busy, aChange(second, { setTimers: [timer], close: [first.task.id] }))
+    await busy.leaseTimers({ limit: 10, leaseMs: 60_000 })
+    await busy.leaseJobs({ blueprints: ['b'], limit: 10, leaseMs: 60_000 })
+    await busy.nextDue(['b'])
+    await accept(
+      busy,
+      aChange(next(second), { clearTimers: [timer.id] }),
+      aChange(aJob(), { spawn: [{ job: aJob(), events: [], timers: [] }] }),
+    )
+    await accept(busy, aChange(ended(next(second))))
+  }
+  // Counts of a connection arrive when it ends.
+  await busy.close()
+  await until(async () => {
+    const [row] = await sql<{ n: string }>(`SELECT n_tup_del AS n FROM pg_stat_user_tables WHERE relname = 'tasks'`)
+    expect(Number(row?.n)).toBeGreaterThan(0)
+  })
+  expect((await rowsRead()) - before).toBeLessThan(backlog)
+})
