@@ -25,8 +25,8 @@ const user = (content: unknown, more: object = {}) => ({
   ...main,
   ...more,
 })
-const modelUsage = (inputTokens: number, outputTokens: number) => ({
-  'model-a': { inputTokens, outputTokens, cacheReadInputTokens: 2, cacheCreationInputTokens: 1, costUSD: 1 },
+const modelUsage = (inputTokens: number, outputTokens: number, costUSD = 0.5, model = 'claude-a') => ({
+  [model]: { inputTokens, outputTokens, cacheReadInputTokens: 2, cacheCreationInputTokens: 1, costUSD },
 })
 const success = {
   type: 'result',
@@ -177,10 +177,15 @@ describe('a turn’s end', () => {
     })
   })
 
+  it('counts the tokens of a model without a known price, and invents no money for them', () => {
+    const local = { ...success, modelUsage: modelUsage(100, 20, 0.5, 'scripted') }
+    expect(play([local]).end).toMatchObject({ cost_usd: 0, usage: { input_tokens: 100, output_tokens: 20 } })
+  })
+
   it('bills a resumed turn for itself only, although the runtime reports the whole session', () => {
     const first = mapMessage(initialState, success, 0)
     const before = first.end?.total ?? initialState.before
-    const later = { ...success, total_cost_usd: 0.8, modelUsage: modelUsage(150, 30) }
+    const later = { ...success, total_cost_usd: 0.8, modelUsage: modelUsage(150, 30, 0.8) }
     expect(play([later], { ...initialState, before }).end).toMatchObject({
       cost_usd: 0.3,
       usage: { input_tokens: 50, output_tokens: 10 },

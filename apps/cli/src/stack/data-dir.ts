@@ -1,5 +1,6 @@
 /** The data directory of a stack: who uses it, which version wrote it, and the secrets it made for itself. */
 import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
@@ -112,8 +113,10 @@ const lock = async (root: string): Promise<() => Promise<void>> => {
 const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
-    return true
+    // A killed process that nobody has waited for yet still has its number, and will never let go of the lock.
+    return !/^\d+ \(.*\) Z /s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return !existsSync('/proc/self/stat')
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

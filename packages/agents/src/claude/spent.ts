@@ -32,18 +32,24 @@ export const spentOf = (value: unknown): Spent => {
   return { usage: usageOf(record(source.usage)), cost_usd: Math.max(0, finite(source.cost_usd) ?? 0) }
 }
 
-/** The running total in a result message, sub-agents and helper calls included. */
+/** The runtime knows prices of these only. For any other it charges a guess: a local model would seem to cost money. */
+const hasPrice = (model: string): boolean => model.includes('claude')
+
+/** The running total in a result message, sub-agents and helper calls included. What has no known price costs nothing. */
 export const totalOf = (result: Loose): Spent => {
-  const usage = Object.values(record(result.modelUsage))
-    .filter(isRecord)
-    .map((model) => ({
+  const models = Object.entries(record(result.modelUsage)).flatMap(([name, model]) =>
+    isRecord(model) ? [{ name, model }] : [],
+  )
+  const usage = models
+    .map(({ model }) => ({
       input_tokens: count(model.inputTokens),
       output_tokens: count(model.outputTokens),
       cache_creation_input_tokens: count(model.cacheCreationInputTokens),
       cache_read_input_tokens: count(model.cacheReadInputTokens),
     }))
     .reduce((sum, model) => combine(sum, model, (a, b) => a + b), nothingSpent.usage)
-  return { usage, cost_usd: Math.max(0, finite(result.total_cost_usd) ?? 0) }
+  const priced = models.filter(({ name }) => hasPrice(name))
+  return { usage, cost_usd: priced.reduce((sum, { model }) => sum + Math.max(0, finite(model.costUSD) ?? 0), 0) }
 }
 
 /** What was spent between two totals. A result of a crash may carry a smaller total: that is no refund. */
