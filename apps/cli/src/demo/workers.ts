@@ -5,6 +5,7 @@ import type { Environment } from '../stack/process.ts'
 
 export interface WorkerProcess {
   id: string
+  pid(): number
   /** Lets it finish its tasks, then ends it. */
   stop(): Promise<void>
 }
@@ -34,6 +35,7 @@ export const startWorkerProcess = ({ id, file, env, onDeath }: WorkerProcessOpti
   launch()
   return {
     id,
+    pid: () => child.pid ?? 0,
     stop: () =>
       new Promise((resolve) => {
         stopping = true
