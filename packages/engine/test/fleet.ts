@@ -15,6 +15,7 @@ import {
   type Store,
   type TaskOutcome,
 } from '../src/index.ts'
+import type { After } from '../src/run/after.ts'
 import { createTime, type TestTime } from './time.ts'
 
 export interface Fleet {
@@ -26,6 +27,7 @@ export interface Fleet {
     settings?: Partial<EngineSettings>
     store?: Store
     start?: boolean
+    after?: After
   }): Engine
   /** Errors that nobody was there to answer to. */
   errors: unknown[]
@@ -60,7 +62,7 @@ export const createFleet = (blueprints: Blueprint[]): Fleet => {
         store: options.store ?? store,
         blueprints: options.blueprints ?? blueprints,
         settings: { instance: `engine-${engines.length}`, ...options.settings },
-        after: time.after,
+        after: options.after ?? time.after,
         random: () => 0.5,
         onError: (error) => errors.push(error),
       })

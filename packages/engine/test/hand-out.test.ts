@@ -1,108 +1,6 @@
 /** Parked polls: no news may be lost on a poll that does not use it. */
 import { expect, test } from 'vitest'
-import type { LeasedTask, TaskRequest } from '../src/job/task.ts'
-import { createHandOut } from '../src/run/hand-out.ts'
-import { createTime } from './time.ts'
-
-const leaseOf = (skill: string, worker: string): LeasedTask => ({
-  task: {
-    id: crypto.randomUUID(),
-    jobId: 'job',
-    client: 'client',
-    skill,
-    params: {},
-    priority: 0,
-    attempt: 1,
-    timeoutMs: null,
-    concurrencyKey: null,
-    visibleAt: 0,
-  },
-  worker,
-  token: 'token',
-  expiresAt: 0,
-  deadlineAt: null,
-})
-
-/** A queue of skills, whose answers can be held up on their way. */
-const setUp = () => {
-  const time = createTime()
-  const queue: string[] = []
-  const released: LeasedTask[] = []
-  const looks: TaskRequest[] = []
-  let gate: Promise<void> | null = null
-  let failing = false
-  const handOut = createHandOut({
-    after: time.after,
-    lease: async (request) => {
-      looks.push(request)
-      if (failing) throw new Error('the Store can not be reached')
-      const leases: LeasedTask[] = []
-      for (const skill of [...queue])
-        if (leases.length < request.max && request.skills.includes(skill)) {
-          queue.splice(queue.indexOf(skill), 1)
-          leases.push(leaseOf(skill, request.worker))
-        }
-      if (gate) await gate
-      return leases
-    },
-    release: async (leases) => {
-      released.push(...leases)
-      for (const { task } of leases) {
-        queue.push(task.skill)
-        handOut.wake(task.skill, 1)
-      }
-    },
-    leaseMs: 60_000,
-    safetyIntervalMs: 5_000,
-  })
-  const answers = new Map<string, string[]>()
-  const poll = (
-    worker: string,
-    skills: string[],
-    options: { max?: number; waitMs?: number; signal?: AbortSignal } = {},
-  ) => {
-    const { max = 1, waitMs = 60_000, signal } = options
-    const taken = handOut.take({ worker, skills, max, waitMs, ...(signal ? { signal } : {}) })
-    void taken.then(
-      (leases) =>
-        answers.set(
-          worker,
-          leases.map((leased) => leased.task.skill),
-        ),
-      () => answers.set(worker, ['failed']),
-    )
-    return taken
-  }
-  /** Holds up every answer from now on until the returned function is called. */
-  const hold = (): (() => void) => {
-    let open = (): void => {}
-    gate = new Promise((resolve) => {
-      open = () => {
-        gate = null
-        resolve()
-      }
-    })
-    return () => open()
-  }
-  const enqueue = (...skills: string[]): void => {
-    queue.push(...skills)
-    for (const skill of skills) handOut.wake(skill, 1)
-  }
-  return {
-    time,
-    handOut,
-    queue,
-    released,
-    looks,
-    answers,
-    poll,
-    hold,
-    enqueue,
-    fail: (on: boolean) => {
-      failing = on
-    },
-  }
-}
+import { setUp } from './parked.ts'
 
 test('a poll that waits for nothing is answered at once', async () => {
   const { poll } = setUp()
@@ -174,6 +72,26 @@ test('news of several tasks that one poll was told of reaches the others, too', 
       ['first', ['b']],
       ['second', ['a']],
       ['third', ['a']],
+    ]),
+  )
+})
+
+test('a poll that looked again on the news of two tasks and took one passes the other on', async () => {
+  const { time, answers, poll, hold, enqueue, handOut } = setUp()
+  poll('first', ['a', 'b'])
+  poll('second', ['a', 'x'])
+  await time.settle()
+  const open = hold()
+  // News of a task that somebody else was faster to take: the first poll looks, and will find nothing.
+  handOut.wake('b', 1)
+  await time.settle()
+  enqueue('a', 'a')
+  open()
+  await time.settle()
+  expect(answers).toEqual(
+    new Map([
+      ['first', ['a']],
+      ['second', ['a']],
     ]),
   )
 })

@@ -10,6 +10,8 @@ export interface TestTime {
   pass(ms: number): Promise<void>
   /** Lets time pass until the condition holds. @throws when a virtual day was not enough */
   until(condition: () => boolean | Promise<boolean>): Promise<void>
+  /** Lets time pass until the promise settles. */
+  during<T>(work: Promise<T>): Promise<T>
   /** Delays that are still running. */
   pending(): number
 }
@@ -37,6 +39,15 @@ export const createTime = (start = Date.UTC(2030, 0, 1)): TestTime => {
     next.run()
     await settle()
   }
+  const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
+    const end = clock + dayMs
+    await settle()
+    while (!(await condition())) {
+      if (clock > end) throw new Error('a virtual day passed, and it did not happen')
+      if (due.size === 0) throw new Error('nothing is due any more, and it did not happen')
+      await runNext()
+    }
+  }
   return {
     now: () => clock,
     after: (ms, run) => {
@@ -52,14 +63,16 @@ export const createTime = (start = Date.UTC(2030, 0, 1)): TestTime => {
       clock = end
       await settle()
     },
-    until: async (condition) => {
-      const end = clock + dayMs
-      await settle()
-      while (!(await condition())) {
-        if (clock > end) throw new Error('a virtual day passed, and it did not happen')
-        if (due.size === 0) throw new Error('nothing is due any more, and it did not happen')
-        await runNext()
-      }
+    until,
+    during: async (work) => {
+      let settled = false
+      const watched = work.finally(() => {
+        settled = true
+      })
+      // Told of below; here it must not count as unheard.
+      watched.catch(() => {})
+      await until(() => settled)
+      return watched
     },
     pending: () => due.size,
   }

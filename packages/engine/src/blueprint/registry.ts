@@ -19,6 +19,8 @@ export interface BlueprintRegistry {
   /** The newest version of each, by name. */
   list(): LoadedBlueprint[]
   names(): string[]
+  /** All that can run here. */
+  versions(): { name: string; version: number }[]
 }
 
 /** @throws BlueprintError naming every fault of every blueprint */
@@ -47,6 +49,8 @@ export const createRegistry = (blueprints: readonly Blueprint[]): BlueprintRegis
     },
     list: () => [...byName.values()].map(newest).sort((a, b) => a.name.localeCompare(b.name)),
     names: () => [...byName.keys()],
+    versions: () =>
+      [...byName].flatMap(([name, versions]) => [...versions.keys()].map((version) => ({ name, version }))),
   }
 }
 

@@ -6,7 +6,8 @@ export type Duration = number | `${number}${keyof typeof unitMs}`
 /** @throws RangeError when the text is no duration or the length is negative or not finite. */
 export const toMs = (duration: Duration): number => {
   const match = typeof duration === 'string' ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(duration) : null
-  const ms = match ? Number(match[1]) * unitMs[match[2] as keyof typeof unitMs] : Number(duration)
+  const given = typeof duration === 'number' ? duration : Number.NaN
+  const ms = match ? Number(match[1]) * unitMs[match[2] as keyof typeof unitMs] : given
   if (!Number.isFinite(ms) || ms < 0)
     throw new RangeError(`not a duration: ${duration} (write 500ms, 30s, 5m, 2h or 2d)`)
   // Instants are whole milliseconds everywhere.

@@ -22,8 +22,6 @@ export interface Continuation {
   outcome: Promise<HandlerOutcome>
 }
 
-const passOnMs = 1_000
-
 export const wantsHandler = (job: Job): boolean =>
   !isTerminal(job.status) && job.waiting === null && job.status !== 'awaiting_retry' && job.status !== 'paused'
 
@@ -33,9 +31,8 @@ export const advance = async (draft: Draft, deps: AdvanceDeps): Promise<Continua
   while (wantsHandler(job)) {
     job.status = 'running'
     if (!deps.handlers.knows(job)) {
-      // Another instance has the code: leave the job where its next look at the clock finds it. It came to us by a look at the
-      // clock when it has an instant already: then it waits a moment, or those who can't run it would pass it round for ever.
-      job.wakeAt = draft.env.now + (job.wakeAt === null ? 0 : passOnMs)
+      // Another instance has the code: leave the job where its next look at the clock finds it.
+      job.wakeAt = draft.env.now
       return null
     }
     // A snapshot: the handler may keep its context after it was given up, and must not see the job change under it.

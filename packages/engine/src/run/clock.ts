@@ -2,7 +2,7 @@
 
 import type { Cause } from '../job/cause.ts'
 import type { Job } from '../job/job.ts'
-import type { Store } from '../store/port.ts'
+import type { BlueprintVersion, Store } from '../store/port.ts'
 import type { After } from './after.ts'
 import type { Delivery, Receipt } from './inbox.ts'
 
@@ -12,7 +12,7 @@ export interface ClockDeps {
   deliver: (jobId: string, delivery: Delivery) => Promise<Receipt>
   /** A job that was leased to this instance: its newest state is known. */
   adopt: (job: Job) => void
-  blueprints: () => string[]
+  blueprints: () => BlueprintVersion[]
   /** Called after each look: tasks may have become visible. */
   onTick: () => void
   onError: (error: unknown) => void

@@ -120,7 +120,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     after,
     deliver: inbox.deliver,
     adopt: cache.put,
-    blueprints: blueprints.names,
+    blueprints: blueprints.versions,
     onTick: handOut.wakeSome,
     onError,
     safetyIntervalMs: settings.safetyIntervalMs,

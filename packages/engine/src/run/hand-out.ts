@@ -33,6 +33,8 @@ interface Poll {
   /** What the poll can do, as one text: polls of the same kind stand in for one another. */
   kind: string
   parked: boolean
+  /** How many tasks the next look may take: when n tasks come for m parked polls, one must not take them all. */
+  share: number
   /**
    * News that came while the poll was looking, each as what passes it on to another poll. The poll looks again before it is
    * parked; if it is answered first, somebody else must look, or the task would wait for the safety look.
@@ -51,7 +53,9 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
     poll.parked = false
     do {
       const heard = poll.news.splice(0)
-      const { worker, skills, max } = poll.request
+      const { worker, skills } = poll.request
+      const max = Math.min(poll.request.max, poll.share)
+      poll.share = Number.POSITIVE_INFINITY
       const leases = await deps.lease({ worker, skills, max, leaseMs: poll.leaseMs })
       if (leases.length > 0) {
         if (poll.settled) {
@@ -88,13 +92,14 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
   }
 
   const wakeWhere = (count: number, fits: (poll: Poll) => boolean): void => {
-    let left = stopped ? 0 : count
-    // Looking never changes the set at once, so it need not be copied: that would cost every poll for each task.
+    const chosen: Poll[] = []
     for (const poll of polls) {
-      if (left <= 0) return
-      if (!fits(poll)) continue
+      if (stopped || chosen.length >= count) break
+      if (fits(poll)) chosen.push(poll)
+    }
+    for (const poll of chosen) {
+      if (poll.parked) poll.share = Math.ceil(count / chosen.length)
       start(poll, () => wakeWhere(1, fits))
-      left -= 1
     }
   }
   const wakeKind = (kind: string, count: number): void => wakeWhere(count, (poll) => poll.kind === kind)
@@ -108,6 +113,7 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
           leaseMs: request.leaseMs ?? deps.leaseMs,
           kind: [...request.skills].sort().join('\n'),
           parked: false,
+          share: Number.POSITIVE_INFINITY,
           news: [],
           settled: false,
           settle: (leases) => {

@@ -37,6 +37,12 @@ export type CommitOutcome =
   | { accepted: false; reason: 'exists' | 'stale' }
   | { accepted: false; reason: 'fenced'; tasks: string[] }
 
+/** What an instance can run. While versions are rolled out, instances differ: each takes only what it has the code of. */
+export interface BlueprintVersion {
+  name: string
+  version: number
+}
+
 export interface JobQuery {
   client: string | null
   status?: JobStatus
@@ -95,8 +101,8 @@ export interface Store {
   jobs(query: JobQuery): Promise<{ jobs: Job[]; cursor: string | null }>
   events(jobId: string, since: number, limit: number): Promise<JobEvent[]>
 
-  /** Jobs of these blueprints whose `wakeAt` has come. Taking one adds 1 to `rev` and moves `wakeAt` by `leaseMs`. */
-  leaseJobs(request: { blueprints: string[]; limit: number; leaseMs: number }): Promise<Job[]>
+  /** Jobs of these versions of blueprints whose `wakeAt` has come. Taking one adds 1 to `rev` and moves `wakeAt` by `leaseMs`. */
+  leaseJobs(request: { blueprints: BlueprintVersion[]; limit: number; leaseMs: number }): Promise<Job[]>
   /** For each request the best tasks it can do: by priority, then age. */
   leaseTasks(requests: TaskRequest[]): Promise<LeasedTask[][]>
   /** Due timers and lost leases; they come again after `leaseMs` unless a commit has settled them. */
@@ -105,7 +111,7 @@ export interface Store {
    * Earliest instant at which leaseJobs (for these blueprints) or leaseTimers would find something, or a task becomes available
    * after its back-off; null when nothing is set.
    */
-  nextDue(blueprints: string[]): Promise<number | null>
+  nextDue(blueprints: BlueprintVersion[]): Promise<number | null>
   /** Prolongs what the worker holds (all, or those named) to now + `leaseMs`, never past a deadline. Answers what it holds. */
   renew(request: { worker: string; taskIds?: string[]; leaseMs: number }): Promise<string[]>
   /** The token of the task if this worker holds it now. */

@@ -4,7 +4,7 @@
  */
 import { isTerminal } from '@tutti/contracts'
 import type { Cause } from '../job/cause.ts'
-import type { Waiting } from '../job/job.ts'
+import type { Job, Waiting } from '../job/job.ts'
 import { applyAction, applyThrown } from './act.ts'
 import { type Draft, log, own } from './draft.ts'
 import { endJob } from './end.ts'
@@ -27,11 +27,11 @@ export const transition = (draft: Draft, cause: Cause): Verdict => {
       job.status = 'running'
       return 'applied'
     case 'acted':
-      if (cause.rev !== null && cause.rev !== job.rev) return 'stale'
+      if (outlived(job, cause.rev)) return 'stale'
       applyAction(draft, cause.action)
       return 'applied'
     case 'threw':
-      if (cause.rev !== null && cause.rev !== job.rev) return 'stale'
+      if (outlived(job, cause.rev)) return 'stale'
       applyThrown(draft, cause.error, cause.retryable)
       return 'applied'
     case 'task_result':
@@ -66,6 +66,9 @@ export const transition = (draft: Draft, cause: Cause): Verdict => {
       return 'applied'
   }
 }
+
+/** Whether the job has gone on without the handler that speaks now. */
+const outlived = (job: Job, rev: number | null): boolean => (rev !== null && rev !== job.rev) || job.waiting !== null
 
 const decide = (draft: Draft, cause: Cause & { type: 'approval' }): Verdict => {
   const { job } = draft

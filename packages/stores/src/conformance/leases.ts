@@ -1,6 +1,6 @@
 /** Leases of tasks: prolonged, given back, ended, lost. */
 import { expect, test } from 'vitest'
-import { aChange, accept, type Current, fenceOf, idsOf, jobWith, lease, leaseOne, next } from './subject.ts'
+import { aChange, accept, type Current, fenceOf, here, idsOf, jobWith, lease, leaseOne, next } from './subject.ts'
 
 export const leasesSuite = (current: Current): void => {
   const lost = async (leaseMs = 0, limit = 100) => (await current().store.leaseTimers({ limit, leaseMs })).lost
@@ -57,9 +57,9 @@ export const leasesSuite = (current: Current): void => {
     await jobWith(store, [{ timeoutMs: 600_000 }])
     const leased = await leaseOne(store, { leaseMs: 60_000 })
     await store.renew({ worker: 'worker-1', leaseMs: 1_000 })
-    expect(await store.nextDue(['transcode'])).toBe(leased.expiresAt)
+    expect(await store.nextDue(here)).toBe(leased.expiresAt)
     await store.renew({ worker: 'worker-1', leaseMs: 3_600_000 })
-    expect(await store.nextDue(['transcode'])).toBe(leased.deadlineAt)
+    expect(await store.nextDue(here)).toBe(leased.deadlineAt)
   })
 
   test('a lease that ran out is told of with its token, and again only after a while', async () => {

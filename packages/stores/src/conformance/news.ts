@@ -93,6 +93,8 @@ export const newsSuite = (current: Current): void => {
     const job = await jobWith(store, [{ skill: 'k', concurrencyKey: 'k' }])
     const { task } = await leaseOne(store, { skills: ['k'] })
     const heard = hear(await current().second())
+    await flush(heard)
+    Object.assign(heard, { skills: {} })
     await jobWith(store, [{ skill: 'k', concurrencyKey: 'k' }])
     const visibleAt = store.now() + 3_600_000
     await accept(store, aChange(next(job), { requeue: [{ taskId: task.id, attempt: 2, visibleAt }] }))

@@ -2,7 +2,7 @@
 import { TuttiError } from '@tutti/contracts'
 import type { Job, JobQuery, Store } from '@tutti/engine'
 import { expect, test } from 'vitest'
-import { aChange, accept, aJob, type Current, next } from './subject.ts'
+import { aChange, accept, aJob, type Current, here, next } from './subject.ts'
 
 export const queriesSuite = (current: Current): void => {
   const ids = async (query: Partial<JobQuery>): Promise<string[]> => {
@@ -51,7 +51,7 @@ export const queriesSuite = (current: Current): void => {
     const { store } = current()
     const job = aJob({ status: 'running', wakeAt: 5 })
     await accept(store, aChange(job))
-    const [leased] = await store.leaseJobs({ blueprints: ['transcode'], limit: 1, leaseMs: 60_000 })
+    const [leased] = await store.leaseJobs({ blueprints: here, limit: 1, leaseMs: 60_000 })
     expect((await store.jobs({ client: null, limit: 1 })).jobs).toEqual([leased])
     const done = next(leased ?? job, { status: 'finished', wakeAt: null })
     await accept(store, aChange(done))

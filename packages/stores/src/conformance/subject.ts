@@ -44,6 +44,9 @@ export const aJob = (patch: Partial<Job> = {}): Job => ({
   ...patch,
 })
 
+/** The blueprint of every job here, as an instance names what it can run. */
+export const here = [{ name: 'transcode', version: 1 }]
+
 /** The job one revision on. */
 export const next = (job: Job, patch: Partial<Job> = {}): Job => ({ ...job, ...patch, rev: job.rev + 1 })
 

@@ -3,7 +3,18 @@
  * (`STORAGE=memory`). It is also the shortest statement of what the port means.
  */
 import { isTerminal } from '@tutti/contracts'
-import type { Change, CommitOutcome, Job, JobEvent, JobQuery, Store, Timer, Wakeup, WorkerRecord } from '@tutti/engine'
+import type {
+  BlueprintVersion,
+  Change,
+  CommitOutcome,
+  Job,
+  JobEvent,
+  JobQuery,
+  Store,
+  Timer,
+  Wakeup,
+  WorkerRecord,
+} from '@tutti/engine'
 import { cursorOf, parseCursor } from '../cursor.ts'
 import { createTaskQueue } from './task-queue.ts'
 
@@ -89,9 +100,9 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
   }
 
   /** Jobs count if their blueprint is among these; null counts all. */
-  const dueAt = (blueprints: string[] | null): number | null => {
+  const dueAt = (blueprints: BlueprintVersion[] | null): number | null => {
     const wakeAt = (job: Job | undefined): number =>
-      job && (blueprints === null || blueprints.includes(job.blueprint))
+      job && (blueprints === null || runs(blueprints, job))
         ? (job.wakeAt ?? Number.POSITIVE_INFINITY)
         : Number.POSITIVE_INFINITY
     const instants = [
@@ -119,7 +130,7 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     leaseJobs: async ({ blueprints, limit, leaseMs }) => {
       const due = [...waking]
         .flatMap((id) => jobs.get(id) ?? [])
-        .filter((job) => job.wakeAt !== null && job.wakeAt <= now() && blueprints.includes(job.blueprint))
+        .filter((job) => job.wakeAt !== null && job.wakeAt <= now() && runs(blueprints, job))
         .sort((a, b) => (a.wakeAt ?? 0) - (b.wakeAt ?? 0))
         .slice(0, limit)
       return due.map((job) => {
@@ -169,6 +180,9 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     close: async () => listeners.clear(),
   }
 }
+
+const runs = (blueprints: BlueprintVersion[], { blueprint, version }: Job): boolean =>
+  blueprints.some((each) => each.name === blueprint && each.version === version)
 
 interface News {
   skills: string[]

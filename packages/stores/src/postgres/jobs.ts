@@ -1,5 +1,5 @@
 /** Reading and leasing jobs, and their logs. */
-import type { Job, JobEvent, JobQuery } from '@tutti/engine'
+import type { BlueprintVersion, Job, JobEvent, JobQuery } from '@tutti/engine'
 import type { Pool } from 'pg'
 import { cursorOf, parseCursor } from '../cursor.ts'
 import { columnText, isUuid } from './text.ts'
@@ -59,15 +59,15 @@ export const listJobs = async (pool: Pool, query: JobQuery): Promise<{ jobs: Job
 
 export const leaseJobs = async (
   pool: Pool,
-  { blueprints, limit, leaseMs }: { blueprints: string[]; limit: number; leaseMs: number },
+  { blueprints, limit, leaseMs }: { blueprints: BlueprintVersion[]; limit: number; leaseMs: number },
 ): Promise<Job[]> => {
   const { rows } = await pool.query<JobRow>({
     name: 'lease_jobs',
-    text: `UPDATE tutti.jobs j SET rev = rev + 1, wake_at = tutti.now_ms() + $3::bigint
-           FROM (SELECT id FROM tutti.jobs WHERE wake_at <= tutti.now_ms() AND blueprint = ANY ($1)
-                 ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED) due
+    text: `UPDATE tutti.jobs j SET rev = rev + 1, wake_at = tutti.now_ms() + $4::bigint
+           FROM (SELECT id FROM tutti.jobs WHERE wake_at <= tutti.now_ms() AND (blueprint, version) IN (SELECT * FROM unnest($1::text[], $2::int[]))
+                 ORDER BY wake_at LIMIT $3 FOR UPDATE SKIP LOCKED) due
            WHERE j.id = due.id RETURNING j.body, j.rev, j.wake_at`,
-    values: [blueprints, limit, leaseMs],
+    values: [blueprints.map(({ name }) => name), blueprints.map(({ version }) => version), limit, leaseMs],
   })
   return rows.map(jobOf)
 }

@@ -1,5 +1,5 @@
 /** What is due, and when the next thing is. */
-import type { Timer } from '@tutti/engine'
+import type { BlueprintVersion, Timer } from '@tutti/engine'
 import type { Pool } from 'pg'
 
 export const leaseTimers = async (pool: Pool, limit: number, leaseMs: number): Promise<Timer[]> => {
@@ -24,15 +24,15 @@ export const dropTimers = async (pool: Pool, ids: string[]): Promise<void> => {
 }
 
 /** Four looks at the head of an index. */
-export const nextDue = async (pool: Pool, blueprints: string[]): Promise<number | null> => {
+export const nextDue = async (pool: Pool, blueprints: BlueprintVersion[]): Promise<number | null> => {
   const { rows } = await pool.query<{ due: string | null }>({
     name: 'next_due',
     text: `SELECT least(
              (SELECT min(due_at) FROM tutti.timers),
-             (SELECT min(wake_at) FROM tutti.jobs WHERE wake_at IS NOT NULL AND blueprint = ANY ($1)),
+             (SELECT min(wake_at) FROM tutti.jobs WHERE wake_at IS NOT NULL AND (blueprint, version) IN (SELECT * FROM unnest($1::text[], $2::int[]))),
              (SELECT min(expires_at) FROM tutti.tasks WHERE state = 'leased'),
              (SELECT min(visible_at) FROM tutti.tasks WHERE state = 'queued' AND attempt > 1 AND visible_at > tutti.now_ms())) AS due`,
-    values: [blueprints],
+    values: [blueprints.map(({ name }) => name), blueprints.map(({ version }) => version)],
   })
   const due = rows[0]?.due ?? null
   return due === null ? null : Number(due)

@@ -10,6 +10,7 @@ CREATE TABLE tutti.jobs (
   id         uuid PRIMARY KEY,
   client     text NOT NULL,
   blueprint  text NOT NULL,
+  version    integer NOT NULL,
   status     text NOT NULL,
   tags       text[] NOT NULL,
   created_at bigint NOT NULL,

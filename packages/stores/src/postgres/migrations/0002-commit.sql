@@ -59,7 +59,7 @@ END $$;
 -- Takes many changes, each whole or not at all. Column by column, because unnest of arrays costs no JSON parsing.
 -- Rows that belong to a change carry its number (from 1). Verdicts: accepted, exists, stale, fenced.
 CREATE FUNCTION tutti.commit(
-  job_ids uuid[], job_clients text[], job_blueprints text[], job_statuses text[], job_tags text[], job_created bigint[],
+  job_ids uuid[], job_clients text[], job_blueprints text[], job_versions int[], job_statuses text[], job_tags text[], job_created bigint[],
   job_revs bigint[], job_wakes bigint[], job_terminal boolean[], job_bodies text[],
   fence_of int[], fence_tasks text[], fence_tokens text[], answered text[],
   task_of int[], task_ids text[], task_skills text[], task_priorities double precision[], task_keys text[],
@@ -69,7 +69,7 @@ CREATE FUNCTION tutti.commit(
   timer_of int[], timer_ids text[], timer_jobs uuid[], timer_due bigint[], timer_bodies text[],
   clear_of int[], clear_timers text[],
   event_of int[], event_jobs uuid[], event_seqs int[], event_at bigint[], event_types text[], event_states text[], event_data text[],
-  child_of int[], child_ids uuid[], child_clients text[], child_blueprints text[], child_statuses text[], child_tags text[],
+  child_of int[], child_ids uuid[], child_clients text[], child_blueprints text[], child_versions int[], child_statuses text[], child_tags text[],
   child_created bigint[], child_wakes bigint[], child_bodies text[],
   OUT verdicts text[], OUT lost text[]
 ) LANGUAGE plpgsql AS $$
@@ -114,10 +114,10 @@ BEGIN
   -- Two instances may create the same id at once: only one inserts, the other learns that it exists.
   IF EXISTS (SELECT FROM unnest(job_revs, verdicts) AS c (rev, v) WHERE c.rev = 1 AND c.v = 'accepted') THEN
     WITH made AS (
-      INSERT INTO tutti.jobs (id, client, blueprint, status, tags, created_at, rev, wake_at, body)
-      SELECT c.id, c.client, c.blueprint, c.status, string_to_array(c.tags, E'\x1f'), c.created, c.rev, c.wake, c.body
-      FROM unnest(job_ids, job_clients, job_blueprints, job_statuses, job_tags, job_created, job_revs, job_wakes, job_bodies, verdicts)
-        AS c (id, client, blueprint, status, tags, created, rev, wake, body, verdict)
+      INSERT INTO tutti.jobs (id, client, blueprint, version, status, tags, created_at, rev, wake_at, body)
+      SELECT c.id, c.client, c.blueprint, c.version, c.status, string_to_array(c.tags, E'\x1f'), c.created, c.rev, c.wake, c.body
+      FROM unnest(job_ids, job_clients, job_blueprints, job_versions, job_statuses, job_tags, job_created, job_revs, job_wakes, job_bodies, verdicts)
+        AS c (id, client, blueprint, version, status, tags, created, rev, wake, body, verdict)
       WHERE c.rev = 1 AND c.verdict = 'accepted'
       ORDER BY c.id
       ON CONFLICT (id) DO NOTHING
@@ -179,10 +179,10 @@ BEGIN
 
   IF cardinality(child_of) > 0 THEN
     WITH made AS (
-      INSERT INTO tutti.jobs (id, client, blueprint, status, tags, created_at, rev, wake_at, body)
-        SELECT c.id, c.client, c.blueprint, c.status, string_to_array(c.tags, E'\x1f'), c.created, 1, c.wake, c.body
-        FROM unnest(child_of, child_ids, child_clients, child_blueprints, child_statuses, child_tags, child_created, child_wakes, child_bodies)
-          AS c (n, id, client, blueprint, status, tags, created, wake, body)
+      INSERT INTO tutti.jobs (id, client, blueprint, version, status, tags, created_at, rev, wake_at, body)
+        SELECT c.id, c.client, c.blueprint, c.version, c.status, string_to_array(c.tags, E'\x1f'), c.created, 1, c.wake, c.body
+        FROM unnest(child_of, child_ids, child_clients, child_blueprints, child_versions, child_statuses, child_tags, child_created, child_wakes, child_bodies)
+          AS c (n, id, client, blueprint, version, status, tags, created, wake, body)
         WHERE ok[c.n] ON CONFLICT (id) DO NOTHING
       RETURNING id
     )

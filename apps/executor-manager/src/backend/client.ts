@@ -1,0 +1,115 @@
+/** The backend's interface for managers. One call is one request; who calls decides whether to try again. */
+import {
+  type ClaimedRun,
+  type ClaimRun,
+  claimedRun,
+  type FinishRun,
+  type renewAnswer,
+  renewAnswer as renewAnswerSchema,
+  type renewRun,
+  type runEvents,
+  type runEventsAnswer,
+  runEventsAnswer as runEventsAnswerSchema,
+  type startRun,
+} from '@tutti/contracts'
+import { messageOf } from '../fault.ts'
+import { BackendError, kindOf } from './error.ts'
+
+type Output<Schema extends { _output: unknown }> = Schema['_output']
+
+/** Every method rejects with `BackendError` only, or with the signal's reason. */
+export interface BackendClient {
+  claim(request: ClaimRun, signal: AbortSignal): Promise<ClaimedRun | null>
+  start(runId: string, request: Output<typeof startRun>): Promise<void>
+  renew(runId: string, request: Output<typeof renewRun>): Promise<Output<typeof renewAnswer>>
+  events(runId: string, request: Output<typeof runEvents>): Promise<Output<typeof runEventsAnswer>>
+  finish(runId: string, request: FinishRun): Promise<void>
+}
+
+export interface BackendClientOptions {
+  /** Without a trailing slash. */
+  baseUrl: string
+  internalToken: string
+}
+
+/** Longer than the backend takes for anything but a long poll; a connection that is silent for longer is dead. */
+const patienceMs = 30_000
+
+export const createBackendClient = ({ baseUrl, internalToken }: BackendClientOptions): BackendClient => {
+  const post = async (path: string, body: object, timeoutMs: number, signal?: AbortSignal): Promise<unknown> => {
+    const patience = AbortSignal.timeout(timeoutMs)
+    let status: number
+    let text: string
+    try {
+      const response = await fetch(`${baseUrl}/api/v1/runs/${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-internal-token': internalToken },
+        body: JSON.stringify(body),
+        signal: signal === undefined ? patience : AbortSignal.any([signal, patience]),
+        // Followed, it would carry the token to wherever somebody points it.
+        redirect: 'manual',
+      })
+      status = response.status
+      text = await response.text()
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw new BackendError('unreachable', `the backend does not answer: ${causeOf(error)}`, { cause: error })
+    }
+    const envelope = parsed(text)
+    if (status === 200 && envelope !== undefined) return envelope.data
+    const code = codeOf(envelope?.data)
+    const message = `the backend answered ${status}${code === undefined ? '' : ` ${code}`}: ${envelope?.message ?? ''}`
+    throw new BackendError(envelope === undefined ? 'unreachable' : kindOf(status, code), message, { status })
+  }
+
+  const understood = <Schema extends { _output: unknown; parse(value: unknown): Output<Schema> }>(
+    schema: Schema,
+    value: unknown,
+  ): Output<Schema> => {
+    try {
+      return schema.parse(value)
+    } catch (cause) {
+      throw new BackendError('refused', 'the backend’s answer is not what this version expects', { status: 200, cause })
+    }
+  }
+
+  return {
+    claim: async (request, signal) => {
+      const data = await post('claim', request, (request.wait_seconds ?? 0) * 1000 + patienceMs, signal)
+      return data === null ? null : understood(claimedRun, data)
+    },
+    start: async (runId, request) => {
+      await post(`${runId}/start`, request, patienceMs)
+    },
+    renew: async (runId, request) => understood(renewAnswerSchema, await post(`${runId}/renew`, request, patienceMs)),
+    events: async (runId, request) =>
+      understood(runEventsAnswerSchema, await post(`${runId}/events`, request, patienceMs)),
+    finish: async (runId, request) => {
+      await post(`${runId}/finish`, request, patienceMs)
+    },
+  }
+}
+
+interface Envelope {
+  message: string
+  data: unknown
+}
+
+const parsed = (text: string): Envelope | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value !== 'object' || value === null || !('data' in value)) return undefined
+    return { message: 'message' in value ? String(value.message) : '', data: value.data }
+  } catch {
+    return undefined
+  }
+}
+
+const codeOf = (data: unknown): string | undefined =>
+  typeof data === 'object' && data !== null && 'code' in data && typeof data.code === 'string' ? data.code : undefined
+
+/** `fetch failed` alone says nothing; what it hides does. */
+const causeOf = (error: unknown): string => {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error ? `${messageOf(error)}: ${messageOf(cause)}` : messageOf(error)
+}

@@ -1,0 +1,96 @@
+/**
+ * Holding on to a claimed run. The lease is renewed in the background from the claim to the accepted end; who works on
+ * the run watches two signals.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ClaimedRun } from '@tutti/contracts'
+import type { Logger } from '@tutti/telemetry'
+import { backOff } from '../backend/backoff.ts'
+import type { BackendClient } from '../backend/client.ts'
+import { isLeaseLost } from '../backend/error.ts'
+import { messageOf } from '../fault.ts'
+
+export interface Lease {
+  /** Somebody else may have the run now: stop what runs, write nothing more. */
+  readonly lost: AbortSignal
+  /** The user wants the run to stop; the lease still stands. */
+  readonly cancelled: AbortSignal
+  /** Lost, or ended in order: nothing needs to be tried any more. */
+  readonly over: AbortSignal
+  /** Another request found out that the lease is lost. */
+  lose(why: string): void
+  /** The run's end is accepted: no more renewals. */
+  end(): void
+}
+
+export interface LeaseOptions {
+  claimed: Pick<ClaimedRun, 'run_id' | 'lease_token'>
+  workerId: string
+  leaseSeconds: number
+  renewEveryMs: number
+}
+
+export const keepLease = (deps: { backend: BackendClient; log: Logger }, options: LeaseOptions): Lease => {
+  const { claimed, workerId, leaseSeconds } = options
+  const lost = new AbortController()
+  const cancelled = new AbortController()
+  const over = new AbortController()
+  const leaseMs = leaseSeconds * 1000
+  const marginMs = Math.min(3_000, leaseMs / 20)
+  let expiry: NodeJS.Timeout | undefined
+
+  const lose = (why: string): void => {
+    if (over.signal.aborted) return
+    deps.log.warn({ reason: why }, 'the lease is lost; the run is dropped')
+    lost.abort(new Error(`the lease is lost: ${why}`))
+    end()
+  }
+  const end = (): void => {
+    clearTimeout(expiry)
+    over.abort()
+  }
+  // Reckoned from before the request that got it, and less the time that ending a sandbox takes: too early by a moment
+  // costs little, and too late lets two agents write in one workspace.
+  const heldFrom = (asked: number): void => {
+    clearTimeout(expiry)
+    expiry = setTimeout(
+      () => lose('it ran out before the backend could be reached'),
+      asked + leaseMs - marginMs - performance.now(),
+    )
+  }
+
+  const renewOnce = async (): Promise<void> => {
+    for (let tries = 1; ; tries += 1) {
+      const asked = performance.now()
+      try {
+        const request = { worker_id: workerId, lease_token: claimed.lease_token, lease_seconds: leaseSeconds }
+        const { held, cancel } = await deps.backend.renew(claimed.run_id, request)
+        if (over.signal.aborted) return
+        if (!held) lose('the backend says so')
+        else {
+          heldFrom(asked)
+          if (cancel && !cancelled.signal.aborted) cancelled.abort(new Error('the run was cancelled'))
+        }
+        return
+      } catch (error) {
+        if (isLeaseLost(error)) return lose(messageOf(error))
+        if (tries === 1) deps.log.warn({ reason: messageOf(error) }, 'the lease could not be renewed; trying again')
+        await backOff(tries, over.signal)
+      }
+    }
+  }
+
+  const keep = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      await delay(Math.min(leaseMs / 3, options.renewEveryMs), undefined, { signal: over.signal })
+      await renewOnce()
+    }
+  }
+
+  heldFrom(performance.now())
+  keep().catch((error: unknown) => {
+    // Waiting ends by being aborted; anything else would leave the lease to run out unnoticed.
+    if (!over.signal.aborted) lose(messageOf(error))
+  })
+  return { lost: lost.signal, cancelled: cancelled.signal, over: over.signal, lose, end }
+}

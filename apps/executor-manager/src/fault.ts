@@ -1,0 +1,41 @@
+/**
+ * Why a run can't go on, in words for its user. `code` is stable; `retryable` says whether another attempt of the same
+ * run can succeed without anybody changing anything.
+ */
+export class RunFault extends Error {
+  override readonly name = 'RunFault'
+  readonly code: RunFaultCode
+  readonly retryable: boolean
+
+  constructor(code: RunFaultCode, message: string, options: { retryable?: boolean; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.retryable = options.retryable ?? false
+  }
+}
+
+export type RunFaultCode =
+  | 'USER_ID_REFUSED'
+  | 'STAGED_PATH_REFUSED'
+  | 'STAGING_FAILED'
+  | 'FOLDER_REFUSED'
+  | 'FOLDER_TOO_LARGE'
+  | 'SANDBOX_NOT_STARTED'
+  | 'SANDBOX_MEMORY'
+  | 'SANDBOX_PROCESSES'
+  | 'SANDBOX_DISK'
+  | 'SANDBOX_TIME'
+  | 'SANDBOX_KILLED'
+  | 'EXECUTOR_EXITED'
+  | 'EVENTS_REFUSED'
+  | 'RUN_TIMEOUT'
+  | 'MANAGER_STOPPING'
+  | 'EXPORT_FAILED'
+  | 'WORKSPACE_TOO_LARGE'
+  | 'INTERNAL'
+
+/** The system's code of a failed call, such as ENOENT. */
+export const errnoOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

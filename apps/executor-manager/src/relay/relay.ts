@@ -1,0 +1,109 @@
+/**
+ * The relay: the one way out of a sandbox, an HTTP server on a Unix socket of its own. It lives as long as its sandbox and
+ * serves the turn that is assigned at the moment; so a sandbox may be kept for the session's next turn.
+ */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { eventBatch } from '@tutti/contracts'
+import type { Logger } from '@tutti/telemetry'
+import { messageOf } from '../fault.ts'
+import type { Assignment } from './assignment.ts'
+import { parseJson, readBody } from './body.ts'
+import { createModelProxy, type ModelProxyOptions } from './model.ts'
+import { createTokenCheck } from './token.ts'
+import { createTurnDesk } from './turns.ts'
+
+export interface Relay {
+  /** From now on the executor gets this turn. */
+  assign(assignment: Assignment): void
+  /** The turn is over: nothing of it is taken any more, and no model call. */
+  withdraw(): void
+  /** Ends every connection, and removes the socket. */
+  close(): Promise<void>
+}
+
+export interface RelayOptions extends ModelProxyOptions {
+  socketPath: string
+  token: string
+  eventBodyBytes: number
+  turnPollMs: number
+  log: Logger
+}
+
+/** More than the executor and its agent need side by side. */
+const maxConnections = 128
+
+export const createRelay = async (options: RelayOptions): Promise<Relay> => {
+  const { log } = options
+  const hasToken = createTokenCheck(options.token)
+  const desk = createTurnDesk(options.turnPollMs)
+  const model = createModelProxy(options)
+  let current: Assignment | undefined
+
+  const takeEvents = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await readBody(incoming, options.eventBodyBytes)
+    if (body === undefined) return answer(response, 413, { error: 'the batch is too large' })
+    const batch = eventBatch.safeParse(parseJson(body))
+    if (!batch.success) return answer(response, 400, { error: 'this is no batch of events' })
+    const taken = current === undefined ? { kind: 'replaced' as const } : await current.intake.take(batch.data)
+    if (taken.kind === 'received') answer(response, 200, { received: taken.upTo })
+    else if (taken.kind === 'replaced') answer(response, 409, { error: 'the attempt was replaced' })
+    else answer(response, 400, { error: taken.message })
+  }
+
+  const route = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (!hasToken(incoming.headers.authorization)) {
+      // Before anything of the request is read.
+      log.warn('a request to the relay without its token')
+      return answer(response, 401, { error: 'the relay takes its own token only' })
+    }
+    const url = new URL(incoming.url ?? '/', 'http://relay')
+    const { method } = incoming
+    if (url.pathname.startsWith('/model/')) return model(incoming, response, url, current)
+    if (url.pathname === '/v1/turns/next' && method === 'GET') return desk.next(response)
+    if (url.pathname === '/v1/events' && method === 'POST') return takeEvents(incoming, response)
+    answer(response, 404, { error: 'there is nothing here' })
+  }
+
+  const server = createServer((incoming, response) => {
+    route(incoming, response).catch((error: unknown) => {
+      // An executor that was killed breaks off in the middle; nobody is there to be answered.
+      if (!incoming.destroyed) log.error({ reason: messageOf(error) }, 'a request to the relay failed')
+      if (!response.headersSent) answer(response, 500, { error: 'the relay failed' })
+      else response.destroy()
+    })
+  })
+  // The executor’s long polls and the model’s streams have their own limits; the server’s would cut them.
+  server.requestTimeout = 0
+  // A connection that the server closes while the executor is about to use it again looks like a fault.
+  server.keepAliveTimeout = 0
+  // Each is an open file of this process, which all its sandboxes share.
+  server.maxConnections = maxConnections
+  server.listen(options.socketPath)
+  await once(server, 'listening')
+
+  return {
+    assign: (assignment) => {
+      current = assignment
+      desk.offer(assignment.turn)
+    },
+    withdraw: () => {
+      current = undefined
+      desk.clear()
+    },
+    close: async () => {
+      current = undefined
+      desk.end()
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+const answer = (response: ServerResponse, status: number, body: object): void => {
+  // An unread body would be taken for the next request on this connection.
+  if (status >= 400) response.setHeader('connection', 'close')
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}

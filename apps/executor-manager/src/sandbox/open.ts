@@ -1,0 +1,106 @@
+/**
+ * A sandbox with its executor and its relay. It plays one turn after the other, so that it may be kept between turns;
+ * for now the manager opens one per turn.
+ */
+import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Sandbox, SandboxError, type SandboxExit, WORKSPACE } from '@tutti/sandbox'
+import type { Logger } from '@tutti/telemetry'
+import type { Station } from '../deps.ts'
+import { messageOf, RunFault } from '../fault.ts'
+import { openDirectory } from '../files/directory.ts'
+import { createRelay, type Relay } from '../relay/relay.ts'
+import { newToken } from '../relay/token.ts'
+import { placeFile } from '../stage/place.ts'
+import { logOutput } from './output.ts'
+import { makeSocketFolder } from './socket-folder.ts'
+import { sandboxSpec, socketName } from './spec.ts'
+
+export interface OpenSandbox {
+  readonly relay: Relay
+  /** Resolves when it has ended, by itself or not. Never rejects. */
+  readonly exited: Promise<SandboxExit>
+  /** Ends everything in it and removes what belonged to it. Any number of times. */
+  close(): Promise<void>
+}
+
+export interface SandboxOrder {
+  sessionId: string
+  runId: string
+  workspace: string
+}
+
+/** Rejects with `RunFault`. */
+export const openSandbox = async (station: Station, order: SandboxOrder, log: Logger): Promise<OpenSandbox> => {
+  const socketFolder = await makeSocketFolder(station.socketRoot)
+  const token = newToken()
+  let relay: Relay | undefined
+  try {
+    relay = await createRelay({
+      ...station.settings,
+      model: station.model,
+      socketPath: join(socketFolder, socketName),
+      token,
+      log,
+    })
+    const sandbox = await station.driver.start(
+      sandboxSpec({
+        ...order,
+        executor: station.executor,
+        compileCache: station.compileCache(),
+        config: station.config,
+        socketFolder,
+        token: await passToken(token, order.workspace, station.driver.isolates),
+      }),
+    )
+    return opened(sandbox, relay, socketFolder, log)
+  } catch (error) {
+    await relay?.close()
+    await rm(socketFolder, { recursive: true, force: true })
+    // The remedy is for the operator; the user learns that it was not their doing.
+    log.error({ err: error }, 'a sandbox could not be started')
+    const fault = error instanceof SandboxError ? error.fault : messageOf(error)
+    throw new RunFault('SANDBOX_NOT_STARTED', `The sandbox could not be started: ${fault}`, {
+      retryable: true,
+      cause: error,
+    })
+  }
+}
+
+/**
+ * In a file that the executor reads once and removes: what a process was started with stays readable in /proc for all
+ * that runs beside it. Without isolation there is nothing to keep it from, and no path inside to name.
+ */
+const passToken = async (token: string, workspace: string, isolates: boolean): Promise<string> => {
+  if (!isolates) return token
+  const name = `.tutti-token-${randomBytes(8).toString('hex')}`
+  const root = await openDirectory(workspace)
+  try {
+    await placeFile(root, name, 0o600, (file) => file.writeFile(token))
+  } finally {
+    await root.close()
+  }
+  return `@${WORKSPACE}/${name}`
+}
+
+const opened = (sandbox: Sandbox, relay: Relay, socketFolder: string, log: Logger): OpenSandbox => {
+  const ownLog = log.child({ sandbox_id: sandbox.id })
+  logOutput(sandbox.stdout, 'stdout', ownLog)
+  logOutput(sandbox.stderr, 'stderr', ownLog)
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    // The processes first: with the relay gone the executor would only ask for it again and again.
+    await sandbox.kill()
+    await relay.close()
+    await rm(socketFolder, { recursive: true, force: true })
+  }
+  return {
+    relay,
+    exited: sandbox.exited,
+    close: () => {
+      closing ??= close().catch((error: unknown) => ownLog.error({ err: error }, 'a sandbox left something behind'))
+      return closing
+    },
+  }
+}

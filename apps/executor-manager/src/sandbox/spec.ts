@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto'
+import { executorEnvironment } from '@tutti/contracts'
+import { DEFAULT_LIMITS, type SandboxLimits, type SandboxSpec, WORKSPACE } from '@tutti/sandbox'
+import type { UsedConfig } from '../deps.ts'
+import type { ExecutorFiles } from './executor-files.ts'
+import type { CompileCache } from './warm-up.ts'
+
+const relayFolder = '/run/tutti'
+export const socketName = 'relay.sock'
+
+export interface SpecInput {
+  executor: ExecutorFiles
+  config: Pick<UsedConfig, 'sandboxDiskMb' | 'sandboxMemoryMb' | 'sandboxProcesses'>
+  sessionId: string
+  runId: string
+  workspace: string
+  socketFolder: string
+  /** Where it was made; without it a turn begins later. */
+  compileCache: CompileCache | undefined
+  /** The relay token, or `@` and the path inside of a file that holds it. */
+  token: string
+}
+
+/** Everything that one sandbox is given. Nothing else exists inside, and nothing of it is a provider's key. */
+export const sandboxSpec = (input: SpecInput): SandboxSpec => {
+  const { executor, sessionId, runId, compileCache } = input
+  const environment = executorEnvironment.parse({
+    TUTTI_RELAY_SOCKET: `${relayFolder}/${socketName}`,
+    TUTTI_RELAY_TOKEN: input.token,
+    TUTTI_CLAUDE_EXECUTABLE: executor.claude,
+    WORKSPACE_PATH: WORKSPACE,
+  })
+  return {
+    id: `s-${sessionId}-${randomBytes(4).toString('hex')}`,
+    workspace: input.workspace,
+    command: executor.command,
+    env: { PATH: executor.path, ...compileCache?.env, ...environment },
+    readOnly: [...executor.mounts, ...(compileCache === undefined ? [] : [compileCache.mount])],
+    socketDir: { from: input.socketFolder, to: relayFolder },
+    limits: limitsOf(input.config),
+    labels: { session_id: sessionId, run_id: runId },
+  }
+}
+
+const mebibyte = 1024 * 1024
+
+export const limitsOf = (config: SpecInput['config']): SandboxLimits => ({
+  ...DEFAULT_LIMITS,
+  memoryBytes: config.sandboxMemoryMb * mebibyte,
+  processes: config.sandboxProcesses,
+  diskBytes: config.sandboxDiskMb * mebibyte,
+})

@@ -1,0 +1,62 @@
+/** From the environment to a running manager. */
+import { randomBytes } from 'node:crypto'
+import { type Environment, formatFaults, loadEnvironment, loadManager } from '@tutti/config'
+import { createLocalObjects } from '@tutti/objects'
+import { createLogger, type Logger } from '@tutti/telemetry'
+import { createManager, type Manager } from './app.ts'
+import { createBackendClient } from './backend/client.ts'
+import { createDriver } from './driver.ts'
+import { modelAccess } from './model-access.ts'
+import { ownVariables } from './variables.ts'
+
+export interface RunningManager {
+  /** Of the health endpoint. */
+  port: number
+  manager: Manager
+  log: Logger
+  /** Takes no more runs, lets running turns finish for a while, and gives back the rest. */
+  stop(): Promise<void>
+}
+
+/** No sandbox can be started on this host. The message says why, and what to do; an app exits with `exitCode`. */
+export class NoSandboxError extends Error {
+  override readonly name = 'NoSandboxError'
+  readonly exitCode = 3
+}
+
+/** @throws ConfigError with every fault; NoSandboxError; nothing was started then */
+export const startManager = async (env: Environment): Promise<RunningManager> => {
+  const { config, warnings } = loadManager(env)
+  const { allowedModels, sandboxStateDir } = loadEnvironment(ownVariables, env).config
+  const log = createLogger({
+    name: 'executor-manager',
+    level: config.logLevel,
+    format: config.logFormat,
+    timeZone: config.tz,
+  })
+  for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
+
+  const driver = createDriver(config.sandbox, sandboxStateDir, log)
+  const check = await driver.check()
+  if (!check.ok) {
+    const source = `SANDBOX=${driver.name}`
+    throw new NoSandboxError(formatFaults([{ source, what: check.fault, remedy: check.remedy }]))
+  }
+  for (const note of check.notes) log.warn({ sandbox: driver.name }, note)
+
+  const manager = createManager(
+    {
+      ...{ config, driver, log, model: modelAccess(config) },
+      backend: createBackendClient({ baseUrl: config.backendUrl, internalToken: config.internalApiToken }),
+      objects: createLocalObjects({
+        root: config.objectsDir,
+        // The manager hands out no addresses: what it would sign them with is nobody’s.
+        publicUrl: config.backendUrl,
+        secret: randomBytes(32).toString('hex'),
+      }),
+    },
+    { allowedModels },
+  )
+  await manager.start()
+  return { port: manager.port() ?? config.managerPort, manager, log, stop: () => manager.stop() }
+}

@@ -1,0 +1,101 @@
+import { once } from 'node:events'
+import { silentLogger } from '@tutti/telemetry'
+import { expect, it } from 'vitest'
+import type { BackendClient } from '../src/backend/client.ts'
+import { BackendError, kindOf } from '../src/backend/error.ts'
+import { keepLease, type Lease } from '../src/claim/lease.ts'
+import { createSessionGate } from '../src/claim/sessions.ts'
+
+type Renew = BackendClient['renew']
+
+const unused = (): never => {
+  throw new Error('not part of this test')
+}
+
+const keep = (renew: Renew, leaseSeconds = 30): Lease => {
+  const backend: BackendClient = { claim: unused, start: unused, events: unused, finish: unused, renew }
+  const claimed = { run_id: 'run', lease_token: 'lease' }
+  return keepLease({ backend, log: silentLogger }, { claimed, workerId: 'w', leaseSeconds, renewEveryMs: 1 })
+}
+
+it('a-lease-that-cannot-be-renewed-is-lost-when-it-has-run-out-and-not-before', async () => {
+  let calls = 0
+  const lease = keep(async () => {
+    calls += 1
+    throw new BackendError('unreachable', 'away')
+  }, 0.3)
+  await once(lease.lost, 'abort')
+  expect(calls).toBeGreaterThan(1)
+  expect(lease.over.aborted).toBe(true)
+})
+
+it('a-backend-that-comes-back-in-time-costs-nothing', async () => {
+  const renewed = Promise.withResolvers<void>()
+  let calls = 0
+  const lease = keep(async () => {
+    calls += 1
+    if (calls < 3) throw new BackendError(calls === 1 ? 'unreachable' : 'refused', 'restarting')
+    renewed.resolve()
+    return { held: true, cancel: false }
+  })
+  await renewed.promise
+  expect([lease.lost.aborted, lease.cancelled.aborted]).toEqual([false, false])
+  lease.end()
+})
+
+it('a-lease-that-is-not-held-is-lost-at-once', async () => {
+  for (const renew of [
+    async () => ({ held: false, cancel: true }),
+    async () => {
+      throw new BackendError('lease_lost', 'LEASE_LOST', { status: 409 })
+    },
+  ]) {
+    const lease = keep(renew)
+    await once(lease.lost, 'abort')
+    expect(lease.cancelled.aborted).toBe(false)
+  }
+})
+
+it('a-cancellation-is-heard-and-the-lease-still-held', async () => {
+  const lease = keep(async () => ({ held: true, cancel: true }))
+  await once(lease.cancelled, 'abort')
+  expect(lease.lost.aborted).toBe(false)
+  lease.end()
+})
+
+it('after-the-end-nothing-is-lost-any-more', () => {
+  const lease = keep(unused)
+  lease.end()
+  lease.lose('too late')
+  expect(lease.lost.aborted).toBe(false)
+  expect(lease.over.aborted).toBe(true)
+})
+
+it('only-a-lost-lease-is-taken-for-one', () => {
+  expect(kindOf(409, 'LEASE_LOST')).toBe('lease_lost')
+  expect(kindOf(404, 'RUN_NOT_FOUND')).toBe('lease_lost')
+  // The run is still ours: to drop it would leave it to nobody until the lease ends.
+  expect(kindOf(409, 'EVENT_GAP')).toBe('refused')
+  expect(kindOf(404, 'NOT_FOUND')).toBe('refused')
+  expect(kindOf(400, 'INVALID_BODY')).toBe('refused')
+  for (const status of [500, 502, 503, 429, 408]) expect(kindOf(status, 'INTERNAL')).toBe('unreachable')
+})
+
+it('runs-of-one-session-take-turns-and-others-do-not-wait', async () => {
+  const gate = createSessionGate()
+  const order: string[] = []
+  const leave = await gate.enter('a')
+  const second = gate.enter('a').then((next) => {
+    order.push('second')
+    next()
+  })
+  const third = gate.enter('a').then((next) => {
+    order.push('third')
+    next()
+  })
+  ;(await gate.enter('b'))()
+  order.push('first')
+  leave()
+  await Promise.all([second, third])
+  expect(order).toEqual(['first', 'second', 'third'])
+})

@@ -1,0 +1,132 @@
+import type { AgentEvent, NumberedAgentEvent } from '@tutti/contracts'
+import { afterEach, expect, it } from 'vitest'
+import { BackendError } from '../src/backend/error.ts'
+import { createRelayRig, type RelayRig } from './support/relay.ts'
+
+let rig: RelayRig
+afterEach(() => rig.close())
+
+const delta = (n: number): NumberedAgentEvent => ({
+  n,
+  at: n,
+  event: { type: 'text_delta', text: `${n}`, parent_tool_use_id: null },
+})
+const failure: AgentEvent = { type: 'error', code: 'max_turns', message: 'enough', retryable: false }
+const batch = (events: NumberedAgentEvent[], more: object = {}) => ({
+  body: { run_id: rig.turn.run_id, attempt: 2, events, ...more },
+})
+const assign = () => rig.relay.assign({ turn: rig.turn, intake: rig.intake, meter: rig.meter })
+
+it('relay-refuses-wrong-token', async () => {
+  rig = await createRelayRig()
+  assign()
+  for (const token of [null, '', 'wrong', 'x'.repeat(36)]) {
+    for (const path of ['/v1/turns/next', '/v1/events', '/model/v1/messages', '/'])
+      expect(await rig.ask(path, { token, body: {} })).toMatchObject({ status: 401 })
+  }
+  const inOtherWays = { 'x-api-key': 'wrong', authorization: 'Basic eDp5' }
+  expect((await rig.ask('/v1/turns/next', { headers: inOtherWays, token: null })).status).toBe(401)
+  expect(rig.stored).toEqual([])
+})
+
+it('an-answer-that-got-lost-does-not-lose-the-turn', async () => {
+  rig = await createRelayRig()
+  expect((await rig.ask('/v1/turns/next')).status).toBe(204)
+  const waiting = rig.ask('/v1/turns/next')
+  assign()
+  const first = await waiting
+  // Unless the poll had just ended, it got the turn; asking again gets it again.
+  if (first.status === 200) expect(JSON.parse(first.body)).toEqual(rig.turn)
+  expect(JSON.parse((await rig.ask('/v1/turns/next')).body)).toEqual(rig.turn)
+  rig.relay.withdraw()
+  expect((await rig.ask('/v1/turns/next')).status).toBe(204)
+})
+
+it('a-receipt-comes-only-after-the-backend-has-stored-the-events', async () => {
+  const stored = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<void>()
+  rig = await createRelayRig({
+    events: async (events) => {
+      asked.resolve()
+      await stored.promise
+      return { received: events.at(-1)?.n ?? 0 }
+    },
+  })
+  assign()
+  let answered = false
+  const receipt = rig.ask('/v1/events', batch([delta(1)])).then((answer) => {
+    answered = true
+    return answer
+  })
+  await asked.promise
+  expect(answered).toBe(false)
+  stored.resolve()
+  expect(JSON.parse((await receipt).body)).toEqual({ received: 1 })
+})
+
+it('events-sent-twice-or-side-by-side-are-stored-once-and-in-order', async () => {
+  rig = await createRelayRig()
+  assign()
+  const first = batch([delta(1), delta(2)])
+  const answers = await Promise.all([rig.ask('/v1/events', first), rig.ask('/v1/events', first)])
+  answers.push(await rig.ask('/v1/events', batch([delta(2), delta(3)])))
+  expect(answers.map(({ body }) => JSON.parse(body))).toEqual([{ received: 2 }, { received: 2 }, { received: 3 }])
+  expect(rig.stored.map(({ n }) => n)).toEqual([1, 2, 3])
+})
+
+it('a-backend-that-is-away-is-waited-for', async () => {
+  let calls = 0
+  rig = await createRelayRig({
+    events: async () => {
+      calls += 1
+      if (calls < 3) throw new BackendError('unreachable', 'restarting')
+      return { received: 1 }
+    },
+  })
+  assign()
+  expect(await rig.ask('/v1/events', batch([delta(1)]))).toMatchObject({ status: 200 })
+  expect(calls).toBe(3)
+})
+
+it('a-batch-of-another-run-or-attempt-or-after-the-turn-is-answered-409', async () => {
+  rig = await createRelayRig()
+  expect((await rig.ask('/v1/events', batch([delta(1)]))).status).toBe(409)
+  assign()
+  expect((await rig.ask('/v1/events', batch([delta(1)], { attempt: 1 }))).status).toBe(409)
+  expect((await rig.ask('/v1/events', batch([delta(1)], { run_id: rig.turn.session_id }))).status).toBe(409)
+  rig.lease.lose('test')
+  expect((await rig.ask('/v1/events', batch([delta(1)]))).status).toBe(409)
+  expect(rig.stored).toEqual([])
+})
+
+it('a-lease-that-the-backend-says-is-lost-is-lost', async () => {
+  rig = await createRelayRig({
+    events: async () => {
+      throw new BackendError('lease_lost', 'somebody else has it')
+    },
+  })
+  assign()
+  expect((await rig.ask('/v1/events', batch([delta(1)]))).status).toBe(409)
+  expect(rig.lease.lost.aborted).toBe(true)
+})
+
+it('what-is-no-batch-or-leaves-out-events-or-is-too-large-is-refused', async () => {
+  rig = await createRelayRig({ settings: { eventBodyBytes: 2_000 } })
+  assign()
+  for (const body of ['', 'no json', [], { run_id: 'x' }, { ...batch([]).body }])
+    expect((await rig.ask('/v1/events', { body })).status).toBe(400)
+  expect((await rig.ask('/v1/events', batch([delta(2)]))).status).toBe(400)
+  expect(
+    (await rig.ask('/v1/events', batch([{ n: 1, at: 1, event: { ...failure, type: 'forged' } as never }]))).status,
+  ).toBe(400)
+  expect((await rig.ask('/v1/events', { body: ' '.repeat(3_000) })).status).toBe(413)
+  expect((await rig.ask('/v1/else')).status).toBe(404)
+  expect(rig.stored).toEqual([])
+})
+
+it('the-turns-end-is-known-once-it-is-stored', async () => {
+  rig = await createRelayRig()
+  assign()
+  await rig.ask('/v1/events', batch([delta(1), { n: 2, at: 2, event: failure }]))
+  expect(await rig.intake.final).toEqual(failure)
+})

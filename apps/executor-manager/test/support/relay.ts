@@ -1,0 +1,121 @@
+/** A relay without a sandbox around it, and who speaks to it. */
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, request as httpRequest, type IncomingMessage, type RequestListener } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import type { NumberedAgentEvent, Turn } from '@tutti/contracts'
+import { silentLogger } from '@tutti/telemetry'
+import type { BackendClient } from '../../src/backend/client.ts'
+import type { Lease } from '../../src/claim/lease.ts'
+import type { ModelAccess } from '../../src/deps.ts'
+import { createIntake, type Intake } from '../../src/relay/intake.ts'
+import { createRelay, type Relay } from '../../src/relay/relay.ts'
+import { createMeter, type Meter } from '../../src/relay/usage.ts'
+import { defaultSettings, type ManagerSettings } from '../../src/settings.ts'
+
+export interface Asked {
+  method?: string
+  body?: unknown
+  headers?: Record<string, string>
+  /** Instead of the relay's own. */
+  token?: string | null
+}
+
+export interface RelayRig {
+  relay: Relay
+  turn: Turn
+  intake: Intake
+  meter: Meter
+  lease: Lease
+  stored: NumberedAgentEvent[]
+  /** Sends a request and returns its answer once the headers are there. */
+  open(path: string, asked?: Asked): Promise<IncomingMessage>
+  ask(path: string, asked?: Asked): Promise<{ status: number; body: string; headers: IncomingMessage['headers'] }>
+  close(): Promise<void>
+}
+
+const unused = (): never => {
+  throw new Error('not part of this test')
+}
+
+export const createRelayRig = async (
+  given: {
+    events?: (events: NumberedAgentEvent[]) => Promise<{ received: number }>
+    model?: Partial<ModelAccess>
+    settings?: Partial<ManagerSettings>
+  } = {},
+): Promise<RelayRig> => {
+  const folder = mkdtempSync(join(tmpdir(), 'tutti-relay-'))
+  const socketPath = join(folder, 'relay.sock')
+  const token = randomUUID()
+  const run_id = randomUUID()
+  const stored: NumberedAgentEvent[] = []
+  const over = new AbortController()
+  const lease: Lease = {
+    ...{ lost: over.signal, cancelled: new AbortController().signal, over: over.signal },
+    ...{ lose: () => over.abort(new Error('lost')), end: () => over.abort(new Error('ended')) },
+  }
+  const backend: BackendClient = {
+    ...{ claim: unused, start: unused, renew: unused, finish: unused },
+    events: async (_runId, { events }) => {
+      if (given.events !== undefined) return given.events(events)
+      stored.push(...events)
+      return { received: stored.length }
+    },
+  }
+  const relay = await createRelay({
+    ...defaultSettings,
+    turnPollMs: 20,
+    ...given.settings,
+    ...{ socketPath, token, log: silentLogger },
+    model: { baseUrl: 'http://127.0.0.1:9', headers: { 'x-api-key': 'the key' }, name: 'm', ...given.model },
+  })
+  const turn: Turn = {
+    ...{ run_id, session_id: randomUUID(), attempt: 2, runtime: 'claude', prompt: 'x', model: 'special-model' },
+    permission_mode: 'default',
+  }
+  const claimed = { run_id, attempt: 2, lease_token: 'lease' }
+  const intake = createIntake({ backend, log: silentLogger }, { claimed, workerId: 'w', lease })
+  const meter = createMeter()
+
+  const open = async (path: string, asked: Asked = {}): Promise<IncomingMessage> => {
+    const presented = asked.token === undefined ? token : asked.token
+    const outgoing = httpRequest({
+      ...{ socketPath, path, method: asked.method ?? (asked.body === undefined ? 'GET' : 'POST') },
+      headers: { ...(presented === null ? {} : { authorization: `Bearer ${presented}` }), ...asked.headers },
+    })
+    outgoing.end(typeof asked.body === 'string' || asked.body === undefined ? asked.body : JSON.stringify(asked.body))
+    const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
+    return incoming
+  }
+  return {
+    ...{ relay, turn, intake, meter, lease, stored, open },
+    ask: async (path, asked) => {
+      const incoming = await open(path, asked)
+      return { status: incoming.statusCode ?? 0, body: await text(incoming), headers: incoming.headers }
+    },
+    close: async () => {
+      await relay.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+/** A provider that answers as the test says. */
+export const createProvider = async (listener: RequestListener): Promise<{ url: string; close(): Promise<void> }> => {
+  const server = createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  return {
+    url: `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+    close: async () => {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}

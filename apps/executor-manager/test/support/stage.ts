@@ -1,0 +1,101 @@
+/** Everything around one manager: a fake backend, the scripted model, a real object store, a real sandbox. */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createScriptedModel, type ScriptedModel } from '@tutti/agents/scripted'
+import { createLocalObjects, type LocalObjects } from '@tutti/objects'
+import { createBubblewrapDriver, type SandboxDriver } from '@tutti/sandbox'
+import { type Logger, silentLogger } from '@tutti/telemetry'
+import { createManager, type Manager } from '../../src/app.ts'
+import { createBackendClient } from '../../src/backend/client.ts'
+import type { ManagerDeps, UsedConfig } from '../../src/deps.ts'
+import type { ManagerSettings } from '../../src/settings.ts'
+import { createFakeBackend, type FakeBackend, type FakeRun } from './fake-backend.ts'
+
+export const providerKey = 'provider-key-that-must-stay-outside'
+export const model = 'claude-sonnet-4-5'
+
+export interface Stage {
+  root: string
+  backend: FakeBackend
+  scripted: ScriptedModel
+  objects: LocalObjects
+  driver: SandboxDriver
+  config: UsedConfig
+  /** A manager with these parts replaced, started. */
+  start(parts?: Partial<ManagerDeps>, settings?: Partial<ManagerSettings>): Promise<Manager>
+  workspaceOf(run: FakeRun): string
+  /** The first finish of a run. */
+  finished(run: FakeRun): Promise<FakeRun['finished'][number]>
+  /** The content of an object. */
+  read(key: string): Promise<string>
+  close(): Promise<void>
+}
+
+// Each test process has host users of its own: two drivers must never share one.
+let users = 320_000 + (process.pid % 400) * 400
+
+export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage> => {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'tutti-em-')))
+  const backend = await createFakeBackend()
+  const scripted = await createScriptedModel({ key: providerKey })
+  const objects = createLocalObjects({ root: join(root, 'objects'), publicUrl: 'http://x', secret: 'secret of tests' })
+  const driver = createBubblewrapDriver({ stateDir: join(root, 'state'), users: { first: users, count: 20 } })
+  users += 20
+  const config: UsedConfig = {
+    ...{ managerHost: '127.0.0.1', managerPort: 0, maxConcurrentTasks: 2, runTimeoutSeconds: 60 },
+    ...{ sandboxDiskMb: 512, sandboxMemoryMb: 1024, sandboxProcesses: 128, stagingRoots: [join(root, 'folders')] },
+    ...{ taskClaimLeaseSeconds: 60, taskPullEnabled: true, taskPullIntervalSeconds: 0.01, workerId: 'test-host' },
+    ...{ workspaceIgnoreDotFiles: true, workspaceRoot: join(root, 'w') },
+    ...more,
+  }
+  mkdirSync(join(root, 'folders'))
+  const managers: Manager[] = []
+  return {
+    ...{ root, backend, scripted, objects, driver, config },
+    start: async (parts = {}, settings = {}) => {
+      const manager = createManager(
+        {
+          ...{ config, driver, objects, log: testLog() },
+          model: { baseUrl: scripted.url, headers: { 'x-api-key': providerKey }, name: model },
+          backend: createBackendClient({ baseUrl: backend.url, internalToken: backend.token }),
+          ...parts,
+        },
+        { renewEveryMs: 50, exportPauseMs: 1, ...settings },
+      )
+      managers.push(manager)
+      await manager.start()
+      return manager
+    },
+    workspaceOf: ({ claimed }) =>
+      join(config.workspaceRoot, 'active', claimed.user_id, claimed.session_id, 'workspace'),
+    finished: (run) => backend.until(() => run.finished[0]),
+    read: async (key) => {
+      const { stream } = await objects.get(key)
+      return (await stream.toArray()).join('')
+    },
+    close: async () => {
+      await Promise.all(managers.map((manager) => manager.stop({ drainMs: 0 })))
+      await Promise.all([backend.close(), scripted.close()])
+      rmSync(root, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Silent, unless somebody looks for a fault. */
+const testLog = (): Logger => {
+  if (!process.env.TUTTI_TEST_LOG) return silentLogger
+  const line =
+    (bound: object) =>
+    (...said: unknown[]): void =>
+      console.log(JSON.stringify(bound), ...said)
+  const make = (bound: object): Logger => ({
+    ...{ debug: line(bound), info: line(bound), warn: line(bound), error: line(bound) },
+    child: (more) => make({ ...bound, ...more }),
+  })
+  return make({})
+}
+
+/** A prompt that says what the model does. */
+export const script = (steps: object[]): string => `\`\`\`scripted\n${JSON.stringify(steps)}\n\`\`\``
+export const bash = (command: string): object => ({ tool: 'Bash', input: { command } })

@@ -1,0 +1,102 @@
+/** Children: started, cancelled, and each told of the other’s end exactly once. */
+import { isTerminal } from '@tutti/contracts'
+import { expect, test } from 'vitest'
+import { blueprint, type Engine, type Revocation } from '../src/index.ts'
+import { answer, counted, create, createFleet, logOf, single, take } from './fleet.ts'
+
+const parent = blueprint({ name: 'parent' })
+  .state('start', { start: true, to: ['done', 'sad'] }, ({ runBlueprint }) =>
+    runBlueprint('single', { from: 'parent' }, { on: { success: 'done', failure: 'sad' } }),
+  )
+  .end('done', ({ last }) => last?.data)
+  .end('sad', { outcome: 'failed' })
+
+const childOf = async (engine: Engine, id: string) => {
+  const { waiting } = await engine.job(id, null)
+  if (waiting?.kind !== 'child') throw new Error('the job waits for no child')
+  return waiting.childId
+}
+
+test('a child’s output comes back to its parent, once', async () => {
+  const fleet = createFleet([parent, single()])
+  const engine = fleet.engine()
+  const { id } = await create(engine, 'parent')
+  const [leased] = await fleet.time.during(engine.take({ worker: 'w', skills: ['work'], max: 1, waitMs: 60_000 }))
+  if (!leased) throw new Error('the child has dispatched its task')
+  await answer(engine, leased, { data: { pages: 3 } })
+  await fleet.time.until(async () => isTerminal((await engine.job(id, null)).status))
+  await fleet.time.pass(600_000)
+  const job = await engine.job(id, null)
+  expect(job).toMatchObject({ status: 'finished', output: { pages: 3 } })
+  expect(counted(await logOf(engine, job))).toMatchObject({ child_started: 1, child_finished: 1, job_finished: 1 })
+})
+
+test('a message that was delivered is gone with the commit that it led to', async () => {
+  const goesOn = blueprint({ name: 'goes_on' })
+    .state('start', { start: true, to: ['more'] }, ({ runBlueprint }) =>
+      runBlueprint('single', {}, { on: { success: 'more' } }),
+    )
+    .state('more', { to: ['done'] }, ({ dispatch }) => dispatch('more', {}, { on: { success: 'done' } }))
+    .end('done')
+  const fleet = createFleet([goesOn, single()])
+  const engine = fleet.engine()
+  const { id } = await create(engine, 'goes_on')
+  const [leased] = await fleet.time.during(engine.take({ worker: 'w', skills: ['work'], max: 1, waitMs: 60_000 }))
+  if (!leased) throw new Error('the child has dispatched its task')
+  await answer(engine, leased)
+  await fleet.time.until(async () => (await engine.job(id, null)).state === 'more')
+  expect(await fleet.store.nextDue([])).toBeNull()
+})
+
+test('a child is cancelled: its parent is told exactly once', async () => {
+  const fleet = createFleet([parent, single()])
+  const engines = [fleet.engine(), fleet.engine()]
+  const [engine] = engines
+  if (!engine) throw new Error('two engines were made')
+  const { id } = await create(engine, 'parent')
+  const child = await childOf(engine, id)
+  await engine.cancel(child, null, 'me', null)
+  await fleet.time.until(async () => isTerminal((await engine.job(id, null)).status))
+  await fleet.time.pass(600_000)
+  const job = await engine.job(id, null)
+  expect(job.status).toBe('failed')
+  expect(job.state).toBe('sad')
+  expect(counted(await logOf(engine, job))).toMatchObject({ child_finished: 1, job_failed: 1 })
+  expect(await fleet.store.nextDue([])).toBeNull()
+})
+
+test('a parent is cancelled: its child is, too, its worker told, and no message stays behind', async () => {
+  const fleet = createFleet([parent, single()])
+  const [engine] = [fleet.engine(), fleet.engine()]
+  const revoked: Revocation[] = []
+  engine.onRevoked((revocation) => revoked.push(revocation))
+  const { id } = await create(engine, 'parent')
+  const child = await childOf(engine, id)
+  const [leased] = await fleet.time.during(engine.take({ worker: 'w', skills: ['work'], max: 1, waitMs: 60_000 }))
+  await engine.cancel(id, null, 'me', 'enough')
+  await fleet.time.until(async () => isTerminal((await engine.job(child, null)).status))
+  await fleet.time.settle()
+  expect(await engine.job(child, null)).toMatchObject({ status: 'cancelled', client: 'client', parentId: id })
+  expect(revoked).toEqual([{ worker: 'w', taskId: leased?.task.id, jobId: child }])
+  await fleet.time.pass(600_000)
+  expect(counted(await logOf(engine, await engine.job(id, null)))).toEqual({
+    job_created: 1,
+    child_started: 1,
+    cancel_requested: 1,
+    job_cancelled: 1,
+  })
+  expect(await fleet.store.nextDue([])).toBeNull()
+})
+
+test('a parent is cancelled before its child has run at all', async () => {
+  const fleet = createFleet([parent, single()])
+  const engine = fleet.engine({ start: false })
+  const { id } = await create(engine, 'parent')
+  const child = await childOf(engine, id)
+  await engine.cancel(id, null, 'me', null)
+  engine.start()
+  await fleet.time.until(async () => isTerminal((await engine.job(child, null)).status))
+  await fleet.time.pass(600_000)
+  expect((await engine.job(child, null)).status).toBe('cancelled')
+  expect(await take(engine)).toEqual([])
+})

@@ -1,0 +1,104 @@
+/** A queue whose answers can be held up on their way, and polls that wait at it. */
+import type { LeasedTask, TaskRequest } from '../src/job/task.ts'
+import { createHandOut } from '../src/run/hand-out.ts'
+import { createTime } from './time.ts'
+
+const leaseOf = (skill: string, worker: string): LeasedTask => ({
+  task: {
+    id: crypto.randomUUID(),
+    jobId: 'job',
+    client: 'client',
+    skill,
+    params: {},
+    priority: 0,
+    attempt: 1,
+    timeoutMs: null,
+    concurrencyKey: null,
+    visibleAt: 0,
+  },
+  worker,
+  token: 'token',
+  expiresAt: 0,
+  deadlineAt: null,
+})
+
+/** A queue of skills, whose answers can be held up on their way. */
+export const setUp = () => {
+  const time = createTime()
+  const queue: string[] = []
+  const released: LeasedTask[] = []
+  const looks: TaskRequest[] = []
+  let gate: Promise<void> | null = null
+  let failing = false
+  const handOut = createHandOut({
+    after: time.after,
+    lease: async (request) => {
+      looks.push(request)
+      if (failing) throw new Error('the Store can not be reached')
+      const leases: LeasedTask[] = []
+      for (const skill of [...queue])
+        if (leases.length < request.max && request.skills.includes(skill)) {
+          queue.splice(queue.indexOf(skill), 1)
+          leases.push(leaseOf(skill, request.worker))
+        }
+      if (gate) await gate
+      return leases
+    },
+    release: async (leases) => {
+      released.push(...leases)
+      for (const { task } of leases) {
+        queue.push(task.skill)
+        handOut.wake(task.skill, 1)
+      }
+    },
+    leaseMs: 60_000,
+    safetyIntervalMs: 5_000,
+  })
+  const answers = new Map<string, string[]>()
+  const poll = (
+    worker: string,
+    skills: string[],
+    options: { max?: number; waitMs?: number; signal?: AbortSignal } = {},
+  ) => {
+    const { max = 1, waitMs = 60_000, signal } = options
+    const taken = handOut.take({ worker, skills, max, waitMs, ...(signal ? { signal } : {}) })
+    void taken.then(
+      (leases) =>
+        answers.set(
+          worker,
+          leases.map((leased) => leased.task.skill),
+        ),
+      () => answers.set(worker, ['failed']),
+    )
+    return taken
+  }
+  /** Holds up every answer from now on until the returned function is called. */
+  const hold = (): (() => void) => {
+    let open = (): void => {}
+    gate = new Promise((resolve) => {
+      open = () => {
+        gate = null
+        resolve()
+      }
+    })
+    return () => open()
+  }
+  const enqueue = (...skills: string[]): void => {
+    queue.push(...skills)
+    for (const skill of skills) handOut.wake(skill, 1)
+  }
+  return {
+    time,
+    handOut,
+    queue,
+    released,
+    looks,
+    answers,
+    poll,
+    hold,
+    enqueue,
+    fail: (on: boolean) => {
+      failing = on
+    },
+  }
+}
