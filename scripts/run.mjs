@@ -27,17 +27,21 @@ const run = (command, args, options = {}) =>
   spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options }).status === 0
 
 const installPackages = () => {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
   if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   say('Installing packages (npm ci) …')
   if (!run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']))
     stop('npm ci failed; its output is above. Mend that and start again.')
-  if (!existsSync(node)) stop('npm ci brought no Node: its install script was refused. Run: npm install-scripts approve node')
+  if (!existsSync(node))
+    stop('npm ci brought no Node: its install script was refused. Run: npm install-scripts approve node')
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, lock)
 }
 
-const onPath = (program) => (process.env.PATH ?? '').split(':').some((folder) => folder !== '' && existsSync(join(folder, program)))
+const onPath = (program) =>
+  (process.env.PATH ?? '').split(':').some((folder) => folder !== '' && existsSync(join(folder, program)))
 
 /** Debian packages that bring programs npm cannot. */
 const installPrograms = (programs) => {
@@ -46,7 +50,9 @@ const installPrograms = (programs) => {
   const packages = missing.map(({ debian }) => debian)
   const command = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`
   if (process.getuid?.() !== 0 || !onPath('apt-get'))
-    stop(`Missing on this machine: ${missing.map(({ program, why }) => `${program} (${why})`).join(', ')}.\nInstall it, on Debian or Ubuntu with: sudo sh -c '${command}'`)
+    stop(
+      `Missing on this machine: ${missing.map(({ program, why }) => `${program} (${why})`).join(', ')}.\nInstall it, on Debian or Ubuntu with: sudo sh -c '${command}'`,
+    )
   say(`Installing ${packages.join(', ')} from Debian: ${missing.map(({ why }) => why).join('; ')} …`)
   const quiet = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
   const install = () => run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quiet)
@@ -55,7 +61,8 @@ const installPrograms = (programs) => {
 
 const bubblewrap = { program: 'bwrap', debian: 'bubblewrap', why: 'the sandbox that agents run in' }
 /** Asked for by name, so nobody runs an agent unsandboxed because a program was missing. */
-const unsandboxed = (args) => args.some((arg, at) => arg === '--sandbox=none' || (arg === '--sandbox' && args[at + 1] === 'none'))
+const unsandboxed = (args) =>
+  args.some((arg, at) => arg === '--sandbox=none' || (arg === '--sandbox' && args[at + 1] === 'none'))
 
 const [command, ...args] = process.argv.slice(2)
 const tutti = join(root, 'apps', 'cli', 'src', 'main.ts')
@@ -67,7 +74,8 @@ const commands = {
 const target = commands[command]
 if (!target) stop(`usage: node scripts/run.mjs ${Object.keys(commands).join('|')} …`)
 const major = Number(process.versions.node.split('.')[0])
-if (major < 18) stop(`Node ${process.versions.node} is too old to set Tutti up: install Node 20 or newer, then start again.`)
+if (major < 18)
+  stop(`Node ${process.versions.node} is too old to set Tutti up: install Node 20 or newer, then start again.`)
 
 installPackages()
 if (!unsandboxed(args)) installPrograms([bubblewrap])

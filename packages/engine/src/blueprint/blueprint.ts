@@ -5,7 +5,6 @@
 
 import type { JsonObject } from '@tutti/contracts'
 import type { z } from 'zod'
-import type { Action } from './action.ts'
 import type { Context, EndContext, TypedAction } from './context.ts'
 
 export interface StateDefinition {
@@ -85,5 +84,3 @@ const build = <I>(definition: Blueprint): BlueprintBuilder<I> => ({
     return build({ ...definition, ends: [...definition.ends, { name, outcome, output: make }] })
   },
 })
-
-export type { Action }
