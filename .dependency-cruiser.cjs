@@ -8,7 +8,12 @@ const only = (name, from, ...allowed) => ({
 
 module.exports = {
   forbidden: [
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     only('contracts-imports-nothing-of-ours', '^packages/contracts/'),
     only('engine-knows-ports-never-adapters', '^packages/engine/', 'contracts'),
     only('stores', '^packages/stores/', 'contracts', 'engine'),
@@ -36,7 +41,9 @@ module.exports = {
       name: 'engine-does-no-io',
       severity: 'error',
       from: { path: '^packages/engine/src/' },
-      to: { path: '^(node:)?(fs|fs/promises|http|https|net|child_process|worker_threads)$|node_modules/(pg|redis|fastify)/' },
+      to: {
+        path: '^(node:)?(fs|fs/promises|http|https|net|child_process|worker_threads)$|node_modules/(pg|redis|fastify)/',
+      },
     },
     { name: 'nothing-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
@@ -45,6 +52,10 @@ module.exports = {
     exclude: { path: '(^|/)node_modules/(?!@tutti/)' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'default'], extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'default'],
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'],
+    },
   },
 }

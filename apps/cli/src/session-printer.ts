@@ -22,6 +22,7 @@ const summary = (input: JsonObject): string => {
 
 export const createSessionPrinter = (write: (text: string) => void, indent = ''): SessionPrinter => {
   let open = false
+  let status: unknown
   const line = (text: string): void => {
     end()
     write(`${indent}${text}\n`)
@@ -51,6 +52,9 @@ export const createSessionPrinter = (write: (text: string) => void, indent = '')
           line(styleText('yellow', `tried again: attempt ${data.attempt}`))
           return
         case 'session.status':
+          // It is logged again at every station of a run; a person wants to know of changes.
+          if (data.status === status) return
+          status = data.status
           line(styleText('dim', `session ${data.status}`))
           return
         default:
