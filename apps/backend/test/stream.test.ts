@@ -82,6 +82,10 @@ test('live-text-is-shown-on-every-backend-before-the-message-that-holds-it', asy
   // The second one comes with a number that the log has not reached: it belongs to another database.
   const readers = [read(one.address, path(run)), read(two.address, path(run, 1_000_000))]
   await Promise.all(readers.map((reader) => reader.until((frames) => frames.length > 0)))
+  // Alone first: a reader that is still reading the log when the whole text is stored is shown only that.
+  const part = { n: 1, at: 0, event: { type: 'text_delta', text: 'hello', parent_tool_use_id: null } }
+  await one.manage(`/${run.run_id}/events`, { ...holder(run), events: [part] })
+  await Promise.all(readers.map((reader) => reader.until((frames) => frames.length > 1)))
   await say(one, run, 1, 'hello')
   for (const reader of readers) {
     const frames = await reader.until((got) => stored(got).length > 0)
