@@ -1,11 +1,13 @@
 /** What benchmarks run on: a built-in PostgreSQL of their own, durable as in production, removed afterwards. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startBuiltInPostgres } from '@tutti/stores/built-in-postgres'
 
 export const scratchFolder = async <T>(use: (folder: string) => Promise<T>): Promise<T> => {
   const folder = await mkdtemp(join(tmpdir(), 'tutti-bench-'))
+  // The database runs under an account of its own, which must be able to pass.
+  await chmod(folder, 0o711)
   try {
     return await use(folder)
   } finally {
