@@ -41,7 +41,7 @@ export const listJobs = async (pool: Pool, query: JobQuery): Promise<{ jobs: Job
   if (query.client !== null) where((p) => `client = ${p}`, columnText(query.client))
   if (query.status !== undefined) where((p) => `status = ${p}`, query.status)
   if (query.blueprint !== undefined) where((p) => `blueprint = ${p}`, query.blueprint)
-  if (query.tag !== undefined) where((p) => `tags @> ARRAY[${p}]::text[]`, columnText(query.tag))
+  if (query.tag !== undefined) where((p) => `tags <> '{}' AND tags @> ARRAY[${p}]::text[]`, columnText(query.tag))
   if (query.cursor !== undefined) {
     const { at, id } = parseCursor(query.cursor)
     values.push(at, id)

@@ -82,6 +82,7 @@ DECLARE
   ending uuid[];
   clearing text[];
   adopted uuid[] := '{}';
+  created uuid[];
 BEGIN
   -- One order for everybody (jobs, then open tasks, then keys), so that no two can wait for each other: neither batches with
   -- common jobs, nor a batch of results and a heartbeat of the worker that sent them.
@@ -123,9 +124,14 @@ BEGIN
       ON CONFLICT (id) DO NOTHING
       RETURNING id
     )
-    SELECT array_agg(CASE WHEN c.rev = 1 AND c.v = 'accepted' AND made.id IS NULL THEN 'exists' ELSE c.v END ORDER BY c.n)
-      INTO verdicts
-      FROM unnest(job_ids, job_revs, verdicts) WITH ORDINALITY AS c (id, rev, v, n) LEFT JOIN made USING (id);
+    SELECT array_agg(id) INTO created FROM made;
+    -- Compared only when one is missing: joining what was made to what was asked for cost two thirds of a batch of 500.
+    IF cardinality(created) IS DISTINCT FROM
+       (SELECT count(*) FROM unnest(job_revs, verdicts) AS c (rev, v) WHERE c.rev = 1 AND c.v = 'accepted') THEN
+      SELECT array_agg(CASE WHEN c.rev = 1 AND c.v = 'accepted' AND c.id <> ALL (coalesce(created, '{}')) THEN 'exists' ELSE c.v END ORDER BY c.n)
+        INTO verdicts
+        FROM unnest(job_ids, job_revs, verdicts) WITH ORDINALITY AS c (id, rev, v, n);
+    END IF;
   END IF;
 
   UPDATE tutti.jobs j SET status = c.status, rev = c.rev, wake_at = c.wake, body = c.body
