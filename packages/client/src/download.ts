@@ -5,7 +5,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createBackoff } from './backoff.ts'
+import { createBackoff } from '@tutti/contracts'
 import { refused, TuttiApiError, unreachable } from './errors.ts'
 import type { Http } from './http.ts'
 

@@ -1,5 +1,5 @@
 /** Requests to one server: the token, the retries, and errors as TuttiApiError. */
-import { type BackoffOptions, createBackoff, retryAfterMs } from './backoff.ts'
+import { type BackoffOptions, createBackoff, retryAfterMs } from '@tutti/contracts'
 import { type Clock, systemClock } from './clock.ts'
 import { parseJson, refused, TuttiApiError, unexpected, unreachable } from './errors.ts'
 

@@ -1,6 +1,12 @@
 /** A job's log, live, without a gap and without a repetition, however often the connection is lost. */
-import { isTerminal, type JobEventView, type JobView, jobEvent, terminalStatuses } from '@tutti/contracts'
-import { createBackoff } from './backoff.ts'
+import {
+  createBackoff,
+  isTerminal,
+  type JobEventView,
+  type JobView,
+  jobEvent,
+  terminalStatuses,
+} from '@tutti/contracts'
 import { parseJson, TuttiApiError, unexpected, unreachable } from './errors.ts'
 import type { Http } from './http.ts'
 import { createIdleGuard } from './idle-guard.ts'

@@ -1,6 +1,5 @@
 /** The live frames of a session, resumed by number after every lost connection. */
-import { type SessionFrame, sessionFrame } from '@tutti/contracts'
-import { createBackoff } from './backoff.ts'
+import { createBackoff, type SessionFrame, sessionFrame } from '@tutti/contracts'
 import { parseJson, TuttiApiError, unreachable } from './errors.ts'
 import type { Http } from './http.ts'
 import type { StreamOptions } from './job-stream.ts'

@@ -1,4 +1,5 @@
 export * from './agent.ts'
+export * from './backoff.ts'
 export * from './errors.ts'
 export * from './jobs.ts'
 export * from './json.ts'

@@ -2,8 +2,9 @@
  * Commands of the orchestrator over a WebSocket. They only make things faster: whatever it can't bring comes with the
  * next heartbeat, so no failure here ever ends the worker.
  */
+
+import type { Backoff } from '@tutti/contracts'
 import { type WorkerCommand, workerCommand } from '@tutti/contracts'
-import type { Backoff } from './backoff.ts'
 import type { Clock } from './clock.ts'
 import type { WorkerLog } from './log.ts'
 

@@ -1,6 +1,5 @@
 /** Says "alive" and what is held, which renews those leases, and learns what is no longer ours. */
-import type { Heartbeat, HeartbeatAnswer } from '@tutti/contracts'
-import type { Backoff } from './backoff.ts'
+import type { Backoff, Heartbeat, HeartbeatAnswer } from '@tutti/contracts'
 import type { Clock } from './clock.ts'
 import { errorMessage, type WorkerLog } from './log.ts'
 

@@ -1,6 +1,5 @@
 /** Results on their way to the orchestrator: sent in batches, kept until they are answered. */
-import type { ResultBatchAnswer, TaskPayload } from '@tutti/contracts'
-import type { Backoff } from './backoff.ts'
+import type { Backoff, ResultBatchAnswer, TaskPayload } from '@tutti/contracts'
 import type { Clock } from './clock.ts'
 import { errorMessage, type WorkerLog } from './log.ts'
 import { failed } from './run-task.ts'

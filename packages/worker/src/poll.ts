@@ -1,6 +1,5 @@
 /** Asks for tasks whenever there are free slots: one long poll at a time. */
-import type { TaskPayload } from '@tutti/contracts'
-import type { Backoff } from './backoff.ts'
+import type { Backoff, TaskPayload } from '@tutti/contracts'
 import type { Clock } from './clock.ts'
 import { errorMessage, type WorkerLog } from './log.ts'
 import type { Slots } from './slots.ts'

@@ -1,6 +1,5 @@
 /** Makes this worker known, and known again after the orchestrator has forgotten it. */
-import type { RegisterWorker } from '@tutti/contracts'
-import type { Backoff } from './backoff.ts'
+import type { Backoff, RegisterWorker } from '@tutti/contracts'
 import type { Clock } from './clock.ts'
 import { WorkerRejectedError } from './errors.ts'
 import { errorMessage, type WorkerLog } from './log.ts'

@@ -11,10 +11,10 @@ import {
   type ResultBatchAnswer,
   registered,
   resultBatchAnswer,
+  retryAfterMs,
   type TaskPayload,
   taskBatch,
 } from '@tutti/contracts'
-import { retryAfterMs } from './backoff.ts'
 import type { Clock } from './clock.ts'
 import { errorMessage } from './log.ts'
 import type { ServerClock } from './server-clock.ts'

@@ -1,7 +1,7 @@
 /** Wires the parts of a worker together and knows its life: start, work, drain or stop. */
 import { randomUUID } from 'node:crypto'
 import type { ProgressEvent, TaskPayload } from '@tutti/contracts'
-import { type BackoffOptions, createBackoff } from './backoff.ts'
+import { type BackoffOptions, createBackoff } from '@tutti/contracts'
 import { type Clock, systemClock } from './clock.ts'
 import { createCommands } from './commands.ts'
 import type { WorkerDefinition } from './define.ts'

@@ -1,11 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
+import { backoffDelayMs } from '@tutti/contracts/backoff'
 
-const firstMs = 100
-const longestMs = 5_000
+const options = { firstMs: 100, maxMs: 5_000 }
 
 /** How long to wait before the given try (from 1). Jitter keeps a hundred managers from returning at once. */
-export const backoffMs = (tries: number, random: number): number =>
-  Math.round(Math.min(longestMs, firstMs * 2 ** Math.min(tries - 1, 20)) * (0.5 + random / 2))
+export const backoffMs = (tries: number, random: number): number => Math.round(backoffDelayMs(options, tries, random))
 
 /** Waits before the given try; rejects when the signal aborts. */
 export const backOff = async (tries: number, signal: AbortSignal): Promise<void> => {
