@@ -6,9 +6,13 @@
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { describeVariables, managerVariables, orchestratorVariables, type VariableRow } from '@tutti/config'
-import { variables as backendVariables } from '../apps/backend/src/variables.ts'
-import { ownVariables } from '../apps/executor-manager/src/variables.ts'
+import {
+  backendVariables,
+  describeVariables,
+  managerVariables,
+  orchestratorVariables,
+  type VariableRow,
+} from '@tutti/config'
 
 export const referenceFile = fileURLToPath(new URL('../docs/configuration.md', import.meta.url))
 
@@ -31,27 +35,30 @@ const defaultOf = ({ required, default: value }: VariableRow): string => {
   return value === null || value === '' ? 'empty' : `\`${cell(value)}\``
 }
 
-const line = (row: VariableRow): string => {
-  const secret = row.secret ? ' Secret.' : ''
-  return `| \`${row.name}\` | ${defaultOf(row)} | ${cell(row.accepts)} | ${cell(row.description)}${secret} |`
+const cells = (row: VariableRow): string[] => [
+  `\`${row.name}\``,
+  defaultOf(row),
+  cell(row.accepts),
+  `${cell(row.description)}${row.secret ? ' Secret.' : ''}`,
+]
+
+/** Padded as the formatter pads tables, so that formatting the file changes nothing. */
+const table = (head: string[], rows: string[][]): string[] => {
+  const widths = head.map((_, at) => Math.max(...[head, ...rows].map((row) => row[at]?.length ?? 0)))
+  const written = (row: string[], fill: string): string =>
+    `| ${widths.map((width, at) => (row[at] ?? '').padEnd(width, fill)).join(' | ')} |`
+  return [written(head, ' '), written([], '-'), ...rows.map((row) => written(row, ' '))]
 }
 
 const section = (title: string, rows: VariableRow[]): string =>
-  [
-    `## ${title}`,
-    '',
-    '| variable | default | takes | meaning |',
-    '| --- | --- | --- | --- |',
-    ...rows.map(line),
-    '',
-  ].join('\n')
+  [`## ${title}`, '', ...table(['variable', 'default', 'takes', 'meaning'], rows.map(cells)), ''].join('\n')
 
 export const configurationReference = (): string =>
   [
     introduction,
     section('Orchestrator', describeVariables(orchestratorVariables)),
     section('Backend', describeVariables(backendVariables)),
-    section('Executor manager', describeVariables({ ...managerVariables, ...ownVariables })),
+    section('Executor manager', describeVariables(managerVariables)),
   ].join('\n')
 
 if (import.meta.main) writeFileSync(referenceFile, configurationReference())

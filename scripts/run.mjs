@@ -4,7 +4,7 @@
  *
  *   node scripts/run.mjs demo …   node scripts/run.mjs start …   node scripts/run.mjs test …
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -18,9 +18,10 @@ const stamp = join(root, 'node_modules', '.tutti-installed')
 /** Progress goes to stderr: with --json, stdout belongs to the one document. */
 const say = (text) => process.stderr.write(`${text}\n`)
 
-const stop = (text) => {
+/** 3: something is missing on this machine; 2: it was asked for something that there is not. */
+const stop = (text, exitCode = 3) => {
   say(text)
-  process.exit(3)
+  process.exit(exitCode)
 }
 
 const run = (command, args, options = {}) =>
@@ -71,8 +72,8 @@ const commands = {
   start: () => [node, [tutti, 'up', ...args]],
   test: () => [join(bin, 'vitest'), ['run', ...args]],
 }
-const target = commands[command]
-if (!target) stop(`usage: node scripts/run.mjs ${Object.keys(commands).join('|')} …`)
+const target = Object.hasOwn(commands, command ?? '') ? commands[command] : undefined
+if (!target) stop(`usage: node scripts/run.mjs ${Object.keys(commands).join('|')} …`, 2)
 const major = Number(process.versions.node.split('.')[0])
 if (major < 18)
   stop(`Node ${process.versions.node} is too old to set Tutti up: install Node 20 or newer, then start again.`)
@@ -81,8 +82,12 @@ installPackages()
 if (!unsandboxed(args)) installPrograms([bubblewrap])
 
 const [program, programArgs] = target()
-const child = spawnSync(program, programArgs, {
+const child = spawn(program, programArgs, {
   stdio: 'inherit',
   env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
 })
-process.exit(child.status ?? 1)
+// Ended before what it started, this process would leave that behind. Ctrl+C reaches both by itself.
+process.on('SIGINT', () => {})
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+child.on('error', (error) => stop(`${program} can't be started: ${error.message}`))
+child.on('exit', (code) => process.exit(code ?? 1))

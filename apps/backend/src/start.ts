@@ -1,6 +1,6 @@
 /** From the environment to a running backend. */
-import { ConfigError, type Environment, loadEnvironment } from '@tutti/config'
-import { type Blueprint, createEngine, type Engine, type EngineSettings, type Store } from '@tutti/engine'
+import { type BackendConfig, ConfigError, type Environment, engineSettings, loadBackend } from '@tutti/config'
+import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
 import { createLocalObjects } from '@tutti/objects'
 import { createPostgresStore } from '@tutti/stores'
 import { createLogger, type Logger } from '@tutti/telemetry'
@@ -8,7 +8,6 @@ import { agentRunBlueprint, createDatabase, createWorkbench, migrate } from '@tu
 import { createBackend, objectsPath } from './app.ts'
 import { accessFault } from './auth/user.ts'
 import type { GivenSettings } from './settings.ts'
-import { type Config, variables } from './variables.ts'
 
 export interface RunningBackend {
   port: number
@@ -27,7 +26,7 @@ export interface SharedParts {
 
 /** @throws ConfigError with every fault; nothing was started then */
 export const startBackend = async (env: Environment, shared: SharedParts = {}): Promise<RunningBackend> => {
-  const { config, warnings } = loadEnvironment(variables, env)
+  const { config, warnings } = loadBackend(env)
   const settings = backendSettings(config)
   const refusal = accessFault(settings)
   if (refusal) throw new ConfigError([{ source: 'environment', variable: 'CLIENT_TOKEN', ...refusal }])
@@ -70,7 +69,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
 }
 
 const startEngine = async (
-  config: Config,
+  config: BackendConfig,
   shared: SharedParts,
   onError: (error: unknown) => void,
   log: Logger,
@@ -94,7 +93,7 @@ const withAgentRun = (given: readonly Blueprint[]): Blueprint[] => [
   ...given.filter(({ name }) => name !== agentRunBlueprint.name),
 ]
 
-const backendSettings = (config: Config): GivenSettings => ({
+const backendSettings = (config: BackendConfig): GivenSettings => ({
   host: config.host,
   userId: config.singleUserId,
   clientToken: config.clientToken === '' ? null : config.clientToken,
@@ -102,17 +101,4 @@ const backendSettings = (config: Config): GivenSettings => ({
   corsOrigins: config.corsOrigins,
   presignSeconds: config.s3PresignExpires,
   maxUploadBytes: config.maxUploadSizeMb * 1_000_000,
-})
-
-/** What the variables shared with the orchestrator mean to the engine. */
-const engineSettings = (config: Config): Partial<EngineSettings> => ({
-  instance: config.instanceId,
-  taskAttempts: config.jobMaxRetries + 1,
-  handlerAttempts: config.jobMaxRetries + 1,
-  taskTimeoutMs: config.workerTimeoutSeconds * 1000,
-  workerTtlMs: config.workerHealthCheckIntervalSeconds * 2000,
-  taskLeaseMs: config.workerHealthCheckIntervalSeconds * 2000,
-  maxHandlers: config.executorMaxConcurrentJobs,
-  maxTransitions: config.maxTransitionsPerJob,
-  safetyIntervalMs: config.watcherIntervalSeconds * 1000,
 })

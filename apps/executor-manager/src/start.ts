@@ -1,13 +1,12 @@
 /** From the environment to a running manager. */
 import { randomBytes } from 'node:crypto'
-import { type Environment, formatFaults, loadEnvironment, loadManager } from '@tutti/config'
+import { type Environment, formatFaults, loadManager } from '@tutti/config'
 import { createLocalObjects } from '@tutti/objects'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { createManager, type Manager } from './app.ts'
 import { createBackendClient } from './backend/client.ts'
 import { createDriver } from './driver.ts'
 import { modelAccess } from './model-access.ts'
-import { ownVariables } from './variables.ts'
 
 export interface RunningManager {
   /** Of the health endpoint. */
@@ -27,7 +26,6 @@ export class NoSandboxError extends Error {
 /** @throws ConfigError with every fault; NoSandboxError; nothing was started then */
 export const startManager = async (env: Environment): Promise<RunningManager> => {
   const { config, warnings } = loadManager(env)
-  const { allowedModels, sandboxStateDir } = loadEnvironment(ownVariables, env).config
   const log = createLogger({
     name: 'executor-manager',
     level: config.logLevel,
@@ -36,7 +34,7 @@ export const startManager = async (env: Environment): Promise<RunningManager> =>
   })
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
 
-  const driver = createDriver(config.sandbox, sandboxStateDir, log)
+  const driver = createDriver(config.sandbox, config.sandboxStateDir, log)
   const check = await driver.check()
   if (!check.ok) {
     const source = `SANDBOX=${driver.name}`
@@ -55,7 +53,7 @@ export const startManager = async (env: Environment): Promise<RunningManager> =>
         secret: randomBytes(32).toString('hex'),
       }),
     },
-    { allowedModels },
+    { allowedModels: config.allowedModels },
   )
   await manager.start()
   return { port: manager.port() ?? config.managerPort, manager, log, stop: () => manager.stop() }

@@ -3,20 +3,14 @@ import {
   ConfigError,
   clientDirectory,
   type Environment,
+  engineSettings,
   type Fault,
   loadOrchestrator,
   type OrchestratorConfig,
   readWorkers,
   workerDirectory,
 } from '@tutti/config'
-import {
-  type Blueprint,
-  BlueprintError,
-  createEngine,
-  createRegistry,
-  type EngineSettings,
-  type Store,
-} from '@tutti/engine'
+import { type Blueprint, BlueprintError, createEngine, createRegistry, type Store } from '@tutti/engine'
 import { createMemoryStore, createPostgresStore } from '@tutti/stores'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { createOrchestrator } from './app.ts'
@@ -94,19 +88,6 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     throw error instanceof BlueprintError ? new ConfigError(blueprintFaults(error)) : error
   }
 }
-
-/** What the seed's variables mean to the engine. */
-const engineSettings = (config: OrchestratorConfig): Partial<EngineSettings> => ({
-  instance: config.instanceId,
-  taskAttempts: config.jobMaxRetries + 1,
-  handlerAttempts: config.jobMaxRetries + 1,
-  taskTimeoutMs: config.workerTimeoutSeconds * 1000,
-  workerTtlMs: config.workerHealthCheckIntervalSeconds * 2000,
-  taskLeaseMs: config.workerHealthCheckIntervalSeconds * 2000,
-  maxHandlers: config.executorMaxConcurrentJobs,
-  maxTransitions: config.maxTransitionsPerJob,
-  safetyIntervalMs: config.watcherIntervalSeconds * 1000,
-})
 
 /** The way to open the store that the configuration asks for, or what is wrong with the choice. */
 const chooseStore = (config: OrchestratorConfig, log: Logger): (() => Promise<Store>) | Fault => {

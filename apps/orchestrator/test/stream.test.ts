@@ -8,7 +8,13 @@ const finish = async (server: TestServer): Promise<void> => {
 }
 
 const progress = async (server: TestServer, job_id: string, task_id: string, value: number): Promise<void> => {
-  await server.work('POST', '/events', { event: 'progress_update', worker_id: 'hand-2', job_id, task_id, progress: value })
+  await server.work('POST', '/events', {
+    event: 'progress_update',
+    worker_id: 'hand-2',
+    job_id,
+    task_id,
+    progress: value,
+  })
 }
 
 const history = async (server: TestServer, id: string) => (await server.call('GET', `/api/v1/jobs/${id}/history`)).body

@@ -94,7 +94,8 @@ const readErrorBody = (text: string): ToldError | undefined => {
   const own = errorBody.safeParse(body)
   if (own.success) return own.data
   if (typeof body !== 'object' || body === null || !('code' in body) || !('message' in body)) return undefined
-  const inner = errorBody.safeParse('data' in body ? body.data : undefined)
+  const told = 'data' in body && typeof body.data === 'object' ? body.data : {}
+  const inner = errorBody.safeParse({ error: String(body.message), ...told })
   if (inner.success) return inner.data
   return { error: String(body.message), code: String(body.code), retryable: false, hint: 'See the message.' }
 }

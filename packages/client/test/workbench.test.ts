@@ -166,3 +166,13 @@ test('download-onto-a-folder-is-the-callers-fault-not-the-networks', async () =>
 test('an address that is none is told at once', () => {
   expect(() => clientOf({ url: 'not an address' })).toThrow('Invalid URL')
 })
+
+test('the catalogue’s code, hint and path are read from the envelope as the workbench writes it', async () => {
+  const data = { code: 'INVALID_BODY', hint: 'Correct the field.', retryable: false, path: 'body.prompt' }
+  const server = await testServer(({ json }) => json(400, { code: 40000, message: 'Too short', data }))
+  await expect(workbenchOf(server).sessions.get(sessionId)).rejects.toMatchObject({
+    ...data,
+    status: 400,
+    message: 'Too short',
+  })
+})

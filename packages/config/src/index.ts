@@ -11,6 +11,7 @@ export { type LoadedOrchestrator, loadBackend, loadManager, loadOrchestrator } f
 export { type BackendConfig, backendVariables } from './processes/backend.ts'
 export { type ManagerConfig, managerVariables } from './processes/manager.ts'
 export { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
+export { engineSettings } from './processes/shared.ts'
 export { type Client, type ClientRole, type ClientsResult, readClients } from './toml/clients.ts'
 export type { TomlSource } from './toml/read-toml.ts'
 export { readWorkers, type WorkerEntry, type WorkersResult } from './toml/workers.ts'

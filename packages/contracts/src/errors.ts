@@ -51,6 +51,11 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Read the job: it takes a decision only while its status is waiting_for_human.',
   },
+  EVENT_GAP: {
+    status: 409,
+    retryable: true,
+    hint: 'The run is still yours: send the events again, from `expected` on.',
+  },
   LEASE_LOST: { status: 409, retryable: false, hint: 'Drop this work: somebody else holds it now.' },
   PAYLOAD_TOO_LARGE: {
     status: 413,

@@ -67,7 +67,7 @@ export const taskPayload = z.object({
   lease_token: z.string(),
   /** Seconds the lease lasts without a heartbeat. */
   lease_seconds: z.number(),
-  /** Unix seconds after which the result is refused; null without a time-out. */
+  /** Unix seconds at which the try counts as lost and is handed out again; null without a time-out. */
   deadline: z.number().nullable(),
 })
 export type TaskPayload = z.infer<typeof taskPayload>

@@ -1,6 +1,7 @@
 /** Children: started, cancelled, and each told of the other’s end exactly once. */
-import { isTerminal } from '@tutti/contracts'
+import { isTerminal, type JsonObject } from '@tutti/contracts'
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { blueprint, type Engine, type Revocation } from '../src/index.ts'
 import { answer, counted, create, createFleet, logOf, single, take } from './fleet.ts'
 
@@ -99,4 +100,27 @@ test('a parent is cancelled before its child has run at all', async () => {
   await fleet.time.pass(600_000)
   expect((await engine.job(child, null)).status).toBe('cancelled')
   expect(await take(engine)).toEqual([])
+})
+
+test('a child’s input is checked by the child’s own schema, and its defaults are filled in', async () => {
+  const child = blueprint({ name: 'strict', input: z.object({ n: z.number(), unit: z.string().default('px') }) })
+    .state('go', { start: true, to: ['done'] }, ({ goTo }) => goTo('done'))
+    .end('done', ({ input }) => input)
+  const caller = blueprint({ name: 'caller' })
+    .state('call', { start: true, to: ['done'] }, ({ input, runBlueprint }) =>
+      runBlueprint('strict', { n: input.n }, { on: { success: 'done' } }),
+    )
+    .end('done', ({ last }) => last?.data)
+  const fleet = createFleet([caller, child])
+  const engine = fleet.engine()
+  const ended = async (input: JsonObject) => {
+    const [job] = await engine.create([{ blueprint: 'caller', input, client: 'client' }])
+    const id = job?.id ?? ''
+    await fleet.time.until(async () => isTerminal((await engine.job(id, null)).status))
+    return engine.job(id, null)
+  }
+  expect((await ended({ n: 3 })).output).toEqual({ n: 3, unit: 'px' })
+  const refused = await ended({ n: 'three' })
+  expect(refused).toMatchObject({ status: 'error', error: { code: 'BLUEPRINT_ERROR' } })
+  expect(refused.error?.message).toContain('input.n')
 })

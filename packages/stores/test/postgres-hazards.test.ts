@@ -212,3 +212,17 @@ test('what a commit reads does not grow with the backlog', async () => {
   })
   expect((await rowsRead()) - before).toBeLessThan(backlog)
 })
+
+test('a database that is away is told from a fault of ours: callers are asked to try again', async () => {
+  const store = await open()
+  await accept(store, aChange(aJob()))
+  // Gone from here on: connections are ended, and new ones find no database of that name.
+  await database.drop()
+  await vi.waitFor(async () => {
+    const failure = await store.job([crypto.randomUUID()]).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    expect(failure).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  })
+})

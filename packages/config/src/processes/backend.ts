@@ -5,6 +5,7 @@ import {
   httpUrl,
   identifier,
   integer,
+  origins,
   port,
   postgresUrl,
   text,
@@ -27,6 +28,19 @@ export const backendVariables = {
     description: 'What the executor manager proves itself with; the same value on both sides.',
     schema: headerToken,
     secret: true,
+  },
+  clientToken: {
+    name: 'CLIENT_TOKEN',
+    default: '',
+    description: 'What users and API clients prove themselves with. Needed unless HOST is a loopback address.',
+    schema: headerToken,
+    secret: true,
+  },
+  corsOrigins: {
+    name: 'CORS_ORIGINS',
+    default: '["http://localhost:3000","http://127.0.0.1:3000"]',
+    description: 'Web pages of these origins may call the API.',
+    schema: origins,
   },
   secretKey: {
     name: 'SECRET_KEY',

@@ -1,3 +1,4 @@
+import { join, resolve } from 'node:path'
 import {
   choice,
   flag,
@@ -8,6 +9,7 @@ import {
   httpUrl,
   identifier,
   integer,
+  modelPatterns,
   port,
   seconds,
   text,
@@ -41,6 +43,12 @@ const modelVariables = {
     default: 'claude-sonnet-4-20250514',
     description: 'The model of runs that name none.',
     schema: text,
+  },
+  allowedModels: {
+    name: 'ALLOWED_MODELS',
+    default: 'claude-*',
+    description: 'Models that an agent may ask beside its run’s own: for sub-agents and the runtime’s small requests.',
+    schema: modelPatterns,
   },
 } satisfies VariableTable
 
@@ -83,6 +91,18 @@ const sandboxVariables = {
     default: 'bubblewrap',
     description: 'What contains an agent. none contains nothing and is for development only.',
     schema: choice(['bubblewrap', 'none']),
+  },
+  sandboxStateDir: {
+    name: 'SANDBOX_STATE_DIR',
+    // As root every sandbox runs as a host user of its own. Two managers that count those users in two folders would give
+    // one number out twice, and each would end the other’s sandboxes as leftovers of its own.
+    default: {
+      text: '/var/lib/tutti/sandboxes as root, else WORKSPACE_ROOT/sandboxes',
+      value: (env) =>
+        process.getuid?.() === 0 ? '/var/lib/tutti/sandboxes' : join(resolve(env.WORKSPACE_ROOT ?? ''), 'sandboxes'),
+    },
+    description: 'Where live sandboxes are recorded. All managers of a host that run as root share one.',
+    schema: folder,
   },
   sandboxMemoryMb: {
     name: 'SANDBOX_MEMORY_MB',

@@ -14,13 +14,13 @@ export const orchestratorVariables = {
   storage: {
     name: 'STORAGE',
     default: '',
-    description: 'Where jobs are kept. Empty: DATABASE_URL when set, else the built-in PostgreSQL. memory forgets.',
+    description: 'Where jobs are kept. Empty: at DATABASE_URL. memory forgets everything at a restart.',
     schema: choice(['', 'memory', 'postgres']),
   },
   databaseUrl: {
     name: 'DATABASE_URL',
     default: '',
-    description: 'The PostgreSQL that keeps the jobs. Empty: the built-in one.',
+    description: 'The PostgreSQL that keeps the jobs. `tutti up` sets it to the built-in one where it is empty.',
     schema: postgresUrl,
     secret: true,
   },
@@ -59,7 +59,7 @@ export const orchestratorVariables = {
   blueprintsDir: {
     name: 'BLUEPRINTS_DIR',
     default: '',
-    description: 'Folder whose blueprints are loaded at start. Empty: only the built-in ones.',
+    description: 'Folder whose blueprints are loaded at start.',
     schema: folder,
   },
   ...engineVariables,

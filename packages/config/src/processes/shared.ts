@@ -1,7 +1,7 @@
 /** Variables that several processes read. Spread into their tables. */
 import { hostname } from 'node:os'
 import { choice, flag, identifier, integer, seconds, timeZone } from '../variables/schemas.ts'
-import type { Computed, VariableTable } from '../variables/variable.ts'
+import type { Computed, ConfigOf, VariableTable } from '../variables/variable.ts'
 
 const logLevels = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const
 
@@ -112,3 +112,16 @@ export const engineVariables = {
     schema: integer(1),
   },
 } satisfies VariableTable
+
+/** What these variables mean to the engine: `EngineSettings` of @tutti/engine, in part. */
+export const engineSettings = (config: ConfigOf<typeof engineVariables>) => ({
+  instance: config.instanceId,
+  taskAttempts: config.jobMaxRetries + 1,
+  handlerAttempts: config.jobMaxRetries + 1,
+  taskTimeoutMs: config.workerTimeoutSeconds * 1000,
+  workerTtlMs: config.workerHealthCheckIntervalSeconds * 2000,
+  taskLeaseMs: config.workerHealthCheckIntervalSeconds * 2000,
+  maxHandlers: config.executorMaxConcurrentJobs,
+  maxTransitions: config.maxTransitionsPerJob,
+  safetyIntervalMs: config.watcherIntervalSeconds * 1000,
+})

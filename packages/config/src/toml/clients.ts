@@ -14,7 +14,7 @@ export interface Client {
   role: ClientRole
   /** Jobs that may be created per calendar month; `null` is without a limit. */
   monthlyAttempts: number | null
-  /** Every field of the section that has no meaning of its own; blueprints see it as `client.params`. JSON only. */
+  /** Every field of the section that has no meaning of its own; kept for blueprints, which do not get it yet. JSON only. */
   params: Readonly<Record<string, unknown>>
 }
 

@@ -141,3 +141,23 @@ export function notYet(feature: string, instead: string): z.ZodType<'', string> 
     value === '' ? '' : refuse(`is not supported yet: ${feature} comes later`, instead),
   )
 }
+
+/** Origins as browsers write them: without a path, and without the port that the scheme implies. */
+export const origins = fromText('JSON array of origins', (value): readonly string[] | Refused => {
+  const parsed = z.array(z.url({ protocol: /^https?$/ })).safeParse(asJson(value))
+  if (parsed.success) return parsed.data.map((origin) => new URL(origin).origin)
+  return refuse('must be a list of origins', 'Use a JSON array such as ["http://localhost:3000"].')
+})
+
+const asJson = (value: string): unknown => {
+  try {
+    return JSON.parse(value)
+  } catch {
+    return undefined
+  }
+}
+
+/** Names of models; `*` stands for any text. */
+export const modelPatterns = fromText('names of models, separated by commas; * stands for any text', (value) =>
+  value.split(',').flatMap((name) => name.trim() || []),
+)

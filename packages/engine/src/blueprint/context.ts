@@ -76,8 +76,8 @@ const routes = (on: Record<string, string | undefined>): Record<string, string> 
 
 export interface ContextDeps {
   signal: AbortSignal
-  /** Finds the child blueprint of `runBlueprint`. @throws when it is not loaded */
-  child: (name: string) => { version: number; start: string }
+  /** Finds the child blueprint of `runBlueprint` and checks its input. @throws when it is not loaded or refuses the input */
+  child: (name: string, input: JsonObject) => { version: number; start: string; input: JsonObject }
   /** Called for each action made, so that a handler that makes two can be told. */
   made: (action: Action) => void
 }
@@ -121,8 +121,7 @@ export const handlerContext = (job: Job, deps: ContextDeps): Context<JsonObject,
       make({
         kind: 'run_blueprint',
         blueprint: name,
-        ...deps.child(name),
-        input: plain(input) as JsonObject,
+        ...deps.child(name, plain(input) as JsonObject),
         on: routes(on),
       }),
     finish: (output) => make({ kind: 'finish', output: plain(output) }),

@@ -26,7 +26,7 @@ export interface LeasedTask {
   token: string
   /** Instant at which the lease ends unless it is renewed. */
   expiresAt: number
-  /** Instant after which the result is refused; null without a time-out. */
+  /** Instant at which the try counts as lost; a result that comes before anybody noticed is still taken. null: no time-out. */
   deadlineAt: number | null
 }
 

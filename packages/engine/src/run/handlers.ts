@@ -1,8 +1,9 @@
 /** Running the blueprint's own code: the only place where it happens. */
-import type { JobError } from '@tutti/contracts'
+import type { JobError, JsonObject } from '@tutti/contracts'
 import { type Action, targets } from '../blueprint/action.ts'
-import { endContext, handlerContext, plain } from '../blueprint/context.ts'
-import type { BlueprintRegistry, LoadedBlueprint } from '../blueprint/registry.ts'
+import { type ContextDeps, endContext, handlerContext, plain } from '../blueprint/context.ts'
+import { checkInput } from '../blueprint/input.ts'
+import type { BlueprintRegistry } from '../blueprint/registry.ts'
 import type { Cause } from '../job/cause.ts'
 import type { Job } from '../job/job.ts'
 import type { After } from './after.ts'
@@ -74,7 +75,7 @@ const act = async (blueprints: BlueprintRegistry, job: Job, signal: AbortSignal)
   const state = blueprint.state(job.state)
   if (!state) throw new BlueprintFault(`"${job.blueprint}" v${job.version} has no state "${job.state}"`)
   const made: Action[] = []
-  const child = (name: string) => startOf(blueprints, name)
+  const child = (name: string, input: JsonObject) => startOf(blueprints, name, input)
   const action = await state.run(handlerContext(job, { signal, child, made: (each) => made.push(each) }))
   if (!action)
     throw new BlueprintFault(`the handler of "${job.state}" returned no action: it must return one of the context's`)
@@ -86,10 +87,15 @@ const act = async (blueprints: BlueprintRegistry, job: Job, signal: AbortSignal)
   return action
 }
 
-const startOf = (blueprints: BlueprintRegistry, name: string): Pick<LoadedBlueprint, 'version' | 'start'> => {
+const startOf = (blueprints: BlueprintRegistry, name: string, given: JsonObject): ReturnType<ContextDeps['child']> => {
   const blueprint = blueprints.get(name)
   if (!blueprint) throw new BlueprintFault(`the child blueprint "${name}" is not loaded here`)
-  return { version: blueprint.version, start: blueprint.start }
+  const checked = checkInput(blueprint, given)
+  if ('fault' in checked)
+    throw new BlueprintFault(
+      `the child blueprint "${name}" refuses its input: ${checked.fault} at ${['input', ...checked.path].join('.')}`,
+    )
+  return { version: blueprint.version, start: blueprint.start, input: checked.input }
 }
 
 const createSemaphore = (size: number): { acquire(): Promise<void>; release(): void } => {

@@ -2,7 +2,7 @@
 
 import type { JsonObject } from '@tutti/contracts'
 import { TuttiError } from '@tutti/contracts'
-import { plain } from '../blueprint/context.ts'
+import { checkInput } from '../blueprint/input.ts'
 import type { BlueprintRegistry } from '../blueprint/registry.ts'
 import type { JobSpec } from '../engine.ts'
 import type { Job } from '../job/job.ts'
@@ -64,21 +64,16 @@ const check = (blueprints: BlueprintRegistry, spec: JobSpec, path: string): Chec
     throw new TuttiError('BLUEPRINT_NOT_FOUND', `Blueprint "${spec.blueprint}" not found`, {
       path: `${path}.blueprint`,
     })
-  let input = spec.input
-  if (blueprint.input) {
-    const parsed = blueprint.input.safeParse(spec.input)
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues
-      const where = [path, 'input', ...(issue?.path ?? []).map(String)].join('.')
-      throw new TuttiError(
-        'INVALID_BODY',
-        `Input validation failed for blueprint '${blueprint.name}': ${issue?.message} at ${where}`,
-        { path: where },
-      )
-    }
-    input = plain(parsed.data) as JsonObject
+  const checked = checkInput(blueprint, spec.input)
+  if ('fault' in checked) {
+    const where = [path, 'input', ...checked.path].join('.')
+    throw new TuttiError(
+      'INVALID_BODY',
+      `Input validation failed for blueprint '${blueprint.name}': ${checked.fault} at ${where}`,
+      { path: where },
+    )
   }
-  return { ...spec, input, version: blueprint.version, start: blueprint.start }
+  return { ...spec, input: checked.input, version: blueprint.version, start: blueprint.start }
 }
 
 const createOne = async (deps: IntakeDeps, spec: Checked): Promise<Job> => {

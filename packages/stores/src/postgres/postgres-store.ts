@@ -8,6 +8,7 @@ import { leaseJobs, listJobs, readEvents, readJobs } from './jobs.ts'
 import { listen } from './listen.ts'
 import { migrate } from './migrate.ts'
 import { dropTimers, leaseTimers, nextDue } from './timers.ts'
+import { reaching } from './unreachable.ts'
 import { listWorkers, putWorker, readWorker } from './workers.ts'
 
 export interface PostgresStoreOptions {
@@ -50,25 +51,25 @@ export const createPostgresStore = async (options: PostgresStoreOptions): Promis
 
   return {
     now: clock.now,
-    commit: (changes) => commit(pool, changes),
-    job: (ids) => readJobs(pool, ids),
-    jobs: (query) => listJobs(pool, query),
-    events: (jobId, since, limit) => readEvents(pool, jobId, since, limit),
-    leaseJobs: (request) => leaseJobs(pool, request),
-    leaseTasks: (requests) => leaseTasks(pool, requests),
-    leaseTimers: async ({ limit, leaseMs }) => {
+    commit: reaching((changes) => commit(pool, changes)),
+    job: reaching((ids) => readJobs(pool, ids)),
+    jobs: reaching((query) => listJobs(pool, query)),
+    events: reaching((jobId, since, limit) => readEvents(pool, jobId, since, limit)),
+    leaseJobs: reaching((request) => leaseJobs(pool, request)),
+    leaseTasks: reaching((requests) => leaseTasks(pool, requests)),
+    leaseTimers: reaching(async ({ limit, leaseMs }) => {
       const [timers, lost] = await Promise.all([leaseTimers(pool, limit, leaseMs), leaseLost(pool, limit, leaseMs)])
       return { timers, lost }
-    },
-    nextDue: (blueprints) => nextDue(pool, blueprints),
-    renew: (request) => renew(pool, request),
-    held: (worker, taskId) => held(pool, worker, taskId),
-    release: (leases) => release(pool, leases),
-    expireLeases: (worker) => expireLeases(pool, worker),
-    dropTimers: (ids) => dropTimers(pool, ids),
-    putWorker: (worker) => putWorker(pool, worker),
-    worker: (id) => readWorker(pool, id),
-    workers: () => listWorkers(pool),
+    }),
+    nextDue: reaching((blueprints) => nextDue(pool, blueprints)),
+    renew: reaching((request) => renew(pool, request)),
+    held: reaching((worker, taskId) => held(pool, worker, taskId)),
+    release: reaching((leases) => release(pool, leases)),
+    expireLeases: reaching((worker) => expireLeases(pool, worker)),
+    dropTimers: reaching((ids) => dropTimers(pool, ids)),
+    putWorker: reaching((worker) => putWorker(pool, worker)),
+    worker: reaching((id) => readWorker(pool, id)),
+    workers: reaching(() => listWorkers(pool)),
     subscribe: (each) => {
       listeners.add(each)
       return () => listeners.delete(each)

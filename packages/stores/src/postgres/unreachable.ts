@@ -1,0 +1,26 @@
+/** Tells a database that is away from a fault of ours: the one passes, and callers should try again. */
+import { TuttiError } from '@tutti/contracts'
+
+/** Classes 08 and 57 of PostgreSQL's error codes, too many connections, no such database, what Node says of a connection, and what pg says of a lost one. */
+const isUnreachable = (error: unknown): boolean => {
+  const { code, syscall, message } = error as { code?: unknown; syscall?: unknown; message?: unknown }
+  if (syscall === 'connect') return true
+  if (typeof code === 'string') return /^(08...|57P0[123]|53300|3D000|ECONNRESET|EPIPE)$/.test(code)
+  return typeof message === 'string' && /Connection terminated|timeout exceeded when trying to connect/.test(message)
+}
+
+/**
+ * The operation, failing with STORE_UNAVAILABLE when the database can't be reached.
+ * @throws TuttiError STORE_UNAVAILABLE, or what the operation threw
+ */
+export const reaching =
+  <A extends unknown[], R>(operation: (...args: A) => Promise<R>) =>
+  async (...args: A): Promise<R> => {
+    try {
+      return await operation(...args)
+    } catch (error) {
+      throw isUnreachable(error)
+        ? new TuttiError('STORE_UNAVAILABLE', 'The store can’t be reached', { cause: error })
+        : error
+    }
+  }

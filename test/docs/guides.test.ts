@@ -1,0 +1,13 @@
+/** What the documentation shows is executed, so that it stays true. */
+import { expect, test } from 'vitest'
+import { markdownBelow } from './support/repository.ts'
+import { runGuide } from './support/run-guide.ts'
+
+/** Guides in which nothing can be executed without a whole stack. */
+const toBeRead = ['docs/guides/agents.md', 'docs/guides/operating.md']
+
+for (const path of ['README.md', ...(await markdownBelow('docs/guides'))])
+  test(`the examples work: ${path}`, async () => {
+    const { executed } = await runGuide(path)
+    if (!toBeRead.includes(path)) expect(executed).toBeGreaterThan(0)
+  })
