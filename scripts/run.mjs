@@ -66,10 +66,12 @@ const unsandboxed = (args) =>
   args.some((arg, at) => arg === '--sandbox=none' || (arg === '--sandbox' && args[at + 1] === 'none'))
 
 const [command, ...args] = process.argv.slice(2)
+/** What the environment sets already wins over the file. */
+const settings = [`--env-file-if-exists=${join(root, '.env')}`]
 const tutti = join(root, 'apps', 'cli', 'src', 'main.ts')
 const commands = {
-  demo: () => [node, [tutti, 'demo', ...args]],
-  start: () => [node, [tutti, 'up', ...args]],
+  demo: () => [node, [...settings, tutti, 'demo', ...args]],
+  start: () => [node, [...settings, tutti, 'up', ...args]],
   test: () => [join(bin, 'vitest'), ['run', ...args]],
 }
 const target = Object.hasOwn(commands, command ?? '') ? commands[command] : undefined

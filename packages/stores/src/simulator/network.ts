@@ -23,7 +23,8 @@ export interface Life {
   alive: boolean
 }
 
-const never = new Promise<never>(() => {})
+/** A new one each time: waiting for one that all share would keep every dead instance in memory until the last seed. */
+const never = (): Promise<never> => new Promise(() => {})
 
 export const overNetwork = (
   store: Store,
@@ -32,11 +33,11 @@ export const overNetwork = (
   const delay = async (): Promise<void> => {
     const { delayMs } = faults()
     await world.sleep(random.next() * delayMs * (random.chance(0.02) ? 100 : 1))
-    if (!life.alive) await never
+    if (!life.alive) await never()
   }
   const call = <A extends unknown[], R>(operation: (...args: A) => Promise<R>) => {
     return async (...args: A): Promise<R> => {
-      if (!life.alive) return never
+      if (!life.alive) return never()
       // What is sent is sent: the caller may go on changing its own objects.
       const sent = structuredClone(args)
       const { failBefore, failAfter } = faults()
