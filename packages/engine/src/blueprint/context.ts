@@ -82,21 +82,40 @@ export interface ContextDeps {
   made: (action: Action) => void
 }
 
-export const endContext = (job: Job): EndContext<JsonObject> => ({
-  job: { id: job.id, client: job.client, createdAt: new Date(job.createdAt) },
-  input: job.input,
-  data: job.data,
-  results: job.results,
-  last: job.last,
-})
+/** What of the job a handler may read. Each part is copied when it is first read, as handlers may write to what they get. */
+export const endContext = (job: Job): EndContext<JsonObject> => {
+  const [input, data, results, last] = [copied(job.input), copied(job.data), copied(job.results), copied(job.last)]
+  return {
+    job: { id: job.id, client: job.client, createdAt: new Date(job.createdAt) },
+    get input() {
+      return input()
+    },
+    get data() {
+      return data()
+    },
+    get results() {
+      return results()
+    },
+    get last() {
+      return last()
+    },
+  }
+}
+
+const copied = <T>(value: T): (() => T) => {
+  let copy: T | undefined
+  return () => {
+    copy ??= structuredClone(value)
+    return copy
+  }
+}
 
 export const handlerContext = (job: Job, deps: ContextDeps): Context<JsonObject, string> => {
   const make = (action: Action): Action => {
     deps.made(action)
     return action
   }
-  const context: Context<JsonObject, string> = {
-    ...endContext(job),
+  const actions: Omit<Context<JsonObject, string>, keyof EndContext<JsonObject>> = {
     signal: deps.signal,
     goTo: (to, data) => make({ kind: 'go_to', to, data: data ? (plain(data) as JsonObject) : null }),
     dispatch: (skill, params, { on, ...options }) =>
@@ -110,7 +129,7 @@ export const handlerContext = (job: Job, deps: ContextDeps): Context<JsonObject,
       make({ kind: 'approval', message, on: routes(on), timeoutMs: timeout === undefined ? null : toMs(timeout) }),
     // A turn may rightly take hours: the time-out of ordinary tasks would end it in the middle.
     agent: ({ on, timeout = '1d', retry, priority, concurrencyKey, ...params }) =>
-      context.dispatch(AGENT_SKILL, params, {
+      actions.dispatch(AGENT_SKILL, params, {
         on,
         timeout,
         ...(retry === undefined ? {} : { retry }),
@@ -127,5 +146,9 @@ export const handlerContext = (job: Job, deps: ContextDeps): Context<JsonObject,
     finish: (output) => make({ kind: 'finish', output: plain(output) }),
     fail: (message, code = 'FAILED') => make({ kind: 'fail', error: { code, message }, output: null }),
   }
-  return context
+  // Not spread: that would read, and so copy, every part for every handler.
+  return Object.defineProperties(actions, Object.getOwnPropertyDescriptors(endContext(job))) as Context<
+    JsonObject,
+    string
+  >
 }

@@ -36,7 +36,7 @@ export const advance = async (draft: Draft, deps: AdvanceDeps): Promise<Continua
       return null
     }
     // A snapshot: the handler may keep its context after it was given up, and must not see the job change under it.
-    const outcome = deps.handlers.run(structuredClone(job))
+    const outcome = deps.handlers.run({ ...job })
     const quick = await within(outcome, deps.inlineMs, deps.after)
     if (quick === undefined) {
       job.wakeAt = draft.env.now + deps.leaseMs

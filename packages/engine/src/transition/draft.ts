@@ -28,9 +28,12 @@ export interface Draft {
   readonly spawn: Change['spawn']
 }
 
-/** The draft owns its copy of the job; the job it was made from never changes. */
+/**
+ * The draft owns its copy of the job; the job it was made from never changes. Only `waiting` is changed in place; all else
+ * is replaced, and so may be shared: cloning whole jobs was a tenth of the engine's time.
+ */
 export const draftOf = (job: Job, env: Env): Draft => ({
-  job: structuredClone(job),
+  job: { ...job, waiting: structuredClone(job.waiting) },
   env,
   enqueue: [],
   requeue: [],
