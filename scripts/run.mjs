@@ -84,12 +84,15 @@ installPackages()
 if (!unsandboxed(args)) installPrograms([bubblewrap])
 
 const [program, programArgs] = target()
-const child = spawn(program, programArgs, {
+// Before the start, since a signal may come at once. Ended before what it started, this process would leave that behind;
+// Ctrl+C reaches both by itself.
+let child
+process.on('SIGINT', () => {})
+for (const signal of ['SIGTERM', 'SIGHUP'])
+  process.on(signal, () => (child === undefined ? process.exit(1) : child.kill(signal)))
+child = spawn(program, programArgs, {
   stdio: 'inherit',
   env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
 })
-// Ended before what it started, this process would leave that behind. Ctrl+C reaches both by itself.
-process.on('SIGINT', () => {})
-for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
 child.on('error', (error) => stop(`${program} can't be started: ${error.message}`))
 child.on('exit', (code) => process.exit(code ?? 1))

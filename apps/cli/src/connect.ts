@@ -16,9 +16,9 @@ export interface Address {
 /** @returns undefined when neither the environment nor the data directory knows of one */
 export const findStack = async (env: Environment, dataDir: string): Promise<Address | undefined> => {
   const running = await findRunning(dataDir)
-  const clientToken = env.TUTTI_CLIENT_TOKEN ?? running?.secrets.clientToken
-  const apiUrl = env.TUTTI_API_URL ?? running?.apiUrl
-  const backendUrl = env.TUTTI_BACKEND_URL ?? running?.backendUrl
+  const clientToken = env.TUTTI_CLIENT_TOKEN || running?.clientToken
+  const apiUrl = env.TUTTI_API_URL || running?.apiUrl
+  const backendUrl = env.TUTTI_BACKEND_URL || running?.backendUrl
   if (!clientToken || !apiUrl || !backendUrl) return undefined
   return { apiUrl, backendUrl, clientToken }
 }

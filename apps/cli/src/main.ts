@@ -10,6 +10,12 @@ import { addUp } from './commands/up.ts'
 import { addWorker } from './commands/worker.ts'
 import { exitCodeOf, explain } from './faults.ts'
 
+// Whoever reads our output may stop reading: `tutti job list | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
 const program = new Command('tutti')
   .description('Durable jobs across a fleet of workers, and AI agents in sandboxes as one kind of worker.')
   .showHelpAfterError()

@@ -8,8 +8,11 @@ export interface SessionPrinter {
   end(): void
 }
 
+/** What an agent says may hold commands for the terminal: they are not for it to give. */
+const harmless = (text: string): string => text.replaceAll(/[^\P{Cc}\n\t]/gu, '')
+
 const shorten = (text: string, length: number): string => {
-  const flat = text.replaceAll(/\s+/g, ' ').trim()
+  const flat = harmless(text).replaceAll(/\s+/g, ' ').trim()
   return flat.length <= length ? flat : `${flat.slice(0, length - 1)}…`
 }
 
@@ -39,11 +42,13 @@ export const createSessionPrinter = (write: (text: string) => void, indent = '')
           if (data.kind !== 'text') return
           if (!open) write(indent)
           open = true
-          write(String(data.text).replaceAll('\n', `\n${indent}`))
+          write(harmless(String(data.text)).replaceAll('\n', `\n${indent}`))
           return
         }
         case 'tool.call':
-          line(`${styleText('cyan', String(data.tool_name))} ${summary((data.tool_input ?? {}) as JsonObject)}`)
+          line(
+            `${styleText('cyan', harmless(String(data.tool_name)))} ${summary((data.tool_input ?? {}) as JsonObject)}`,
+          )
           return
         case 'tool.result':
           if (data.is_error === true) line(styleText('red', `failed: ${shorten(String(data.tool_output), 160)}`))

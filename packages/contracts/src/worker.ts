@@ -95,7 +95,7 @@ export const taskResult = z.looseObject({
   lease_token: z.string().optional(),
   duration_ms: z.number().nonnegative().optional(),
   result: z.object(outcome).optional(),
-  status: outcome.status.optional(),
+  status: outcome.status.unwrap().optional(),
   data: outcome.data,
   error: outcome.error,
 })

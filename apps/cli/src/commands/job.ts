@@ -1,8 +1,9 @@
 /** `tutti job …`: jobs from the terminal. */
 import { readFile } from 'node:fs/promises'
-import { isTerminal, type JobEventView } from '@tutti/contracts'
-import type { Command } from 'commander'
+import { isTerminal, type JobEventView, type JsonObject } from '@tutti/contracts'
+import { type Command, InvalidArgumentError } from 'commander'
 import { clientOf, demandStack } from '../connect.ts'
+import { UsageError } from '../faults.ts'
 import { defaultDataDir } from './options.ts'
 
 const print = (value: unknown): void => {
@@ -11,6 +12,22 @@ const print = (value: unknown): void => {
 
 const eventLine = ({ seq, timestamp, event_type, state, data }: JobEventView): string =>
   `${String(seq).padStart(4)}  ${timestamp}  ${event_type.padEnd(20)} ${state.padEnd(16)} ${JSON.stringify(data)}`
+
+const readInput = async (input: string): Promise<JsonObject> => {
+  const file = input.startsWith('@') ? input.slice(1) : undefined
+  try {
+    const given: unknown = JSON.parse(file === undefined ? input : await readFile(file, 'utf8'))
+    if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given as JsonObject
+  } catch (error) {
+    throw new UsageError(`--input can't be read: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  throw new UsageError('--input is no JSON object')
+}
+
+const wholeNumber = (text: string): number => {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('a whole number, 0 or more')
+  return Number(text)
+}
 
 export const addJob = (program: Command): void => {
   const job = program.command('job').description('start, watch, list, approve and cancel jobs')
@@ -22,9 +39,9 @@ export const addJob = (program: Command): void => {
     .option('--input <json>', 'its input as JSON; @FILE reads a file', '{}')
     .option('--watch', 'print its log until it ends', false)
     .action(async (blueprint: string, { input, watch }: { input: string; watch: boolean }) => {
-      const text = input.startsWith('@') ? await readFile(input.slice(1), 'utf8') : input
+      const given = await readInput(input)
       const api = await client()
-      const { job_id } = await api.jobs.create({ blueprint, input: JSON.parse(text) })
+      const { job_id } = await api.jobs.create({ blueprint, input: given })
       if (!watch) return print({ job_id })
       for await (const event of api.jobs.stream(job_id)) process.stdout.write(`${eventLine(event)}\n`)
       const { status } = await api.jobs.get(job_id)
@@ -33,18 +50,17 @@ export const addJob = (program: Command): void => {
   job
     .command('watch <id>')
     .description('print its log until it ends')
-    .option('--since <seq>', 'go on after this line', '0')
-    .action(async (id: string, { since }: { since: string }) => {
+    .option('--since <seq>', 'go on after this line', wholeNumber, 0)
+    .action(async (id: string, { since }: { since: number }) => {
       const api = await client()
-      for await (const event of api.jobs.stream(id, { since: Number(since) }))
-        process.stdout.write(`${eventLine(event)}\n`)
+      for await (const event of api.jobs.stream(id, { since })) process.stdout.write(`${eventLine(event)}\n`)
     })
   job
     .command('list')
     .description('the newest jobs')
-    .option('--limit <n>', 'how many', '20')
-    .action(async ({ limit }: { limit: string }) => {
-      const { items } = await (await client()).jobs.page({ limit: Number(limit) })
+    .option('--limit <n>', 'how many', wholeNumber, 20)
+    .action(async ({ limit }: { limit: number }) => {
+      const { items } = await (await client()).jobs.page({ limit })
       for (const each of items)
         process.stdout.write(
           `${each.id}  ${each.status.padEnd(20)} ${each.blueprint.padEnd(20)} ${each.current_state.padEnd(16)} ${each.created_at}\n`,

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { DataDirError } from '../stack/data-dir.ts'
+import { UsageError } from '../faults.ts'
 import type { Environment } from '../stack/process.ts'
 import type { StackOptions } from '../stack/stack.ts'
 
@@ -28,6 +28,12 @@ export interface StackFlags {
   allowFolder: string[]
 }
 
+export const storageOption = (): Option =>
+  new Option('--storage <kind>', 'where jobs are kept').choices(['postgres', 'memory', 'redis']).default('postgres')
+
+export const sandboxOption = (): Option =>
+  new Option('--sandbox <kind>', 'what contains agents').choices(['bubblewrap', 'docker', 'none']).default('bubblewrap')
+
 export const withStackFlags = (command: Command): Command =>
   command
     .option('--data-dir <folder>', 'where everything is kept (default: $TUTTI_DATA_DIR or .tutti)')
@@ -40,35 +46,29 @@ export const withStackFlags = (command: Command): Command =>
     .option('--port <port>', 'port of the backend; 0 takes any that is free (default: $PORT or 8000)', port)
     .option('--manager-port <port>', 'port of the executor manager (default: $MANAGER_PORT or 8001)', port)
     .option('--split', 'each server in a process of its own', false)
-    .addOption(
-      new Option('--storage <kind>', 'where jobs are kept')
-        .choices(['postgres', 'memory', 'redis'])
-        .default('postgres'),
-    )
-    .addOption(
-      new Option('--sandbox <kind>', 'what contains agents')
-        .choices(['bubblewrap', 'docker', 'none'])
-        .default('bubblewrap'),
-    )
+    .addOption(storageOption())
+    .addOption(sandboxOption())
     .option('--blueprints <folder>', 'folder of blueprint files (default: $BLUEPRINTS_DIR)')
     .option('--allow-folder <folder>', 'agents may be given a copy of what is in it; repeatable', collect, [])
 
 const collect = (value: string, former: string[]): string[] => [...former, resolve(value)]
 
-/** @throws DataDirError for what does not exist yet, saying so */
+/** @throws UsageError for what does not exist yet, saying so */
 export const stackOptions = (flags: StackFlags, env: Environment, log: Logger): StackOptions => {
-  if (flags.storage === 'redis') throw new DataDirError('--storage redis is not there yet: use postgres or memory')
-  if (flags.sandbox === 'docker') throw new DataDirError('--sandbox docker is not there yet: use bubblewrap')
+  if (flags.storage === 'redis') throw new UsageError('--storage redis is not there yet: use postgres or memory')
+  if (flags.sandbox === 'docker') throw new UsageError('--sandbox docker is not there yet: use bubblewrap')
   if (flags.storage === 'memory' && flags.split)
-    throw new DataDirError('--storage memory lives in one process: leave out --split')
-  const number = (value: string | undefined, otherwise: number): number => (value ? port(value) : otherwise)
+    throw new UsageError('--storage memory lives in one process: leave out --split')
+  const unlistable = flags.allowFolder.find((folder) => folder.includes(':'))
+  if (unlistable !== undefined)
+    throw new UsageError(`agents can't be given ${unlistable}: a colon divides the folders of STAGING_ROOTS`)
   return {
     dataDir: flags.dataDir ?? defaultDataDir(env),
     host: flags.host,
     ports: {
-      api: flags.apiPort ?? number(env.API_PORT, 8080),
-      backend: flags.port ?? number(env.PORT, 8000),
-      manager: flags.managerPort ?? number(env.MANAGER_PORT, 8001),
+      api: flags.apiPort ?? portOf(env, 'API_PORT') ?? 8080,
+      backend: flags.port ?? portOf(env, 'PORT') ?? 8000,
+      manager: flags.managerPort ?? portOf(env, 'MANAGER_PORT') ?? 8001,
     },
     split: flags.split,
     storage: flags.storage,
@@ -77,6 +77,16 @@ export const stackOptions = (flags: StackFlags, env: Environment, log: Logger): 
     stagingRoots: [...(env.STAGING_ROOTS ?? '').split(':').filter((root) => root !== ''), ...flags.allowFolder],
     env,
     log,
+  }
+}
+
+const portOf = (env: Environment, name: string): number | undefined => {
+  const text = env[name]
+  if (!text) return undefined
+  try {
+    return port(text)
+  } catch {
+    throw new UsageError(`${name} is "${text}": a port is 0 to 65535`)
   }
 }
 

@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { type Address, findStack, workbenchOf } from '../connect.ts'
 import { createSessionPrinter } from '../session-printer.ts'
 import { startStack } from '../stack/stack.ts'
+import { listenForStop, unlessStopped } from '../stop-signals.ts'
 import { defaultDataDir, logger, stackOptions } from './options.ts'
 
 interface RunFlags {
@@ -46,13 +47,16 @@ const withOwnStack = async (
     sandbox: 'bubblewrap',
     allowFolder: folder === undefined ? [] : [folder],
   } as const
-  const stack = await startStack(stackOptions({ ...flags, allowFolder: [...flags.allowFolder] }, env, logger(env)))
+  const options = stackOptions({ ...flags, allowFolder: [...flags.allowFolder] }, env, logger(env))
+  const { signal } = listenForStop()
+  const stack = await startStack({ ...options, signal })
   try {
     if (stack.model === 'scripted')
       process.stderr.write(
         'The model is scripted: no AI, a program that plays one. Set ANTHROPIC_API_KEY for a real one.\n',
       )
-    return await use({ apiUrl: stack.apiUrl, backendUrl: stack.backendUrl, clientToken: stack.secrets.clientToken })
+    const { apiUrl, backendUrl, secrets } = stack
+    return await unlessStopped(use({ apiUrl, backendUrl, clientToken: secrets.clientToken }), signal)
   } finally {
     await stack.stop()
   }

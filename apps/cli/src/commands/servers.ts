@@ -1,7 +1,7 @@
 /** `tutti orchestrator`, `tutti backend`, `tutti executor-manager`: one server, configured by its environment. */
 import type { Command } from 'commander'
 import type { Environment } from '../stack/process.ts'
-import { untilToldToStop } from './up.ts'
+import { endWithParent, listenForStop } from '../stop-signals.ts'
 
 interface Started {
   stop(): Promise<void>
@@ -29,11 +29,11 @@ export const addServers = (program: Command): void => {
       .command(name)
       .description(`start ${about} alone; its environment configures it`)
       .action(async () => {
-        // As a child of `tutti up --split` it must not outlive its parent, however that one dies.
-        if (process.connected) process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+        const stop = listenForStop()
+        const letGo = endWithParent()
         const server = await start(process.env)
-        await untilToldToStop()
+        await stop.told
         await server.stop()
-        process.disconnect?.()
+        letGo()
       })
 }

@@ -1,32 +1,31 @@
 /** The demo as a program of its own would do it: everything through the public APIs. */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { agentResult, type JobEventView, type JobView } from '@tutti/contracts'
-import { createLogger } from '@tutti/telemetry'
+import { createLogger, type Logger } from '@tutti/telemetry'
 import { z } from 'zod'
 import { stackOptions } from '../commands/options.ts'
 import { type Address, clientOf, workbenchOf } from '../connect.ts'
 import { repositoryRoot } from '../repository.ts'
 import { createSessionPrinter } from '../session-printer.ts'
-import { findRunning } from '../stack/data-dir.ts'
 import type { Environment } from '../stack/process.ts'
-import { type Stack, startStack } from '../stack/stack.ts'
+import { type Stack, type StackOptions, startStack } from '../stack/stack.ts'
+import { listenForStop, unlessStopped } from '../stop-signals.ts'
+import { startAfresh } from './afresh.ts'
+import { DemoError } from './fault.ts'
 import { createProgress } from './progress.ts'
 import { type DemoSummary, story, tasksPerWorker } from './summary.ts'
-import { startWorkerProcess } from './workers.ts'
+import { startWorkerProcess, type WorkerProcess } from './workers.ts'
 
 export interface DemoOptions {
   folder: string
   sandbox: 'bubblewrap' | 'docker' | 'none'
   storage: 'postgres' | 'memory' | 'redis'
   split: boolean
-  json: boolean
+  /** Takes the summary; without it the demo tells its story on stdout. */
+  onSummary: ((summary: DemoSummary) => void) | undefined
   dataDir: string
   env: Environment
-}
-
-export class DemoError extends Error {
-  override readonly name = 'DemoError'
 }
 
 const example = join(repositoryRoot, 'examples', 'folder-report')
@@ -38,87 +37,83 @@ const resultSchema = z.object({
   agent: agentResult,
 })
 
-/** @throws DemoError when a step did not truly happen; nothing is left running either way */
+/** @throws DemoError when a step did not truly happen; InterruptedError. Nothing is left running either way */
 export const runDemo = async (options: DemoOptions): Promise<void> => {
-  const { folder, json, dataDir } = options
-  const say = (text: string): void => {
-    if (!json) process.stdout.write(text)
-  }
-  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw new DemoError(`${folder} is no folder`)
-  await startAfresh(dataDir)
-  // What a server logs is not the demo's story; what goes wrong is.
+  const { folder, dataDir } = options
   const env = { LOG_LEVEL: 'WARNING', ...options.env }
-  const log = createLogger({ level: 'WARNING', format: 'text', name: 'demo' }, { destination: process.stderr })
-  const closers: (() => Promise<void>)[] = []
-  let stopping = false
-  const stopAll = async (): Promise<void> => {
-    if (stopping) return
-    stopping = true
-    await Promise.all(closers.splice(1).map((close) => close()))
-    await closers[0]?.()
-  }
-  const interrupted = (): void => void stopAll().then(() => process.exit(130))
-  process.once('SIGINT', interrupted)
-  process.once('SIGTERM', interrupted)
+  const stackWanted = stackOf(options, env)
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw new DemoError(`${folder} is no folder`)
+  const stop = listenForStop()
+  await startAfresh(dataDir)
+
+  let stack: Stack | undefined
+  const workers: WorkerProcess[] = []
+  const died = Promise.withResolvers<never>()
+  // Awaited only once the job runs; a worker may give up before.
+  died.promise.catch(() => {})
   try {
-    say(`Starting the stack in ${dataDir} …\n`)
-    const stack = await startStack(
-      stackOptions(
-        {
-          dataDir,
-          host: '127.0.0.1',
-          apiPort: 0,
-          port: 0,
-          managerPort: 0,
-          split: options.split,
-          storage: options.storage,
-          sandbox: options.sandbox,
-          blueprints: join(example, 'blueprints'),
-          allowFolder: [folder],
-        },
-        env,
-        log,
-      ),
-    )
-    closers.push(stack.stop)
-    const died = Promise.withResolvers<never>()
-    for (const id of ['worker-1', 'worker-2']) {
-      const worker = startWorkerProcess({
-        id,
-        file: join(example, 'worker.ts'),
-        env: {
-          ...env,
-          ORCHESTRATOR_URL: stack.apiUrl,
-          WORKER_TOKEN: stack.secrets.workerToken,
-          FOLDER_ROOTS: folder,
-        },
-        onDeath: died.reject,
-      })
-      closers.push(worker.stop)
-    }
-    const address = { apiUrl: stack.apiUrl, backendUrl: stack.backendUrl, clientToken: stack.secrets.clientToken }
-    const { job, history } = await Promise.race([runJob(address, folder, say), died.promise])
-    const summary = await check(address, stack, options, job, history)
-    if (json) process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`)
-    else say(story(summary, job, history, dataDir))
+    say(options, `Starting the stack in ${dataDir} …\n`)
+    stack = await startStack({ ...stackWanted, signal: stop.signal })
+    for (const id of ['worker-1', 'worker-2']) workers.push(startWorker(id, stack, folder, env, died.reject))
+    await unlessStopped(Promise.race([tell(options, stack), died.promise]), stop.signal)
   } finally {
-    process.off('SIGINT', interrupted)
-    process.off('SIGTERM', interrupted)
-    await stopAll()
+    await Promise.all(workers.map((worker) => worker.stop()))
+    await stack?.stop()
+    stop.off()
   }
 }
 
-/** A demo begins with nothing. Only a directory that a demo made, and that no stack uses, is emptied. */
-const startAfresh = async (dataDir: string): Promise<void> => {
-  const running = await findRunning(dataDir)
-  if (running) throw new DemoError(`a stack is running on ${dataDir} (process ${running.pid}): stop it first`)
-  const entries = await readdir(dataDir).catch((): string[] => [])
-  if (entries.length > 0 && !entries.includes('version'))
-    throw new DemoError(`${dataDir} holds something else than a demo's state: name another folder with --data-dir`)
-  const { stopLeftBehind } = await import('./left-behind.ts')
-  await stopLeftBehind(dataDir)
-  await rm(dataDir, { recursive: true, force: true })
-  await mkdir(dataDir, { recursive: true })
+const say = ({ onSummary }: DemoOptions, text: string): void => {
+  if (!onSummary) process.stdout.write(text)
+}
+
+const stackOf = ({ dataDir, split, storage, sandbox, folder }: DemoOptions, env: Environment): StackOptions => {
+  // What a server logs is not the demo's story; what goes wrong is.
+  const log: Logger = createLogger({ level: 'WARNING', format: 'text', name: 'demo' }, { destination: process.stderr })
+  return stackOptions(
+    {
+      ...{ dataDir, split, storage, sandbox },
+      host: '127.0.0.1',
+      apiPort: 0,
+      port: 0,
+      managerPort: 0,
+      blueprints: join(example, 'blueprints'),
+      allowFolder: [folder],
+    },
+    env,
+    log,
+  )
+}
+
+const startWorker = (
+  id: string,
+  { apiUrl, secrets }: Stack,
+  folder: string,
+  env: Environment,
+  onDeath: (error: Error) => void,
+): WorkerProcess =>
+  startWorkerProcess({
+    id,
+    file: join(example, 'worker.ts'),
+    env: {
+      ...env,
+      ORCHESTRATOR_URL: apiUrl,
+      WORKER_TOKEN: secrets.workerToken,
+      // A token of the person's own worker would come before that.
+      WORKER_INDIVIDUAL_TOKEN: '',
+      FOLDER_ROOTS: folder,
+    },
+    onDeath,
+  })
+
+/** The job from its creation to its last line, checked, and told. */
+const tell = async (options: DemoOptions, stack: Stack): Promise<void> => {
+  const { onSummary, folder, dataDir } = options
+  const address = { apiUrl: stack.apiUrl, backendUrl: stack.backendUrl, clientToken: stack.secrets.clientToken }
+  const { job, history } = await runJob(address, folder, (text) => say(options, text))
+  const summary = await check(address, stack, options, job, history)
+  if (onSummary) onSummary(summary)
+  else process.stdout.write(story(summary, job, history, dataDir))
 }
 
 /** Creates the job, watches it, shows what the agent does, approves, and waits for the end. */
@@ -139,8 +134,11 @@ const runJob = async (
       await watching
     }
     progress(event)
-    if (event.event_type === 'state_entered' && event.state === 'write')
+    if (event.event_type === 'state_entered' && event.state === 'write') {
       watching = watchAgent(address, job_id, agentDone.signal, say)
+      // Awaited when the agent is done; until then its failure must not end the process.
+      watching.catch(() => {})
+    }
     if (event.event_type === 'approval_requested')
       await client.jobs.approve(job_id, { decision: 'approved', comment: 'read by the demo' })
   }

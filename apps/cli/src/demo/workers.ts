@@ -1,6 +1,7 @@
 /** The demo's two worker processes, as a person would start them: `tutti worker FILE`. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { tuttiProgram } from '../repository.ts'
+import { end } from '../stack/child.ts'
 import type { Environment } from '../stack/process.ts'
 
 export interface WorkerProcess {
@@ -24,11 +25,13 @@ export const startWorkerProcess = ({ id, file, env, onDeath }: WorkerProcessOpti
     child = spawn(process.execPath, [tuttiProgram, 'worker', file], {
       env: { LOG_LEVEL: 'WARNING', ...env, WORKER_ID: id },
       stdio: ['ignore', 2, 2, 'ipc'],
+      // Ctrl+C in a terminal goes to a whole process group; they are stopped before the servers instead, not with them.
+      detached: true,
     })
     child.once('exit', (code, signal) => {
       if (stopping) return
-      // Killed from outside it is started again, as a service manager would; one that gives up by itself says why.
-      if (signal) launch()
+      // Ended from outside it is started again, as a service manager would; one that gives up by itself says why.
+      if (signal || code === 0) launch()
       else onDeath(new Error(`the worker ${id} ended with exit code ${code}; its reason is above`))
     })
   }
@@ -36,12 +39,9 @@ export const startWorkerProcess = ({ id, file, env, onDeath }: WorkerProcessOpti
   return {
     id,
     pid: () => child.pid ?? 0,
-    stop: () =>
-      new Promise((resolve) => {
-        stopping = true
-        if (child.exitCode !== null || child.signalCode !== null) return resolve()
-        child.once('exit', () => resolve())
-        child.kill('SIGTERM')
-      }),
+    stop: () => {
+      stopping = true
+      return end(child)
+    },
   }
 }

@@ -1,9 +1,9 @@
 /** The data directory of a stack: who uses it, which version wrote it, and the secrets it made for itself. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { isLocked, takeLock } from './lock.ts'
 
 /** Raised when the layout changes so that an older program would misread it. */
 const layoutVersion = 1
@@ -21,10 +21,12 @@ const secretsSchema = z.object({
 export type Secrets = z.infer<typeof secretsSchema>
 
 /** Where the processes of a running stack are, for the commands that talk to it. */
-export const runningSchema = z.object({
+const runningSchema = z.object({
   pid: z.int(),
   apiUrl: z.string(),
   backendUrl: z.string(),
+  /** The one it takes: of this directory, or of the environment that it was started in. */
+  clientToken: z.string(),
   processes: z.record(z.string(), z.int()),
 })
 export type Running = z.infer<typeof runningSchema>
@@ -40,35 +42,65 @@ export interface DataDir {
 
 /**
  * Takes the directory for this process.
- * @throws DataDirError when another process uses it, or a newer version wrote it
+ * @throws DataDirError when it can't be used, another process uses it, a newer version wrote it, or its secrets are damaged
  */
 export const openDataDir = async (path: string): Promise<DataDir> => {
   const root = resolve(path)
-  await mkdir(root, { recursive: true })
-  // Accounts of the database and of sandboxes pass through to what is theirs; they can't list it.
-  await chmod(root, 0o711)
-  await checkVersion(root)
-  const unlock = await lock(root)
-  const secrets = await loadSecrets(root)
-  return {
-    path: root,
-    secrets,
-    announce: (running) => replaceFile(join(root, 'running.json'), JSON.stringify(running)),
-    release: async () => {
-      await rm(join(root, 'running.json'), { force: true })
-      await unlock()
-    },
+  const release = await lockDataDir(root)
+  try {
+    await checkVersion(root)
+    return {
+      path: root,
+      secrets: await loadSecrets(root),
+      announce: (running) => replaceFile(join(root, 'running.json'), JSON.stringify(running)),
+      release,
+    }
+  } catch (error) {
+    await release()
+    throw error
   }
 }
 
-/** The stack that runs on this directory now, with its secrets; undefined when none does. */
-export const findRunning = async (path: string): Promise<(Running & { secrets: Secrets }) | undefined> => {
+/**
+ * Makes the directory if there is none, and keeps every other process from using it.
+ * @returns what gives it free
+ * @throws DataDirError when it can't be used, or another process uses it
+ */
+export const lockDataDir = async (root: string): Promise<() => Promise<void>> => {
+  const unlock = await usable(root, async () => {
+    await mkdir(root, { recursive: true })
+    // Accounts of the database and of sandboxes pass through to what is theirs; they can't list it.
+    await chmod(root, 0o711)
+    return takeLock(join(root, lockFile))
+  })
+  const holder = join(root, holderFile)
+  if (!unlock) {
+    const pid = await readFile(holder, 'utf8').catch(() => undefined)
+    throw new DataDirError(
+      `${root} is in use by ${pid ? `process ${pid}` : 'another process'}: stop it, or name another directory with --data-dir`,
+    )
+  }
+  // What a killed stack left here says where nobody is any more.
+  await rm(join(root, 'running.json'), { force: true })
+  await writeFile(holder, String(process.pid))
+  return async () => {
+    await rm(join(root, 'running.json'), { force: true })
+    await rm(holder, { force: true })
+    unlock()
+  }
+}
+
+/** Kept when a directory is emptied. */
+export const lockFile = 'lock'
+/** For the message to whoever comes second. It proves nothing: the lock does. */
+const holderFile = 'holder'
+
+/** The stack that runs on this directory now; undefined when none does. */
+export const findRunning = async (path: string): Promise<Running | undefined> => {
   const root = resolve(path)
-  const read = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(root, name), 'utf8'))
   try {
-    const running = runningSchema.parse(await read('running.json'))
-    if (!isAlive(running.pid)) return undefined
-    return { ...running, secrets: secretsSchema.parse(await read('secrets.json')) }
+    if (!isLocked(join(root, lockFile))) return undefined
+    return runningSchema.parse(JSON.parse(await readFile(join(root, 'running.json'), 'utf8')))
   } catch {
     return undefined
   }
@@ -78,7 +110,7 @@ const checkVersion = async (root: string): Promise<void> => {
   const file = join(root, 'version')
   const found = await readFile(file, 'utf8').catch(() => undefined)
   if (found === undefined) {
-    await writeFile(file, String(layoutVersion))
+    await replaceFile(file, String(layoutVersion))
     return
   }
   const version = Number(found)
@@ -88,44 +120,11 @@ const checkVersion = async (root: string): Promise<void> => {
     )
 }
 
-/** A file that names the holder's process. One left by a process that was killed is taken over. */
-const lock = async (root: string): Promise<() => Promise<void>> => {
-  const file = join(root, 'lock')
-  for (let tries = 0; tries < 3; tries += 1) {
-    try {
-      const handle = await open(file, 'wx')
-      await handle.writeFile(String(process.pid))
-      await handle.close()
-      return () => rm(file, { force: true })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const holder = Number(await readFile(file, 'utf8').catch(() => '0'))
-      if (holder > 0 && holder !== process.pid && isAlive(holder))
-        throw new DataDirError(
-          `${root} is in use by process ${holder}: stop it, or name another directory with --data-dir`,
-        )
-      await rm(file, { force: true })
-    }
-  }
-  throw new DataDirError(`${root} is being taken by several processes at once: start again`)
-}
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    // A killed process that nobody has waited for yet still has its number, and will never let go of the lock.
-    return !/^\d+ \(.*\) Z /s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return !existsSync('/proc/self/stat')
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
 const loadSecrets = async (root: string): Promise<Secrets> => {
   const file = join(root, 'secrets.json')
-  const text = await readFile(file, 'utf8').catch(() => undefined)
+  const text = await usable(root, () => readFile(file, 'utf8').catch(unlessMissing))
   if (text !== undefined) {
-    const parsed = secretsSchema.safeParse(JSON.parse(text))
+    const parsed = secretsSchema.safeParse(parseJson(text))
     if (!parsed.success) throw new DataDirError(`${file} is damaged: restore it, or delete it to get new tokens`)
     return parsed.data
   }
@@ -133,6 +132,31 @@ const loadSecrets = async (root: string): Promise<Secrets> => {
   const secrets: Secrets = { clientToken: make(), workerToken: make(), internalToken: make(), secretKey: make() }
   await replaceFile(file, JSON.stringify(secrets, null, 2))
   return secrets
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** A file that is there and can't be read must not count as missing: its secrets would be made anew. */
+const unlessMissing = (error: NodeJS.ErrnoException): undefined => {
+  if (error.code !== 'ENOENT') throw error
+}
+
+/** A folder that is a file, belongs to somebody else, or is on a full disk is no fault of this program. */
+const usable = async <T>(root: string, use: () => Promise<T>): Promise<T> => {
+  try {
+    return await use()
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new DataDirError(`${root} can't be the data directory (${reason}): name another with --data-dir`, {
+      cause: error,
+    })
+  }
 }
 
 /** Whole or not at all, readable only by its owner. */

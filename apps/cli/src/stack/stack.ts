@@ -7,9 +7,8 @@ import { join } from 'node:path'
 import type { Logger } from '@tutti/telemetry'
 import { startChild } from './child.ts'
 import { openDataDir, type Secrets } from './data-dir.ts'
-import { startInProcess } from './in-process.ts'
 import { chooseModel } from './model.ts'
-import { demandPort, freePort } from './ports.ts'
+import { choosePorts } from './ports.ts'
 import type { Environment, RunningServer } from './process.ts'
 
 export interface StackOptions {
@@ -24,11 +23,14 @@ export interface StackOptions {
   stagingRoots: string[]
   env: Environment
   log: Logger
+  /** Told to stop before everything is up, the start ends, and with it what was started. */
+  signal?: AbortSignal
 }
 
 export interface Stack {
   apiUrl: string
   backendUrl: string
+  /** As they are in use: a token that the environment sets comes before the directory's own. */
   secrets: Secrets
   /** As shown to people. */
   model: string
@@ -38,9 +40,9 @@ export interface Stack {
   stop(): Promise<void>
 }
 
-/** @throws DataDirError, PortInUseError, BuiltInPostgresError or what a server says: then nothing is left running */
+/** @throws DataDirError, PortError, BuiltInPostgresError, the signal's reason or what a server says: then nothing is left running */
 export const startStack = async (options: StackOptions): Promise<Stack> => {
-  const { host, log, split } = options
+  const { host, log, split, signal } = options
   const closers: (() => Promise<void>)[] = []
   const stop = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse())
@@ -49,13 +51,20 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
   try {
     const data = await openDataDir(options.dataDir)
     closers.push(data.release)
-    const ports = await choosePorts(options)
-    const apiUrl = `http://${host}:${ports.api}`
-    const backendUrl = `http://${host}:${ports.backend}`
+    const secrets = {
+      ...data.secrets,
+      clientToken: options.env.CLIENT_TOKEN || data.secrets.clientToken,
+      workerToken: options.env.GLOBAL_WORKER_TOKEN || data.secrets.workerToken,
+      secretKey: options.env.SECRET_KEY || data.secrets.secretKey,
+    }
+    const ports = await portsOf(options)
+    const apiUrl = `http://${inUrl(host)}:${ports.api}`
+    const backendUrl = `http://${inUrl(host)}:${ports.backend}`
     const managerUrl = `http://127.0.0.1:${ports.manager}`
 
     const database = await openDatabase(options, data.path)
     closers.push(database.stop)
+    signal?.throwIfAborted()
     const model = await chooseModel(options.env)
     closers.push(model.stop)
     const workspaces = join(data.path, 'workspaces')
@@ -67,8 +76,8 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
       LOG_FORMAT: 'text',
       ...options.env,
       DATABASE_URL: database.url,
-      INTERNAL_API_TOKEN: data.secrets.internalToken,
-      CLIENT_TOKEN: options.env.CLIENT_TOKEN ?? data.secrets.clientToken,
+      INTERNAL_API_TOKEN: secrets.internalToken,
+      CLIENT_TOKEN: secrets.clientToken,
       OBJECTS_DIR: objects,
     }
     const environments = {
@@ -77,15 +86,15 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
         ...(options.storage === 'memory' ? { STORAGE: 'memory' } : {}),
         API_HOST: host,
         API_PORT: String(ports.api),
-        GLOBAL_WORKER_TOKEN: options.env.GLOBAL_WORKER_TOKEN ?? data.secrets.workerToken,
+        GLOBAL_WORKER_TOKEN: secrets.workerToken,
         ...(options.blueprintsDir === null ? {} : { BLUEPRINTS_DIR: options.blueprintsDir }),
       },
       backend: {
         ...shared,
         HOST: host,
         PORT: String(ports.backend),
-        BACKEND_PUBLIC_URL: options.env.BACKEND_PUBLIC_URL ?? backendUrl,
-        SECRET_KEY: options.env.SECRET_KEY ?? data.secrets.secretKey,
+        BACKEND_PUBLIC_URL: options.env.BACKEND_PUBLIC_URL || backendUrl,
+        SECRET_KEY: secrets.secretKey,
       },
       'executor-manager': {
         ...shared,
@@ -96,7 +105,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
         WORKSPACE_ROOT: workspaces,
         SANDBOX: options.sandbox,
         STAGING_ROOTS: options.stagingRoots.join(':'),
-        WORKER_ID: options.env.WORKER_ID ?? 'manager',
+        WORKER_ID: options.env.WORKER_ID || 'manager',
       },
     }
     const health = {
@@ -111,29 +120,36 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
         pid: process.pid,
         apiUrl,
         backendUrl,
+        clientToken: secrets.clientToken,
         processes: Object.fromEntries(servers.map((server) => [server.name, server.pid()])),
       })
-    if (split)
+    if (split) {
       for (const name of ['orchestrator', 'backend', 'executor-manager'] as const) {
         const server = await startChild({
           name,
           env: environments[name],
           log,
+          signal,
           ready: () => answers(health[name]),
           onRestart: () => void announce().catch(() => {}),
         })
         servers.push(server)
         closers.push(server.stop)
       }
-    else {
-      const started = await startInProcess(environments, options.storage, (server) => closers.push(server.stop))
+    } else {
+      // Loaded when asked for: no other command needs any of the servers.
+      const { startInProcess } = await import('./in-process.ts')
+      const started = await startInProcess(environments, options.storage, (server) => {
+        closers.push(server.stop)
+        signal?.throwIfAborted()
+      })
       servers.push(...started)
     }
     await announce()
     return {
       apiUrl,
       backendUrl,
-      secrets: data.secrets,
+      secrets,
       model: model.label,
       storage: options.storage === 'memory' ? 'memory' : database.label,
       servers,
@@ -151,17 +167,16 @@ const answers = (url: string): Promise<boolean> =>
     () => false,
   )
 
-const choosePorts = async ({ host, ports }: StackOptions): Promise<StackOptions['ports']> => {
-  const choose = async (at: string, port: number, use: string, option: string): Promise<number> => {
-    if (port === 0) return freePort(at)
-    await demandPort(at, port, use, option)
-    return port
-  }
-  return {
-    api: await choose(host, ports.api, 'orchestrator', '--api-port'),
-    backend: await choose(host, ports.backend, 'backend', '--port'),
-    manager: await choose('127.0.0.1', ports.manager, 'executor manager', '--manager-port'),
-  }
+/** An IPv6 address stands in brackets. */
+const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
+
+const portsOf = async ({ host, ports }: StackOptions): Promise<StackOptions['ports']> => {
+  const [api = 0, backend = 0, manager = 0] = await choosePorts([
+    { host, port: ports.api, use: 'orchestrator', option: '--api-port' },
+    { host, port: ports.backend, use: 'backend', option: '--port' },
+    { host: '127.0.0.1', port: ports.manager, use: 'executor manager', option: '--manager-port' },
+  ])
+  return { api, backend, manager }
 }
 
 interface Database {

@@ -1,6 +1,5 @@
 /** Where jobs come in: checks the input, runs the first handler, and stores job, task and log in one commit. */
 
-import type { JsonObject } from '@tutti/contracts'
 import { TuttiError } from '@tutti/contracts'
 import { checkInput } from '../blueprint/input.ts'
 import type { BlueprintRegistry } from '../blueprint/registry.ts'

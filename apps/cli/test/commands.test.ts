@@ -1,0 +1,156 @@
+/** `tutti job …`, `tutti run`, `tutti worker`: against a stack that runs, as a person types them. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Outcome, processesOf, run, tutti } from './support/processes.ts'
+import { folderOf, freshDatabase, importable, scratch } from './support/scratch.ts'
+import { type UpStack, up } from './support/stack.ts'
+
+const blueprints = {
+  'greeting.ts': `import { blueprint } from ${importable('@tutti/engine')}
+export default blueprint({ name: 'greeting', version: 1 })
+  .state('greet', { start: true, to: ['review', 'broken'] }, ({ input, dispatch }) =>
+    dispatch('greet', { name: input.name }, { on: { success: 'review', failure: 'broken' } }))
+  .state('review', { to: ['done', 'broken'] }, ({ approval }) =>
+    approval({ message: 'send it?', on: { approved: 'done', rejected: 'broken' } }))
+  .end('done', ({ data }) => data)
+  .end('broken', { outcome: 'failed' })
+`,
+}
+const worker = `import { defineWorker, skill } from ${importable('@tutti/worker')}
+import { z } from ${importable('zod')}
+const greet = skill({ params: z.object({ name: z.string() }), run: async ({ name }) => ({ greeting: 'Hello, ' + name }) })
+export default defineWorker({ skills: { greet } })
+`
+
+interface Person {
+  folder: string
+  stack: UpStack
+  /** Types a command on the machine of the stack. */
+  types(...args: string[]): Promise<Outcome>
+}
+
+const personWithStack = async (): Promise<Person> => {
+  const folder = await scratch()
+  const dataDir = join(folder, 'data')
+  await folderOf(join(folder, 'blueprints'), blueprints)
+  await folderOf(join(folder, 'shared'), { 'README.md': '# Shared\n' })
+  const args = ['--blueprints', join(folder, 'blueprints'), '--allow-folder', join(folder, 'shared')]
+  const stack = await up(dataDir, args, { DATABASE_URL: await freshDatabase() })
+  return { folder, stack, types: (...words) => run(words, { TUTTI_DATA_DIR: dataDir }) }
+}
+
+test('a job from the terminal: started, worked on, approved, watched, listed, cancelled', async () => {
+  const { folder, stack, types } = await personWithStack()
+  const file = join(folder, 'worker.ts')
+  await writeFile(file, worker)
+  await writeFile(join(folder, 'input.json'), '{"name": "Ada"}')
+
+  const first = await types('job', 'start', 'greeting', '--input', `@${join(folder, 'input.json')}`)
+  expect([first.code, first.stderr]).toEqual([0, ''])
+  const { job_id } = JSON.parse(first.stdout) as { job_id: string }
+  expect((await types('job', 'list')).stdout).toMatch(new RegExp(`^${job_id}  waiting_for_worker +greeting +greet `))
+
+  const watching = tutti(['job', 'watch', job_id], { TUTTI_DATA_DIR: join(folder, 'data') })
+  const working = tutti(['worker', file], {
+    ORCHESTRATOR_URL: stack.apiUrl,
+    WORKER_TOKEN: stack.workerToken,
+    WORKER_ID: 'greeter',
+  })
+  await watching.prints(/approval_requested/)
+  expect(await types('job', 'approve', job_id, 'perhaps')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^.*\n→ Use one of the decisions .*\n$/),
+  })
+  expect((await types('job', 'approve', job_id)).code).toBe(0)
+  expect((await watching.ended).code).toBe(0)
+  expect(watching.stdout()).toMatch(/^ +1 .*job_created[\s\S]*greeter[\s\S]*job_finished.*\n$/m)
+  expect(JSON.parse((await types('job', 'show', job_id)).stdout)).toMatchObject({
+    status: 'finished',
+    result: { greeting: 'Hello, Ada' },
+  })
+  const rest = await types('job', 'watch', job_id, '--since', '3')
+  expect(rest.stdout).toMatch(/^ +4 /)
+  working.kill('SIGTERM')
+  expect((await working.ended).code).toBe(0)
+
+  const second = await types('job', 'start', 'greeting', '--input', '{"name":"Bob"}')
+  const { job_id: idle } = JSON.parse(second.stdout) as { job_id: string }
+  expect(await types('job', 'cancel', idle)).toMatchObject({ code: 0, stdout: `${idle} cancelled\n` })
+  expect(await types('job', 'approve', idle)).toMatchObject({ code: 1, stdout: '' })
+  expect((await types('job', 'list', '--limit', '1')).stdout.trim().split('\n')).toHaveLength(1)
+
+  expect(await types('job', 'start', 'nothing')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('GET /api/v1/blueprints lists what is loaded'),
+  })
+  stack.kill('SIGTERM')
+  expect((await stack.ended).code).toBe(0)
+})
+
+test('an agent from the terminal: streamed to its end, its files fetched; a folder nobody allowed is refused', async () => {
+  const { folder, stack, types } = await personWithStack()
+  const target = join(folder, 'fetched')
+  const allowed = await types('run', 'Look around.', '--folder', join(folder, 'shared'), '--download', target)
+  expect([allowed.code, allowed.stderr]).toEqual([0, ''])
+  expect(allowed.stdout).toMatch(/session running[\s\S]*session completed[\s\S]*completed · session .* tokens in/)
+  expect(allowed.stdout).toMatch(/\d+ files written to/)
+  const [, session = ''] = /completed · session (\S+)/.exec(allowed.stdout) ?? []
+  const next = await types('run', 'And now?', '--session', session)
+  expect([next.code, next.stderr]).toEqual([0, ''])
+  expect(next.stdout).toContain(`completed · session ${session}`)
+
+  await mkdir(join(folder, 'private'))
+  const refused = await types('run', 'Look around.', '--folder', join(folder, 'private'))
+  expect(refused.code).toBe(1)
+  expect(refused.stdout).toContain('STAGING_ROOTS')
+  expect(refused.stdout + refused.stderr).not.toMatch(/^ +at /m)
+  stack.kill('SIGTERM')
+  expect((await stack.ended).code).toBe(0)
+})
+
+test('with no stack running, an agent gets one of its own, which ends with it', async () => {
+  const folder = await scratch()
+  const given = await folderOf(join(folder, 'given'), { 'README.md': '# Given\n' })
+  const env = { TUTTI_DATA_DIR: join(folder, 'data') }
+  const { code, stdout, stderr } = await run(['run', 'Look around.', '--folder', given], env)
+  expect([code, stderr]).toEqual([0, expect.stringContaining('The model is scripted: no AI')])
+  expect(stdout).toContain('completed · session')
+  expect(processesOf(folder)).toEqual([])
+
+  const interrupted = tutti(['run', 'Look around.', '--folder', given], env)
+  await interrupted.prints(/session running/)
+  interrupted.kill('SIGINT')
+  expect((await interrupted.ended).code).toBe(130)
+  expect(processesOf(folder)).toEqual([])
+})
+
+test.each<[string[], number, RegExp]>([
+  [['job', 'list'], 1, /^no stack runs on .*: start one with npm start, or name one with TUTTI_API_URL/],
+  [['job', 'start', 'b', '--input', '{"a":'], 2, /^--input can't be read: .*JSON/],
+  [['job', 'start', 'b', '--input', '[]'], 2, /^--input is no JSON object/],
+  [['job', 'start', 'b', '--input', '@/none/such'], 2, /^--input can't be read: ENOENT/],
+  [['job', 'list', '--limit', 'all'], 1, /a whole number, 0 or more/],
+  [['worker', '/none/such.ts'], 2, /^there is no file \/none\/such\.ts/],
+  [['worker', 'package.json'], 2, /^set WORKER_TOKEN/],
+  [['blueprint', 'check', '/none/such'], 2, /^\/none\/such: /],
+  [['config', 'check', 'web'], 2, /there is no server "web"/],
+])('%j is refused in one sentence', async (args, code, said) => {
+  const outcome = await run(args, { TUTTI_DATA_DIR: join(await scratch(), 'data') })
+  expect([outcome.code, outcome.stdout]).toEqual([code, ''])
+  expect(outcome.stderr).toMatch(said)
+  expect(outcome.stderr).not.toMatch(/^ +at /m)
+})
+
+test('blueprints and configuration are checked without starting anything', async () => {
+  const folder = await folderOf(await scratch(), blueprints)
+  expect(await run(['blueprint', 'check', folder])).toMatchObject({
+    code: 0,
+    stdout: 'greeting v1: 2 states, 2 ends\n',
+  })
+  expect((await run(['blueprint', 'graph', folder, 'greeting'])).stdout).toMatch(/^digraph [\s\S]*review/m)
+  expect(await run(['blueprint', 'graph', folder, 'nothing'])).toMatchObject({ code: 1, stdout: '' })
+  const faulty = await run(['config', 'check'], { API_PORT: 'many', LOG_LEVEL: 'LOUD' })
+  expect(faulty.code).toBe(2)
+  expect(faulty.stderr).toMatch(/API_PORT[\s\S]*LOG_LEVEL|LOG_LEVEL[\s\S]*API_PORT/)
+})

@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest'
+import {
+  type ErrorCode,
+  errorBody,
+  errorCatalogue,
+  isTerminal,
+  jobStatus,
+  TuttiError,
+  terminalStatuses,
+} from '../src/index.ts'
+
+/** Codes are API: this list is written down a second time, so that none changes its meaning unnoticed. */
+const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
+  INVALID_BODY: [400, false],
+  INVALID_QUERY: [400, false],
+  INVALID_CONFIG: [400, false],
+  INVALID_DECISION: [400, false],
+  UNAUTHENTICATED: [401, false],
+  FORBIDDEN: [403, false],
+  WORKER_MISMATCH: [403, false],
+  NOT_FOUND: [404, false],
+  JOB_NOT_FOUND: [404, false],
+  BLUEPRINT_NOT_FOUND: [404, false],
+  WORKER_NOT_FOUND: [404, false],
+  SESSION_NOT_FOUND: [404, false],
+  RUN_NOT_FOUND: [404, false],
+  FILE_NOT_FOUND: [404, false],
+  JOB_TERMINAL: [409, false],
+  JOB_NOT_WAITING: [409, false],
+  LEASE_LOST: [409, false],
+  EVENT_GAP: [409, true],
+  PAYLOAD_TOO_LARGE: [413, false],
+  TOO_MANY_REQUESTS: [429, true],
+  INTERNAL: [500, true],
+  STORE_UNAVAILABLE: [503, true],
+  SHUTTING_DOWN: [503, true],
+}
+const codes = Object.keys(errorCatalogue) as ErrorCode[]
+
+test('the catalogue holds what was promised', () => {
+  expect(Object.fromEntries(codes.map((code) => [code, [statusOf(code), errorCatalogue[code].retryable]]))).toEqual(
+    promised,
+  )
+})
+
+const statusOf = (code: ErrorCode): number => new TuttiError(code, '').status
+
+describe.each(codes)('%s', (code) => {
+  test('says what the caller can do, in a sentence', () => {
+    expect(errorCatalogue[code].hint).toMatch(/^\S.{15,}[.]$/)
+  })
+  test('answers a body that clients can read', () => {
+    const body = new TuttiError(code, 'what went wrong').body()
+    expect(errorBody.parse(JSON.parse(JSON.stringify(body)))).toStrictEqual({
+      error: 'what went wrong',
+      code,
+      retryable: errorCatalogue[code].retryable,
+      hint: errorCatalogue[code].hint,
+    })
+  })
+})
+
+test('the body names the place of the fault, and keeps the cause to itself', () => {
+  const cause = new Error('a secret of the server')
+  const error = new TuttiError('INVALID_BODY', 'no address', { path: 'body.input.url', cause })
+  expect(error).toMatchObject({ name: 'TuttiError', message: 'no address', status: 400, path: 'body.input.url', cause })
+  expect(error.body()).toMatchObject({ path: 'body.input.url', error: 'no address' })
+  expect(JSON.stringify(error.body())).not.toContain('secret')
+  expect(new TuttiError('INTERNAL', 'x')).not.toHaveProperty('cause')
+})
+
+test('a job is over in five of its states, and in no other', () => {
+  expect(jobStatus.options.filter(isTerminal)).toEqual(['finished', 'failed', 'cancelled', 'quarantined', 'error'])
+  expect([...terminalStatuses]).toEqual(jobStatus.options.filter(isTerminal))
+})
