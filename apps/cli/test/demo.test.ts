@@ -59,8 +59,8 @@ test('one document on stdout, the report on the disk, nothing left running; and 
   expect(await objectOf(join(folder, 'data', 'objects'), report.object_key)).toEqual(written)
   const done = new Map(workers.map(({ id, tasks }) => [id, tasks]))
   expect(done.get('manager')).toBe(1)
-  // One scan and one measurement, by either worker.
-  expect((done.get('worker-1') ?? 0) + (done.get('worker-2') ?? 0)).toBe(2)
+  // One scan and at least one measurement, by either worker.
+  expect((done.get('worker-1') ?? 0) + (done.get('worker-2') ?? 0)).toBeGreaterThanOrEqual(2)
   expect(processesOf(folder)).toEqual([])
 
   const again = await run([...(await demoOf(folder)), '--storage', 'memory'])
@@ -73,7 +73,7 @@ test('one document on stdout, the report on the disk, nothing left running; and 
 
 const objectOf = async (root: string, key: string): Promise<Buffer> => {
   const objects = createLocalObjects({ root, publicUrl: 'http://localhost', secret: 's'.repeat(32) })
-  return buffer((await objects.get(key)).body)
+  return buffer((await objects.get(key)).stream)
 }
 
 test('a worker that is killed midway is started again, and the job finishes', async () => {

@@ -11,11 +11,19 @@ export const scratch = async (): Promise<string> => {
   // The account of the database passes through.
   await chmod(folder, 0o711)
   onTestFinished(async () => {
-    for (const { pid } of processesOf(folder)) process.kill(pid, 'SIGKILL')
+    for (const { pid } of processesOf(folder)) killNow(pid)
     // A database server that was killed may still be writing.
     await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   })
   return folder
+}
+
+const killNow = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended in this moment.
+  }
 }
 
 /** @param files path and text */
