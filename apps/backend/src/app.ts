@@ -10,6 +10,7 @@ import { allowOrigins } from './http/cors.ts'
 import { answerErrors } from './http/errors.ts'
 import { createOpenRequests } from './http/open-requests.ts'
 import { requestId } from './http/request-id.ts'
+import { watchSilentConnections } from './http/silent-connections.ts'
 import { validatorCompiler } from './http/validation.ts'
 import { healthRoutes } from './routes/health.ts'
 import { managerRoutes } from './routes/manager.ts'
@@ -69,8 +70,10 @@ export const createBackend = (given: BackendDeps): Backend => {
   })
   allowOrigins(app, config.corsOrigins)
   app.register(websocket, { options: { maxPayload: maxClientFrameBytes } })
+  const cutSilent = watchSilentConnections(app.server)
   app.addHook('preClose', async () => {
     open.close()
+    cutSilent()
     // Whoever does not answer the close, or never ends its request, would hold it up for ever.
     setTimeout(() => {
       for (const client of app.websocketServer.clients) client.terminate()

@@ -23,7 +23,7 @@ beforeAll(async () => {
     ...process.env,
     HOST: '127.0.0.1',
     PORT: String(port),
-    DATABASE_URL: database.connectionString.replace('@/', '@localhost/'),
+    DATABASE_URL: database.connectionString,
     INTERNAL_API_TOKEN: 'internal',
     SECRET_KEY: 'secret',
     OBJECTS_DIR: folder,

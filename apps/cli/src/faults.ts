@@ -21,6 +21,7 @@ const expected: Record<string, number> = {
   SchemaVersionError: 2,
   ServerEndedError: 1,
   NotRunningError: 1,
+  WorkerFileError: 2,
   WorkerRejectedError: 1,
   BackendError: 1,
   TuttiApiError: 1,

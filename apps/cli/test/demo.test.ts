@@ -95,7 +95,7 @@ const workersOf = (folder: string) => processesOf(folder).filter(({ command }) =
 test.each<[string, (folder: string, demo: Started) => Promise<unknown>]>([
   ['while the stack starts', (folder) => vi.waitUntil(() => processesOf(folder).some(isDatabase), within)],
   ['while the agent is at work', (_, demo) => demo.prints(/session running/)],
-])('Ctrl+C %s leaves nothing running, and the next demo begins afresh', async (_, reached) => {
+])('Ctrl+C %s leaves nothing running', async (_, reached) => {
   const folder = await scratch()
   const demo = tutti(await demoOf(folder))
   await reached(folder, demo)

@@ -32,3 +32,8 @@ export class WorkerRejectedError extends Error {
 /** The code that goes to the orchestrator with a failure. */
 export const failureCode = (error: unknown): string =>
   error instanceof PermanentError || error instanceof InvalidInputError ? error.code : 'TRANSIENT_ERROR'
+
+/** The worker file, or the environment it is run with, can't be used as it is. */
+export class WorkerFileError extends Error {
+  override readonly name = 'WorkerFileError'
+}

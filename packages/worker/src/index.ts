@@ -1,5 +1,5 @@
 export { defineWorker, type WorkerDefinition } from './define.ts'
-export { InvalidInputError, PermanentError, TransientError, WorkerRejectedError } from './errors.ts'
+export { InvalidInputError, PermanentError, TransientError, WorkerFileError, WorkerRejectedError } from './errors.ts'
 export type { WorkerLog } from './log.ts'
 export { type Outcome, outcome } from './outcome.ts'
 export { type RunWorkerFileOptions, runWorkerFile, type SignalSource } from './run-file.ts'

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { WorkerDefinition } from './define.ts'
+import { WorkerFileError } from './errors.ts'
 import type { WorkerLog } from './log.ts'
 import { createWorker } from './worker.ts'
 
@@ -26,7 +27,7 @@ export interface RunWorkerFileOptions {
 export const runWorkerFile = async (path: string, options: RunWorkerFileOptions = {}): Promise<void> => {
   const { env = process.env, signals = process } = options
   const token = env.WORKER_INDIVIDUAL_TOKEN || env.WORKER_TOKEN
-  if (!token) throw new Error('Set WORKER_TOKEN, or WORKER_INDIVIDUAL_TOKEN, to the token of this worker.')
+  if (!token) throw new WorkerFileError('Set WORKER_TOKEN, or WORKER_INDIVIDUAL_TOKEN, to the token of this worker.')
   const definition = await load(path)
   const worker = createWorker({
     ...definition,
@@ -57,7 +58,8 @@ export const runWorkerFile = async (path: string, options: RunWorkerFileOptions 
 
 const load = async (path: string): Promise<WorkerDefinition> => {
   const module: { default?: unknown } = await import(pathToFileURL(resolve(path)).href)
-  if (!isDefinition(module.default)) throw new Error(`${path} has no default export made by defineWorker({ skills })`)
+  if (!isDefinition(module.default))
+    throw new WorkerFileError(`${path} has no default export made by defineWorker({ skills })`)
   return module.default
 }
 
@@ -73,5 +75,5 @@ const readConcurrency = (text: string | undefined): number | undefined => {
   if (!text) return undefined
   const number = Number(text)
   if (Number.isInteger(number) && number >= 1 && number <= 10_000) return number
-  throw new Error(`MAX_CONCURRENT_TASKS must be a whole number from 1 to 10000, not “${text}”.`)
+  throw new WorkerFileError(`MAX_CONCURRENT_TASKS must be a whole number from 1 to 10000, not “${text}”.`)
 }
