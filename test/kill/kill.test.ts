@@ -13,7 +13,7 @@ import { type Fleet, startFleet, type Victim } from './fleet.ts'
 /** Where the job is when the process dies. */
 type Station =
   | 'scan: queued'
-  | 'measure: handed out'
+  | 'measure: fanned out'
   | 'write: queued'
   | 'write: the agent is at work'
   | 'write: the turn is over'
@@ -21,7 +21,7 @@ type Station =
 
 const stations: Record<Station, (event: JobEventView) => boolean> = {
   'scan: queued': ({ event_type, state }) => event_type === 'task_queued' && state === 'scan',
-  'measure: handed out': ({ event_type, state }) => event_type === 'progress' && state === 'measure',
+  'measure: fanned out': ({ event_type }) => event_type === 'parallel_started',
   'write: queued': ({ event_type, state }) => event_type === 'task_queued' && state === 'write',
   'write: the agent is at work': ({ event_type, state }) => event_type === 'task_queued' && state === 'write',
   'write: the turn is over': ({ event_type, state }) => event_type === 'task_queued' && state === 'write',
@@ -30,8 +30,8 @@ const stations: Record<Station, (event: JobEventView) => boolean> = {
 
 const plan: [Victim, Station][] = [
   ['orchestrator', 'scan: queued'],
-  ['worker-1', 'measure: handed out'],
-  ['orchestrator', 'measure: handed out'],
+  ['worker-1', 'measure: fanned out'],
+  ['orchestrator', 'measure: fanned out'],
   ['backend', 'write: queued'],
   ['executor-manager', 'write: queued'],
   ['executor', 'write: the agent is at work'],
