@@ -4,9 +4,9 @@
  */
 import type { JobError, Json, JsonObject } from '@tutti/contracts'
 import type { BlueprintRegistry } from './blueprint/registry.ts'
-import type { Job, JobEvent } from './job/job.ts'
+import type { ClientFacts, Job, JobEvent, Origin } from './job/job.ts'
 import type { LeasedTask } from './job/task.ts'
-import type { JobQuery, WorkerRecord } from './store/port.ts'
+import type { JobQuery, StoredRecord, WorkerRecord } from './store/port.ts'
 
 export interface JobSpec {
   /** Chosen by the caller to make creation idempotent; otherwise the engine makes one. */
@@ -18,17 +18,44 @@ export interface JobSpec {
   tags?: string[]
   metadata?: JsonObject
   deadlineMs?: number
+  /** Not begun before this instant, or this long after its creation. */
+  startAt?: number
+  delayMs?: number
+  /** With `id`: hash of the request. A job of that id made from another request is refused with IDEMPOTENCY_CONFLICT. */
+  fingerprint?: string
+  clientFacts?: ClientFacts
+  origin?: Origin
+  webhook?: { url: string; events: string[] | null }
+  trace?: string
+  dispatchTimeoutMs?: number
+  resultTimeoutMs?: number
+  /** Taken from this budget, one for each job that is really made. @see Draw */
+  quota?: { key: string; capacity: number; until: number }
 }
 
 export interface TakeRequest {
+  /** A registered worker: what it can do is known from its record. */
   worker: string
-  skills: string[]
+  /** Of its skills only these; left out: all that it declared. */
+  skills?: string[]
+  /** At most so many of a skill, for a worker whose slots differ by skill. */
+  perSkill?: Record<string, number>
   max: number
   /** How long to wait for a task when there is none; 0 answers at once. */
   waitMs: number
   leaseMs?: number
   /** Aborted when the asker has gone. Tasks chosen by then are given back untried. */
   signal?: AbortSignal
+}
+
+export interface ForkRequest {
+  state?: string
+  seq?: number
+  data?: JsonObject
+  input?: JsonObject
+  /** Default: the version of the job. */
+  version?: number
+  by: string
 }
 
 export interface TaskOutcome {
@@ -82,8 +109,26 @@ export interface EngineSettings {
   maxHandlers: number
   /** State changes after which a job is taken to loop for ever. */
   maxTransitions: number
+  /** Children of children of … a job. */
+  maxDepth: number
+  /** Events from outside that a job keeps until it waits for them. */
+  maxSignals: number
+  /** Hand-outs of a skill over all instances: so many per time. */
+  skillRates: Record<string, { count: number; perMs: number }>
+  reputation: ReputationSettings
+  /** `overflow` passes a worker over that holds this many tasks. */
+  overflowLimit: number
   /** Longest time between two looks at the clock, should every wake-up be lost. */
   safetyIntervalMs: number
+}
+
+/** Between 0 and 1; a new worker has 1. */
+export interface ReputationSettings {
+  reward: number
+  failurePenalty: number
+  violationPenalty: number
+  /** A worker below gets no tasks of queues that have other workers. */
+  minimum: number
 }
 
 export interface Engine {
@@ -107,6 +152,37 @@ export interface Engine {
     answer: { decision: string; by: string; comment: string | null },
   ): Promise<Job>
 
+  /** Keeps the job from taking further steps. Tasks that are out go on, and their results are recorded. */
+  pause(id: string, client: string | null, by: string): Promise<Job>
+  resume(id: string, client: string | null, by: string): Promise<Job>
+  /** Changes what does not touch the job's course. */
+  update(
+    id: string,
+    client: string | null,
+    changes: { priority?: number; tags?: string[]; metadata?: JsonObject },
+  ): Promise<Job>
+  /**
+   * Sends the job an event. One that it does not wait for yet is kept; one whose id it has had is answered as if it were new.
+   * @throws TuttiError JOB_TERMINAL, INVALID_BODY (the event's schema), TOO_MANY_SIGNALS
+   */
+  signal(id: string, client: string | null, event: { id?: string; name: string; data: Json }): Promise<Job>
+  /**
+   * Begins a new job from a past state of this one: as it stood when it last entered `state`, or after line `seq` of its log; with
+   * neither, in the state in which it ended or stands. `data` is laid over what it had then.
+   * @throws TuttiError INVALID_BODY when there was no such state
+   */
+  fork(id: string, client: string | null, from: ForkRequest): Promise<Job>
+  /** Puts a waiting job onto another version of its blueprint; `state` where the present one is not there any more. */
+  migrate(id: string, client: string | null, to: { version: number; state?: string; by: string }): Promise<Job>
+  /** Removes a job that has ended, with its log. @throws TuttiError JOB_NOT_FOUND, JOB_RUNNING */
+  remove(id: string, client: string | null): Promise<void>
+
+  /**
+   * Runs for each record of the kind that is due, on one instance at a time. Answers the record to be stored (its `rev` one more than the
+   * one given), or null to remove it; after a throw it comes again when its lease is over.
+   */
+  onDue(kind: string, handle: (record: StoredRecord) => Promise<StoredRecord | null>): void
+
   /** A new boot id ends the leases of the worker's former process at once. */
   register(worker: WorkerDeclaration): Promise<WorkerRecord>
   /**
@@ -114,6 +190,10 @@ export interface Engine {
    * @throws TuttiError WORKER_NOT_FOUND: it must register again
    */
   heartbeat(worker: string, patch: JsonObject, taskIds?: string[]): Promise<{ record: WorkerRecord; held: string[] }>
+  /** While drained a worker gets no further tasks, whatever it says of itself. @throws TuttiError WORKER_NOT_FOUND */
+  drain(worker: string, drained: boolean): Promise<WorkerRecord>
+  /** Takes the worker off the list; its leases end at once. */
+  deregister(worker: string): Promise<void>
   /** Prolongs leases only. Answers the tasks that are still the worker's. */
   renew(worker: string, taskIds: string[], leaseMs: number): Promise<string[]>
   workers(): Promise<WorkerRecord[]>

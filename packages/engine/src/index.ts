@@ -5,7 +5,18 @@ export { graphOf, toDot } from './blueprint/graph.ts'
 export { BlueprintError, type BlueprintRegistry, createRegistry, type LoadedBlueprint } from './blueprint/registry.ts'
 export type * from './engine.ts'
 export type { Cause, Timer } from './job/cause.ts'
-export type { Job, JobEvent, Waiting } from './job/job.ts'
+export type { ClientFacts, Job, JobEvent, Origin, Signal, Waiting } from './job/job.ts'
+export { labelsOf } from './job/labels.ts'
+export {
+  type DeviceNeed,
+  type Needs,
+  parseQueue,
+  type Queue,
+  queueName,
+  type Strategy,
+  strategies,
+  type Wanted,
+} from './job/needs.ts'
 export type { LeasedTask, Task, TaskRequest } from './job/task.ts'
 export { createEngine, defaultSettings } from './run/create-engine.ts'
 export type * from './store/port.ts'

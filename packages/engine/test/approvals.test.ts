@@ -34,7 +34,7 @@ test('a decision is taken once, the wrong ones are told what is right', async ()
     output: { decision: 'approved', by: 'me', comment: 'fine' },
   })
   await expect(decide('approved')).rejects.toMatchObject({ code: 'JOB_TERMINAL' })
-  expect(await fleet.store.nextDue([])).toBeNull()
+  expect(await fleet.store.nextDue([], [])).toBeNull()
 })
 
 test('two people decide at once on two instances: one is heard, the other is told that it is over', async () => {

@@ -46,7 +46,7 @@ test('a message that was delivered is gone with the commit that it led to', asyn
   if (!leased) throw new Error('the child has dispatched its task')
   await answer(engine, leased)
   await fleet.time.until(async () => (await engine.job(id, null)).state === 'more')
-  expect(await fleet.store.nextDue([])).toBeNull()
+  expect(await fleet.store.nextDue([], [])).toBeNull()
 })
 
 test('a child is cancelled: its parent is told exactly once', async () => {
@@ -63,7 +63,7 @@ test('a child is cancelled: its parent is told exactly once', async () => {
   expect(job.status).toBe('failed')
   expect(job.state).toBe('sad')
   expect(counted(await logOf(engine, job))).toMatchObject({ child_finished: 1, job_failed: 1 })
-  expect(await fleet.store.nextDue([])).toBeNull()
+  expect(await fleet.store.nextDue([], [])).toBeNull()
 })
 
 test('a parent is cancelled: its child is, too, its worker told, and no message stays behind', async () => {
@@ -86,7 +86,7 @@ test('a parent is cancelled: its child is, too, its worker told, and no message 
     cancel_requested: 1,
     job_cancelled: 1,
   })
-  expect(await fleet.store.nextDue([])).toBeNull()
+  expect(await fleet.store.nextDue([], [])).toBeNull()
 })
 
 test('a parent is cancelled before its child has run at all', async () => {

@@ -9,11 +9,16 @@ const leaseOf = (skill: string, worker: string): LeasedTask => ({
     jobId: 'job',
     client: 'client',
     skill,
+    queue: skill,
     params: {},
     priority: 0,
     attempt: 1,
     timeoutMs: null,
     concurrencyKey: null,
+    concurrencyLimit: 1,
+    fairKey: 'client',
+    pickupBy: null,
+    trace: null,
     visibleAt: 0,
   },
   worker,
@@ -37,7 +42,7 @@ export const setUp = () => {
       if (failing) throw new Error('the Store can not be reached')
       const leases: LeasedTask[] = []
       for (const skill of [...queue])
-        if (leases.length < request.max && request.skills.includes(skill)) {
+        if (leases.length < request.max && request.queues.includes(skill)) {
           queue.splice(queue.indexOf(skill), 1)
           leases.push(leaseOf(skill, request.worker))
         }

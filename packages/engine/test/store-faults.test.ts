@@ -64,7 +64,7 @@ test('the connection breaks while a timer is delivered: it comes again, and take
   await fleet.time.pass(600_000)
   expect(fleet.errors).toHaveLength(1)
   expect(counted(await logOf(engine, await engine.job(id, null)))).toMatchObject({ job_failed: 1 })
-  expect(await fleet.store.nextDue([])).toBeNull()
+  expect(await fleet.store.nextDue([], [])).toBeNull()
 })
 
 test('the Store is away for a while: the clock goes on looking, and all is done when it is back', async () => {

@@ -165,7 +165,7 @@ test('what a commit reads does not grow with the backlog', async () => {
     [backlog],
   )
   await sql(
-    `INSERT INTO tutti.tasks (id, job_id, skill, priority, state, concurrency_key, attempt, visible_at, body)
+    `INSERT INTO tutti.tasks (id, job_id, queue, priority, state, concurrency_key, attempt, visible_at, body)
        SELECT 'b' || n, gen_random_uuid(), 'other', 0, 'queued', 'key' || n, 1, 0, '{}' FROM generate_series(1, $1) n`,
     [backlog],
   )
@@ -196,7 +196,7 @@ test('what a commit reads does not grow with the backlog', async () => {
     await accept(busy, aChange(second, { setTimers: [timer], close: [first.task.id] }))
     await busy.leaseTimers({ limit: 10, leaseMs: 60_000 })
     await busy.leaseJobs({ blueprints: here, limit: 10, leaseMs: 60_000 })
-    await busy.nextDue(here)
+    await busy.nextDue(here, [])
     await accept(
       busy,
       aChange(next(second), { clearTimers: [timer.id] }),

@@ -83,9 +83,9 @@ export const jobRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAsyncZod
           client: clientOf(request).id,
           limit,
           ...(cursor === undefined ? {} : { cursor }),
-          ...(status === undefined ? {} : { status }),
+          ...(status === undefined ? {} : { statuses: [status] }),
           ...(blueprint === undefined ? {} : { blueprint }),
-          ...(tag === undefined ? {} : { tag }),
+          ...(tag === undefined ? {} : { labels: [tag] }),
         }
         const page = await engine.jobs(query)
         return { items: page.jobs.map((job) => jobView(job, instant)), next_cursor: page.cursor }

@@ -19,7 +19,13 @@ export type Cause =
       durationMs: number | null
     }
   /** The lease ended without a heartbeat, or the try took longer than its time-out. */
-  | { type: 'task_lost'; taskId: string; attempt: number; worker: string; reason: 'lease_expired' | 'timed_out' }
+  | {
+      type: 'task_lost'
+      taskId: string
+      attempt: number
+      worker: string
+      reason: 'lease_expired' | 'timed_out' | 'not_picked_up'
+    }
   | { type: 'progress'; taskId: string; progress: number; message: string | null }
   | { type: 'approval'; decision: string; by: string; comment: string | null }
   | { type: 'approval_timeout'; timerId: string }

@@ -41,6 +41,28 @@ export interface LastOutcome {
   error: JobError | null
 }
 
+/** Where a job came from. */
+export type Origin =
+  | { kind: 'api' }
+  | { kind: 'parent'; jobId: string }
+  | { kind: 'schedule'; scheduleId: string; dueAt: number }
+  /** Begun from a past state of another job: as it stood after line `seq` of that one's log. */
+  | { kind: 'fork'; jobId: string; seq: number }
+
+/** What is known of the client, as it was when the job was made; handlers read it as `client`. */
+export interface ClientFacts {
+  plan: string | null
+  params: JsonObject
+}
+
+/** An event sent to the job from outside that no state has waited for yet. */
+export interface Signal {
+  id: string
+  name: string
+  data: Json
+  at: number
+}
+
 export interface Job {
   id: string
   blueprint: string
@@ -67,7 +89,25 @@ export interface Job {
   tags: string[]
   metadata: JsonObject
   parentId: string | null
+  origin: Origin
+  /** Jobs above this one: a child's is its parent's plus 1. */
+  depth: number
+  clientFacts: ClientFacts
+  /** Hash of the request that made it; a second request under the same key must have the same. null: made without a key. */
+  fingerprint: string | null
+  /** Where its ends and notable events are told; `events` null: all of them. */
+  webhook: { url: string; events: string[] | null } | null
+  /** W3C trace context of the request that made it. */
+  trace: string | null
+  /** Defaults of its tasks, where the blueprint sets nothing: longest wait for a worker, longest time to a result. */
+  dispatchTimeoutMs: number | null
+  resultTimeoutMs: number | null
+  /** No handler runs while this holds; what it waits for goes on. */
+  paused: boolean
+  signals: Signal[]
   createdAt: number
+  /** Not begun before; null: at once. */
+  startAt: number | null
   updatedAt: number
   finishedAt: number | null
   deadlineAt: number | null

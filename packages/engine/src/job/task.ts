@@ -6,6 +6,8 @@ export interface Task {
   jobId: string
   client: string
   skill: string
+  /** Where it waits: see `queueName`. Workers are matched to queues, never to single tasks. */
+  queue: string
   params: JsonObject
   /** Higher first; equal ones in the order they were made. */
   priority: number
@@ -13,10 +15,18 @@ export interface Task {
   attempt: number
   /** Longest time one try may take once a worker has it; null for no limit. */
   timeoutMs: number | null
-  /** At most one task of a key is open to workers at a time; the others follow in the order they were made. */
+  /** At most `concurrencyLimit` tasks of a key are open to workers at a time; the others follow in the order they were made. */
   concurrencyKey: string | null
+  /** From 1. Where tasks of a key disagree, that of the first one held back counts. */
+  concurrencyLimit: number
+  /** Tasks of one queue and priority take turns between the values of this, so that nobody's hundred thousand delay another's ten. */
+  fairKey: string
   /** Not handed out before this instant (back-off). */
   visibleAt: number
+  /** The task is lost if no worker has taken it by then; null: it may wait for ever. */
+  pickupBy: number | null
+  /** W3C trace context of the job's step that made it; null: none. */
+  trace: string | null
 }
 
 /** A task in a worker's hands. `token` is the fencing token: whoever comes with another one is late. */
@@ -32,7 +42,7 @@ export interface LeasedTask {
 
 export interface TaskRequest {
   worker: string
-  skills: string[]
+  queues: string[]
   max: number
   leaseMs: number
 }

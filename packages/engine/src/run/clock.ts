@@ -91,7 +91,7 @@ export const createClock = (deps: ClockDeps): Clock => {
       try {
         const more = await look()
         deps.onTick()
-        const next = more ? deps.store.now() : await deps.store.nextDue(deps.blueprints())
+        const next = more ? deps.store.now() : await deps.store.nextDue(deps.blueprints(), [])
         const due = Math.min(next ?? Number.POSITIVE_INFINITY, wakeAt)
         pause = Math.min(Math.max(due - deps.store.now(), pauseMs), deps.safetyIntervalMs)
       } catch (error) {

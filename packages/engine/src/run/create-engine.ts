@@ -27,6 +27,11 @@ export const defaultSettings: EngineSettings = {
   inlineHandlerMs: 50,
   maxHandlers: 100,
   maxTransitions: 100,
+  maxDepth: 20,
+  maxSignals: 1000,
+  skillRates: {},
+  reputation: { reward: 0.001, failurePenalty: 0.05, violationPenalty: 0.2, minimum: 0.3 },
+  overflowLimit: 3,
   safetyIntervalMs: 5_000,
 }
 
@@ -130,7 +135,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   const watchers = new Map<string, Set<() => void>>()
   const revocationListeners = new Set<(revocation: Revocation) => void>()
   const unsubscribe = store.subscribe((news: Wakeup) => {
-    for (const [skill, count] of Object.entries(news.skills ?? {})) handOut.wake(skill, count)
+    for (const [queue, count] of Object.entries(news.queues ?? {})) handOut.wake(queue, count)
     for (const jobId of news.jobs ?? []) for (const listener of watchers.get(jobId) ?? []) listener()
     for (const revocation of news.revoked ?? []) for (const listener of revocationListeners) listener(revocation)
     if (news.dueAt !== undefined) clock.expect(news.dueAt)

@@ -53,10 +53,10 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
     poll.parked = false
     do {
       const heard = poll.news.splice(0)
-      const { worker, skills } = poll.request
+      const { worker, skills: queues = [] } = poll.request
       const max = Math.min(poll.request.max, poll.share)
       poll.share = Number.POSITIVE_INFINITY
-      const leases = await deps.lease({ worker, skills, max, leaseMs: poll.leaseMs })
+      const leases = await deps.lease({ worker, queues, max, leaseMs: poll.leaseMs })
       if (leases.length > 0) {
         if (poll.settled) {
           // The asker has gone while the Store was choosing: nobody would ever work on these.
@@ -111,7 +111,7 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
         const poll: Poll = {
           request,
           leaseMs: request.leaseMs ?? deps.leaseMs,
-          kind: [...request.skills].sort().join('\n'),
+          kind: [...(request.skills ?? [])].sort().join('\n'),
           parked: false,
           share: Number.POSITIVE_INFINITY,
           news: [],
@@ -158,7 +158,7 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
           },
         )
       }),
-    wake: (skill, count) => wakeWhere(count, (poll) => poll.request.skills.includes(skill)),
+    wake: (skill, count) => wakeWhere(count, (poll) => poll.request.skills?.includes(skill) === true),
     wakeSome: () => {
       for (const kind of new Set([...polls].map((poll) => poll.kind))) wakeKind(kind, 1)
     },

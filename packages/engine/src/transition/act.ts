@@ -95,6 +95,7 @@ export const applyThrown = (draft: Draft, error: JobError, retryable: boolean): 
   job.wakeAt = env.now + backoffMs(policy, job.attempt, env.random())
 }
 
+/** `origin` and what follows it have defaults. */
 export interface NewJob {
   id: string
   blueprint: string
@@ -107,11 +108,25 @@ export interface NewJob {
   metadata: JsonObject
   parentId: string | null
   deadlineAt: number | null
+  origin?: Job['origin']
+  depth?: number
+  clientFacts?: Job['clientFacts']
 }
 
 /** A job before anything happened to it; `rev` 0 means that it is not stored yet. */
 export const newJob = ({ start, ...spec }: NewJob, now: number): Job => ({
+  origin: { kind: 'api' },
+  depth: 0,
+  clientFacts: { plan: null, params: {} },
   ...spec,
+  fingerprint: null,
+  webhook: null,
+  trace: null,
+  dispatchTimeoutMs: null,
+  resultTimeoutMs: null,
+  paused: false,
+  signals: [],
+  startAt: null,
   status: 'pending',
   state: start,
   data: {},

@@ -2,6 +2,7 @@
 
 import type { TaskSpec } from '../blueprint/action.ts'
 import type { BranchSpec, OpenTask } from '../job/job.ts'
+import { queueName } from '../job/needs.ts'
 import { resolveRetry } from '../job/retry.ts'
 import { type Draft, log } from './draft.ts'
 
@@ -24,11 +25,16 @@ export const enqueueTask = (draft: Draft, spec: BranchSpec, id: string): void =>
     jobId: job.id,
     client: job.client,
     skill: spec.skill,
+    queue: queueName({ skill: spec.skill, needs: {}, strategy: 'default' }),
     params: spec.params,
     priority: spec.priority,
     attempt: 1,
     timeoutMs: spec.timeoutMs,
     concurrencyKey: spec.concurrencyKey,
+    concurrencyLimit: 1,
+    fairKey: job.client,
+    pickupBy: null,
+    trace: job.trace,
     visibleAt: env.now,
   })
   log(draft, 'task_queued', { task_id: id, skill: spec.skill })

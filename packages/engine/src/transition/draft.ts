@@ -87,6 +87,7 @@ export const changeOf = (draft: Draft, fences: Change['fences'], answered: strin
     clearTimers: [...draft.clearTimers, ...settled],
     events: draft.events,
     spawn: draft.spawn,
+    records: [],
   }
 }
 

@@ -103,8 +103,8 @@ export const commitSuite = (current: Current): void => {
       { accepted: false, reason: 'stale' },
     ])
     expect(await store.job([existing.id, moved.id, fenced.id])).toEqual([existing, movedOn, fencedNow])
-    expect(idsOf(await lease(store, { skills: ['leaked'], max: 10 }))).toEqual(['fresh-task'])
-    expect(idsOf(await lease(store, { skills: ['kept'], max: 10 }))).toHaveLength(3)
+    expect(idsOf(await lease(store, { queues: ['leaked'], max: 10 }))).toEqual(['fresh-task'])
+    expect(idsOf(await lease(store, { queues: ['kept'], max: 10 }))).toHaveLength(3)
     expect(await dueTimers(store)).toEqual(
       ['fresh-timer', 'fresh-child-timer', ...kept.map(({ timer }) => timer.id)].sort(),
     )

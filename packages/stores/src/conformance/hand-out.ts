@@ -45,7 +45,7 @@ export const handOutSuite = (current: Current): void => {
     expect(open?.deadlineAt).toBeNull()
   })
 
-  test('the best first: by priority, then by age, across skills and within one', async () => {
+  test('the best first: by priority, then by age, across queues and within one', async () => {
     const { store } = current()
     const job = await jobWith(store, [
       { id: 'old-low', skill: 'a' },
@@ -64,10 +64,10 @@ export const handOutSuite = (current: Current): void => {
       }),
     )
     const order = ['old-high', 'new-high', 'old-low', 'new-low', 'newest-low', 'below-zero']
-    const one = await leaseOne(store, { skills: ['a', 'b'] })
+    const one = await leaseOne(store, { queues: ['a', 'b'] })
     expect(one.task.id).toBe('old-high')
     await store.release([fenceOf(one)])
-    expect(idsOf(await lease(store, { skills: ['b', 'a'], max: 10 }))).toEqual(order)
+    expect(idsOf(await lease(store, { queues: ['b', 'a'], max: 10 }))).toEqual(order)
   })
 
   test('many tasks in one poll come in their order, whatever their ids', async () => {
@@ -86,8 +86,8 @@ export const handOutSuite = (current: Current): void => {
   test('a poll gets no more than it asks for, and nothing for a skill it has not', async () => {
     const { store } = current()
     await jobWith(store, [{}, {}, {}])
-    expect(await lease(store, { skills: ['something.else'], max: 5 })).toEqual([])
-    expect(await lease(store, { skills: [], max: 5 })).toEqual([])
+    expect(await lease(store, { queues: ['something.else'], max: 5 })).toEqual([])
+    expect(await lease(store, { queues: [], max: 5 })).toEqual([])
     expect(await lease(store, { max: 2 })).toHaveLength(2)
     expect(await lease(store, { max: 2 })).toHaveLength(1)
     expect(await lease(store, { max: 2 })).toEqual([])
@@ -96,7 +96,7 @@ export const handOutSuite = (current: Current): void => {
   test('a poll that names a skill twice gets no task twice', async () => {
     const { store } = current()
     await jobWith(store, [{}, {}, {}])
-    const got = idsOf(await lease(store, { skills: ['video.render', 'video.render'], max: 2 }))
+    const got = idsOf(await lease(store, { queues: ['video.render', 'video.render'], max: 2 }))
     expect(got).toHaveLength(2)
     expect(new Set(got).size).toBe(2)
   })
@@ -104,11 +104,11 @@ export const handOutSuite = (current: Current): void => {
   test('polls that travel together are served one after another', async () => {
     const { store } = current()
     await jobWith(store, [{ id: 't1' }, { id: 't2' }, { id: 't3' }, { id: 'x', skill: 'x' }])
-    const poll = { skills: ['video.render'], leaseMs: 60_000 }
+    const poll = { queues: ['video.render'], leaseMs: 60_000 }
     const answers = await store.leaseTasks([
       { ...poll, worker: 'a', max: 1 },
-      { ...poll, worker: 'b', max: 1, skills: ['nothing'] },
-      { ...poll, worker: 'c', max: 5, skills: ['video.render', 'x'] },
+      { ...poll, worker: 'b', max: 1, queues: ['nothing'] },
+      { ...poll, worker: 'c', max: 5, queues: ['video.render', 'x'] },
       { ...poll, worker: 'd', max: 1 },
     ])
     expect(answers.map(idsOf)).toEqual([['t1'], [], ['t2', 't3', 'x'], []])
@@ -129,7 +129,7 @@ export const handOutSuite = (current: Current): void => {
     const poll = async (at: number): Promise<void> => {
       const store = clients[at % 2]
       while (store && taken.length < total)
-        taken.push(...idsOf(await lease(store, { worker: `w${at}`, skills: ['a', 'b'], max: 1 + (at % 4) })))
+        taken.push(...idsOf(await lease(store, { worker: `w${at}`, queues: ['a', 'b'], max: 1 + (at % 4) })))
     }
     await Promise.all(Array.from({ length: 20 }, (_, at) => poll(at)))
     expect(taken).toHaveLength(total)

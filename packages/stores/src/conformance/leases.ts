@@ -57,9 +57,9 @@ export const leasesSuite = (current: Current): void => {
     await jobWith(store, [{ timeoutMs: 600_000 }])
     const leased = await leaseOne(store, { leaseMs: 60_000 })
     await store.renew({ worker: 'worker-1', leaseMs: 1_000 })
-    expect(await store.nextDue(here)).toBe(leased.expiresAt)
+    expect(await store.nextDue(here, [])).toBe(leased.expiresAt)
     await store.renew({ worker: 'worker-1', leaseMs: 3_600_000 })
-    expect(await store.nextDue(here)).toBe(leased.deadlineAt)
+    expect(await store.nextDue(here, [])).toBe(leased.deadlineAt)
   })
 
   test('a lease that ran out is told of with its token, and again only after a while', async () => {

@@ -17,7 +17,7 @@ import {
 } from './subject.ts'
 
 interface Heard {
-  skills: Record<string, number>
+  queues: Record<string, number>
   jobs: string[]
   revoked: NonNullable<Wakeup['revoked']>
   dueAt: number | null
@@ -25,10 +25,10 @@ interface Heard {
 
 /** Everything a client has heard so far, as one. */
 const hear = (store: Store): Heard & { stop: () => void } => {
-  const heard: Heard = { skills: {}, jobs: [], revoked: [], dueAt: null }
+  const heard: Heard = { queues: {}, jobs: [], revoked: [], dueAt: null }
   const stop = store.subscribe((news) => {
-    for (const [skill, count] of Object.entries(news.skills ?? {}))
-      heard.skills[skill] = (heard.skills[skill] ?? 0) + count
+    for (const [skill, count] of Object.entries(news.queues ?? {}))
+      heard.queues[skill] = (heard.queues[skill] ?? 0) + count
     heard.jobs.push(...(news.jobs ?? []))
     heard.revoked.push(...(news.revoked ?? []))
     if (news.dueAt !== undefined) heard.dueAt = Math.min(heard.dueAt ?? Number.POSITIVE_INFINITY, news.dueAt)
@@ -52,7 +52,7 @@ export const newsSuite = (current: Current): void => {
     const job = await jobWith(current().store, [{ skill: 'a' }, { skill: 'b' }, { skill: 'a' }])
     for (const heard of [mine, other]) {
       await flush(heard)
-      expect(heard.skills).toEqual({ a: 2, b: 1 })
+      expect(heard.queues).toEqual({ a: 2, b: 1 })
       expect(heard.jobs).toContain(job.id)
     }
   })
@@ -62,7 +62,7 @@ export const newsSuite = (current: Current): void => {
     const refused = aJob()
     await current().store.commit([aChange(next(refused), { enqueue: [aTask(refused)], setTimers: [aTimer(refused)] })])
     await flush(heard)
-    expect(heard.skills).toEqual({})
+    expect(heard.queues).toEqual({})
     expect(heard.jobs).not.toContain(refused.id)
   })
 
@@ -70,36 +70,36 @@ export const newsSuite = (current: Current): void => {
     const { store } = current()
     const job = await jobWith(store, [{ skill: 'a' }, { skill: 'a' }, { skill: 'k', concurrencyKey: 'k' }])
     const blocked = await jobWith(store, [{ skill: 'next', concurrencyKey: 'k' }])
-    const leases = await lease(store, { skills: ['a', 'k'], max: 3 })
+    const leases = await lease(store, { queues: ['a', 'k'], max: 3 })
     const [a, b, k] = leases
     if (!a || !b || !k) throw new Error('three tasks were enqueued')
     const heard = hear(await current().second())
     await flush(heard)
-    Object.assign(heard, { skills: {} })
+    Object.assign(heard, { queues: {} })
     await store.release([fenceOf(a), fenceOf(b)])
     await flush(heard)
-    expect(heard.skills).toEqual({ a: 2 })
+    expect(heard.queues).toEqual({ a: 2 })
     await accept(store, aChange(next(job), { close: [k.task.id] }))
     await flush(heard)
-    expect(heard.skills).toEqual({ a: 2, next: 1 })
-    const { task } = await leaseOne(store, { skills: ['next'] })
+    expect(heard.queues).toEqual({ a: 2, next: 1 })
+    const { task } = await leaseOne(store, { queues: ['next'] })
     await accept(store, aChange(next(blocked), { requeue: [{ taskId: task.id, attempt: 2, visibleAt: 0 }] }))
     await flush(heard)
-    expect(heard.skills).toEqual({ a: 2, next: 2 })
+    expect(heard.queues).toEqual({ a: 2, next: 2 })
   })
 
   test('a task that waits, for its key or its next try, is not told of as available', async () => {
     const { store } = current()
     const job = await jobWith(store, [{ skill: 'k', concurrencyKey: 'k' }])
-    const { task } = await leaseOne(store, { skills: ['k'] })
+    const { task } = await leaseOne(store, { queues: ['k'] })
     const heard = hear(await current().second())
     await flush(heard)
-    Object.assign(heard, { skills: {} })
+    Object.assign(heard, { queues: {} })
     await jobWith(store, [{ skill: 'k', concurrencyKey: 'k' }])
     const visibleAt = store.now() + 3_600_000
     await accept(store, aChange(next(job), { requeue: [{ taskId: task.id, attempt: 2, visibleAt }] }))
     await flush(heard)
-    expect(heard.skills.k ?? 0).toBe(0)
+    expect(heard.queues.k ?? 0).toBe(0)
     expect(heard.dueAt).toBeLessThanOrEqual(visibleAt)
   })
 
@@ -169,12 +169,12 @@ export const newsSuite = (current: Current): void => {
   test('names as long as they get do not keep a commit from being taken', async () => {
     const { store } = current()
     const heard = hear(await current().second())
-    const skills = Array.from({ length: 100 }, (_, at) => `${at}-${'s'.repeat(200)}`)
+    const queues = Array.from({ length: 100 }, (_, at) => `${at}-${'s'.repeat(200)}`)
     const job = await jobWith(
       store,
-      skills.map((skill) => ({ skill })),
+      queues.map((skill) => ({ skill })),
     )
-    await lease(store, { worker: 'é'.repeat(8_000), skills, max: 30 })
+    await lease(store, { worker: 'é'.repeat(8_000), queues, max: 30 })
     await accept(store, aChange(next(job, { status: 'cancelled' })))
     await flush(heard)
   })

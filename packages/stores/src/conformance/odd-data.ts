@@ -80,11 +80,11 @@ export const oddDataSuite = (current: Current): void => {
     await accept(store, ...jobs.map((job) => aChange(job)))
     for (const job of jobs) {
       const [tag] = job.tags
-      const found = await store.jobs({ client: null, limit: 10, ...(tag === undefined ? {} : { tag }) })
+      const found = await store.jobs({ client: null, limit: 10, ...(tag === undefined ? {} : { labels: [tag] }) })
       expect(found.jobs).toEqual([job])
     }
-    expect((await store.jobs({ client: null, limit: 50, tag: 'common' })).jobs).toHaveLength(names.length)
-    expect((await store.jobs({ client: null, limit: 50, tag: 'unit' })).jobs).toEqual([])
+    expect((await store.jobs({ client: null, limit: 50, labels: ['common'] })).jobs).toHaveLength(names.length)
+    expect((await store.jobs({ client: null, limit: 50, labels: ['unit'] })).jobs).toEqual([])
   })
 
   test('no tags come back as no tags', async () => {
@@ -92,7 +92,7 @@ export const oddDataSuite = (current: Current): void => {
     const job = aJob({ tags: [] })
     await accept(store, aChange(job))
     expect((await store.job([job.id]))[0]?.tags).toEqual([])
-    expect((await store.jobs({ client: null, limit: 5, tag: '' })).jobs).toEqual([])
+    expect((await store.jobs({ client: null, limit: 5, labels: [''] })).jobs).toEqual([])
   })
 
   test.each(names)('a skill, key, client or worker named %j works like any other', async (name) => {
@@ -101,7 +101,7 @@ export const oddDataSuite = (current: Current): void => {
     const tasks = [1, 2].map(() => aTask(job, { skill: name, concurrencyKey: name, client: name }))
     await accept(store, aChange(job, { enqueue: tasks }))
     expect((await store.jobs({ client: name, limit: 5 })).jobs).toEqual([job])
-    const leased = await leaseOne(store, { worker: name, skills: [name, 'other'], max: 2 })
+    const leased = await leaseOne(store, { worker: name, queues: [name, 'other'], max: 2 })
     expect(leased.task).toEqual(tasks[0])
     expect(await store.held(name, leased.task.id)).toBe(leased.token)
     expect(await store.renew({ worker: name, taskIds: [leased.task.id, name], leaseMs: 60_000 })).toEqual([

@@ -39,11 +39,11 @@ export const queriesSuite = (current: Current): void => {
     await accept(store, ...[a, b, c, d].map((job) => aChange(job)))
     expect(await ids({})).toEqual([a.id, b.id, c.id, d.id])
     expect(await ids({ client: 'a' })).toEqual([a.id, b.id, d.id])
-    expect(await ids({ status: 'finished' })).toEqual([a.id, c.id, d.id])
+    expect(await ids({ statuses: ['finished'] })).toEqual([a.id, c.id, d.id])
     expect(await ids({ blueprint: 'y' })).toEqual([c.id, d.id])
-    expect(await ids({ tag: 'red' })).toEqual([a.id, b.id])
-    expect(await ids({ tag: 're' })).toEqual([])
-    expect(await ids({ client: 'a', status: 'finished', blueprint: 'x', tag: 'big' })).toEqual([a.id])
+    expect(await ids({ labels: ['red'] })).toEqual([a.id, b.id])
+    expect(await ids({ labels: ['re'] })).toEqual([])
+    expect(await ids({ client: 'a', statuses: ['finished'], blueprint: 'x', labels: ['big'] })).toEqual([a.id])
     expect(await ids({ client: 'nobody' })).toEqual([])
   })
 
@@ -55,8 +55,8 @@ export const queriesSuite = (current: Current): void => {
     expect((await store.jobs({ client: null, limit: 1 })).jobs).toEqual([leased])
     const done = next(leased ?? job, { status: 'finished', wakeAt: null })
     await accept(store, aChange(done))
-    expect(await ids({ status: 'running' })).toEqual([])
-    expect((await store.jobs({ client: null, limit: 1, status: 'finished' })).jobs).toEqual([done])
+    expect(await ids({ statuses: ['running'] })).toEqual([])
+    expect((await store.jobs({ client: null, limit: 1, statuses: ['finished'] })).jobs).toEqual([done])
   })
 
   test('pages are complete and without duplicates while jobs are created, also of one millisecond', async () => {

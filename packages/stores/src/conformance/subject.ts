@@ -34,6 +34,17 @@ export const aJob = (patch: Partial<Job> = {}): Job => ({
   tags: [],
   metadata: {},
   parentId: null,
+  origin: { kind: 'api' },
+  depth: 0,
+  clientFacts: { plan: null, params: {} },
+  fingerprint: null,
+  webhook: null,
+  trace: null,
+  dispatchTimeoutMs: null,
+  resultTimeoutMs: null,
+  paused: false,
+  signals: [],
+  startAt: null,
   createdAt: 1_900_000_000_000,
   updatedAt: 1_900_000_000_000,
   finishedAt: null,
@@ -63,6 +74,7 @@ export const aChange = (job: Job, patch: Partial<Omit<Change, 'job'>> = {}): Cha
   clearTimers: [],
   events: [],
   spawn: [],
+  records: [],
   ...patch,
 })
 
@@ -71,12 +83,17 @@ export const aTask = (job: Job, patch: Partial<Task> = {}): Task => ({
   jobId: job.id,
   client: job.client,
   skill: 'video.render',
+  queue: patch.skill ?? 'video.render',
   params: {},
   priority: 0,
   attempt: 1,
   timeoutMs: null,
   concurrencyKey: null,
+  concurrencyLimit: 1,
+  fairKey: job.client,
   visibleAt: 0,
+  pickupBy: null,
+  trace: null,
   ...patch,
 })
 
@@ -119,10 +136,10 @@ export const jobWith = async (store: Store, tasks: Partial<Task>[], patch: Parti
 
 export const lease = async (
   store: Store,
-  request: { worker?: string; skills?: string[]; max?: number; leaseMs?: number } = {},
+  request: { worker?: string; queues?: string[]; max?: number; leaseMs?: number } = {},
 ): Promise<LeasedTask[]> => {
-  const { worker = 'worker-1', skills = ['video.render'], max = 1, leaseMs = 60_000 } = request
-  const [leases] = await store.leaseTasks([{ worker, skills, max, leaseMs }])
+  const { worker = 'worker-1', queues = ['video.render'], max = 1, leaseMs = 60_000 } = request
+  const [leases] = await store.leaseTasks([{ worker, queues, max, leaseMs }])
   return leases ?? []
 }
 

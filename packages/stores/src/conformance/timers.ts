@@ -35,7 +35,7 @@ export const timersSuite = (current: Current): void => {
     expect(await dueTimers(store)).toEqual([timer.id])
     expect((await store.leaseTimers({ limit: 10, leaseMs: 60_000 })).timers).toHaveLength(1)
     expect(await dueTimers(store)).toEqual([])
-    expect(await store.nextDue(here)).toBeGreaterThan(store.now() + 30_000)
+    expect(await store.nextDue(here, [])).toBeGreaterThan(store.now() + 30_000)
   })
 
   test('a timer is settled by a commit or by dropping it', async () => {
@@ -94,7 +94,7 @@ export const timersSuite = (current: Current): void => {
   test('what is due next: nothing when nothing is set', async () => {
     const { store } = current()
     await jobWith(store, [{}])
-    expect(await store.nextDue(here)).toBeNull()
+    expect(await store.nextDue(here, [])).toBeNull()
   })
 
   test('what is due next: a timer, a lease, a job, a task that waits for its next try; always the earliest', async () => {
@@ -102,24 +102,24 @@ export const timersSuite = (current: Current): void => {
     const base = store.now() + 1_000_000_000
     const timed = aJob()
     await accept(store, aChange(timed, { setTimers: [aTimer(timed, { dueAt: base })] }))
-    expect(await store.nextDue(here)).toBe(base)
+    expect(await store.nextDue(here, [])).toBe(base)
 
     const waking = aJob({ wakeAt: base - 10 })
     await accept(store, aChange(waking))
-    expect(await store.nextDue(here)).toBe(base - 10)
+    expect(await store.nextDue(here, [])).toBe(base - 10)
 
     const retried = await jobWith(store, [{ id: 'retried' }])
     await leaseOne(store, { leaseMs: 0 })
     await accept(store, aChange(next(retried), { requeue: [{ taskId: 'retried', attempt: 2, visibleAt: base - 20 }] }))
-    expect(await store.nextDue(here)).toBe(base - 20)
+    expect(await store.nextDue(here, [])).toBe(base - 20)
 
     await jobWith(store, [{}])
     const [leased] = await lease(store, { leaseMs: 1_000 })
-    expect(await store.nextDue(here)).toBe(leased?.expiresAt)
+    expect(await store.nextDue(here, [])).toBe(leased?.expiresAt)
 
     const past = aJob({ wakeAt: 5 })
     await accept(store, aChange(past))
-    expect(await store.nextDue(here)).toBe(5)
+    expect(await store.nextDue(here, [])).toBe(5)
   })
 
   test('what is due next: a job that only others can run is not', async () => {
@@ -129,10 +129,10 @@ export const timersSuite = (current: Current): void => {
       aChange(aJob({ blueprint: 'unknown-here', wakeAt: 5 })),
       aChange(aJob({ version: 2, wakeAt: 6 })),
     )
-    expect(await store.nextDue(here)).toBeNull()
-    expect(await store.nextDue([])).toBeNull()
-    expect(await store.nextDue([...here, { name: 'unknown-here', version: 1 }])).toBe(5)
-    expect(await store.nextDue([{ name: 'transcode', version: 2 }])).toBe(6)
+    expect(await store.nextDue(here, [])).toBeNull()
+    expect(await store.nextDue([], [])).toBeNull()
+    expect(await store.nextDue([...here, { name: 'unknown-here', version: 1 }], [])).toBe(5)
+    expect(await store.nextDue([{ name: 'transcode', version: 2 }], [])).toBe(6)
   })
 
   test('what is due next: nothing of a job that ended', async () => {
@@ -142,6 +142,6 @@ export const timersSuite = (current: Current): void => {
     await accept(store, aChange(second, { setTimers: [aTimer(job)] }))
     await leaseOne(store)
     await accept(store, aChange(next(second, { status: 'failed', wakeAt: null })))
-    expect(await store.nextDue(here)).toBeNull()
+    expect(await store.nextDue(here, [])).toBeNull()
   })
 }

@@ -15,6 +15,7 @@ import type {
   Wakeup,
   WorkerRecord,
 } from '@tutti/engine'
+import { labelsOf } from '@tutti/engine'
 import { cursorOf, parseCursor } from '../cursor.ts'
 import { createTaskQueue } from './task-queue.ts'
 
@@ -94,7 +95,7 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
       logs.set(child.job.id, structuredClone(child.events))
       for (const timer of child.timers) putTimer(timer)
     }
-    news.skills.push(...queue.takeFreed())
+    news.queues.push(...queue.takeFreed())
     news.jobs.push(job.id)
     return { accepted: true }
   }
@@ -117,10 +118,10 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
   return {
     now,
     commit: async (changes) => {
-      const news: News = { skills: [], jobs: [], revoked: [] }
+      const news: News = { queues: [], jobs: [], revoked: [] }
       const outcomes = changes.map((change) => commitOne(change, news))
       const due = dueAt(null)
-      tell({ ...news, skills: counted(news.skills), ...(due === null ? {} : { dueAt: due }) })
+      tell({ ...news, queues: counted(news.queues), ...(due === null ? {} : { dueAt: due }) })
       return outcomes
     },
     job: async (ids) => ids.map((id) => structuredClone(jobs.get(id))),
@@ -154,7 +155,7 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     held: async (worker, taskId) => queue.held(worker, taskId),
     release: async (leases) => {
       for (const [taskId, token] of leases) queue.release(taskId, token)
-      tell({ skills: counted(queue.takeFreed()) })
+      tell({ queues: counted(queue.takeFreed()) })
     },
     expireLeases: async (worker) => {
       queue.expire(worker)
@@ -185,14 +186,14 @@ const runs = (blueprints: BlueprintVersion[], { blueprint, version }: Job): bool
   blueprints.some((each) => each.name === blueprint && each.version === version)
 
 interface News {
-  skills: string[]
+  queues: string[]
   jobs: string[]
   revoked: NonNullable<Wakeup['revoked']>
 }
 
-const counted = (skills: string[]): Record<string, number> => {
+const counted = (queues: string[]): Record<string, number> => {
   const counts = new Map<string, number>()
-  for (const skill of skills) counts.set(skill, (counts.get(skill) ?? 0) + 1)
+  for (const queue of queues) counts.set(queue, (counts.get(queue) ?? 0) + 1)
   return Object.fromEntries(counts)
 }
 
@@ -200,9 +201,9 @@ const page = (all: Job[], query: JobQuery): { jobs: Job[]; cursor: string | null
   const after = query.cursor === undefined ? null : parseCursor(query.cursor)
   const matching = all
     .filter((job) => query.client === null || job.client === query.client)
-    .filter((job) => query.status === undefined || job.status === query.status)
+    .filter((job) => query.statuses === undefined || query.statuses.includes(job.status))
     .filter((job) => query.blueprint === undefined || job.blueprint === query.blueprint)
-    .filter((job) => query.tag === undefined || job.tags.includes(query.tag))
+    .filter((job) => (query.labels ?? []).every((label) => labelsOf(job).includes(label)))
     .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1))
     .filter((job) => !after || job.createdAt < after.at || (job.createdAt === after.at && job.id < after.id))
   const found = matching.slice(0, query.limit)

@@ -23,7 +23,7 @@ export interface TaskQueue {
   renew(worker: string, taskIds: string[] | undefined, leaseMs: number): string[]
   release(taskId: string, token: string): void
   expire(worker: string): void
-  /** Skills of the tasks that became available since the last call. */
+  /** Queues of the tasks that became available since the last call. */
   takeFreed(): string[]
   /** Instants at which something here falls due: leases that end, tasks that become visible. */
   instants(): number[]
@@ -32,7 +32,7 @@ export interface TaskQueue {
 export const createTaskQueue = ({ now, newToken }: { now: () => number; newToken: () => string }): TaskQueue => {
   const entries = new Map<string, Entry>()
   const byJob = new Map<string, Set<string>>()
-  const bySkill = new Map<string, Set<Entry>>()
+  const byQueue = new Map<string, Set<Entry>>()
   const leased = new Set<Entry>()
   let arrivals = 0
   let freed: string[] = []
@@ -41,8 +41,8 @@ export const createTaskQueue = ({ now, newToken }: { now: () => number; newToken
     entry.state = 'queued'
     entry.lease = null
     leased.delete(entry)
-    bySkill.set(entry.task.skill, (bySkill.get(entry.task.skill) ?? new Set()).add(entry))
-    if (entry.task.visibleAt <= now()) freed.push(entry.task.skill)
+    byQueue.set(entry.task.queue, (byQueue.get(entry.task.queue) ?? new Set()).add(entry))
+    if (entry.task.visibleAt <= now()) freed.push(entry.task.queue)
   }
   const ofKey = (key: string): Entry[] => [...entries.values()].filter((entry) => entry.task.concurrencyKey === key)
 
@@ -71,11 +71,11 @@ export const createTaskQueue = ({ now, newToken }: { now: () => number; newToken
     close: (taskId) => {
       const entry = entries.get(taskId)
       if (!entry) return undefined
-      const { jobId, skill, concurrencyKey } = entry.task
+      const { jobId, queue, concurrencyKey } = entry.task
       entries.delete(taskId)
       byJob.get(jobId)?.delete(taskId)
       if (byJob.get(jobId)?.size === 0) byJob.delete(jobId)
-      bySkill.get(skill)?.delete(entry)
+      byQueue.get(queue)?.delete(entry)
       leased.delete(entry)
       if (concurrencyKey !== null && entry.state !== 'held_back') {
         const [next] = ofKey(concurrencyKey).sort((a, b) => a.order - b.order)
@@ -84,10 +84,10 @@ export const createTaskQueue = ({ now, newToken }: { now: () => number; newToken
       return entry.lease ? { taskId, worker: entry.lease.worker } : undefined
     },
     ofJob: (jobId) => [...(byJob.get(jobId) ?? [])],
-    lease: ({ worker, skills, max, leaseMs }) => {
+    lease: ({ worker, queues, max, leaseMs }) => {
       const at = now()
-      return [...new Set(skills)]
-        .flatMap((skill) => [...(bySkill.get(skill) ?? [])])
+      return [...new Set(queues)]
+        .flatMap((queue) => [...(byQueue.get(queue) ?? [])])
         .filter((entry) => entry.task.visibleAt <= at)
         .sort((a, b) => b.task.priority - a.task.priority || a.order - b.order)
         .slice(0, max)
@@ -103,7 +103,7 @@ export const createTaskQueue = ({ now, newToken }: { now: () => number; newToken
           }
           entry.state = 'leased'
           entry.lease = lease
-          bySkill.get(entry.task.skill)?.delete(entry)
+          byQueue.get(entry.task.queue)?.delete(entry)
           leased.add(entry)
           return lease
         })
@@ -148,7 +148,7 @@ export const createTaskQueue = ({ now, newToken }: { now: () => number; newToken
     },
     instants: () => [
       ...[...leased].flatMap(({ lease }) => (lease ? [lease.expiresAt] : [])),
-      ...[...bySkill.values()].flatMap((set) =>
+      ...[...byQueue.values()].flatMap((set) =>
         [...set].map((entry) => entry.task.visibleAt).filter((at) => at > now()),
       ),
     ],

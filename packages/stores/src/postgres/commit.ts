@@ -1,10 +1,22 @@
 import { isTerminal } from '@tutti/contracts'
-import type { Change, CommitOutcome, Task } from '@tutti/engine'
+import { type Change, type CommitOutcome, labelsOf, type Task } from '@tutti/engine'
 import type { Pool } from 'pg'
 import { columnList, columnText } from './text.ts'
 
 /** Of a task: what the Store never looks at, and names, which columns hold only as far as they can (see `text.ts`). */
-export type TaskBody = Pick<Task, 'jobId' | 'client' | 'skill' | 'params' | 'concurrencyKey'>
+export type TaskBody = Pick<
+  Task,
+  | 'jobId'
+  | 'client'
+  | 'skill'
+  | 'queue'
+  | 'params'
+  | 'concurrencyKey'
+  | 'concurrencyLimit'
+  | 'fairKey'
+  | 'pickupBy'
+  | 'trace'
+>
 
 /** Rows of all changes, each with the number of its change, from 1. */
 const rowsOf = <T>(changes: Change[], pick: (change: Change) => T[]): { of: number[]; rows: T[] } => {
@@ -30,8 +42,8 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
   const clear = rowsOf(changes, (change) => change.clearTimers)
   const events = rowsOf(changes, (change) => [...change.events, ...change.spawn.flatMap((child) => child.events)])
   const children = rowsOf(changes, (change) => change.spawn.map((child) => child.job))
-  const taskBody = ({ jobId, client, skill, params, concurrencyKey }: Task): string =>
-    JSON.stringify({ jobId, client, skill, params, concurrencyKey } satisfies TaskBody)
+  const taskBody = ({ id, priority, attempt, visibleAt, timeoutMs, ...body }: Task): string =>
+    JSON.stringify(body satisfies TaskBody)
 
   const columns = [
     jobs.map((job) => job.id),
@@ -39,7 +51,7 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
     jobs.map((job) => job.blueprint),
     jobs.map((job) => job.version),
     jobs.map((job) => job.status),
-    jobs.map((job) => columnList(job.tags)),
+    jobs.map((job) => columnList(labelsOf(job))),
     jobs.map((job) => job.createdAt),
     jobs.map((job) => job.rev),
     jobs.map((job) => job.wakeAt),
@@ -51,7 +63,7 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
     changes.flatMap((change) => change.answered).map(columnText),
     tasks.of,
     tasks.rows.map((task) => task.id),
-    tasks.rows.map((task) => columnText(task.skill)),
+    tasks.rows.map((task) => columnText(task.queue)),
     tasks.rows.map((task) => task.priority),
     tasks.rows.map((task) => (task.concurrencyKey === null ? null : columnText(task.concurrencyKey))),
     tasks.rows.map((task) => task.attempt),
@@ -84,7 +96,7 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
     children.rows.map((job) => job.blueprint),
     children.rows.map((job) => job.version),
     children.rows.map((job) => job.status),
-    children.rows.map((job) => columnList(job.tags)),
+    children.rows.map((job) => columnList(labelsOf(job))),
     children.rows.map((job) => job.createdAt),
     children.rows.map((job) => job.wakeAt),
     children.rows.map((job) => JSON.stringify(job)),

@@ -28,7 +28,7 @@ export const leaseTasks = async (pool: Pool, requests: TaskRequest[]): Promise<L
     text: 'SELECT * FROM tutti.lease_tasks($1, $2, $3, $4)',
     values: [
       requests.map((request) => columnText(request.worker)),
-      requests.map((request) => columnList(request.skills)),
+      requests.map((request) => columnList(request.queues)),
       requests.map((request) => request.max),
       requests.map((request) => request.leaseMs),
     ],
@@ -87,8 +87,8 @@ export const release = async (pool: Pool, leases: [taskId: string, token: string
        JOIN tutti.tasks t ON t.id = r.id AND t.token = r.token AND t.state = 'leased' ORDER BY t.id FOR UPDATE OF t
      ), freed AS (
        UPDATE tutti.tasks t SET state = 'queued', worker = NULL, token = NULL, expires_at = NULL, deadline_at = NULL
-       FROM held WHERE t.id = held.id RETURNING t.skill)
-     SELECT tutti.tell((SELECT array_agg(skill) FROM freed), NULL, NULL, NULL)`,
+       FROM held WHERE t.id = held.id RETURNING t.queue)
+     SELECT tutti.tell((SELECT array_agg(queue) FROM freed), NULL, NULL, NULL)`,
     [leases.map(([taskId]) => columnText(taskId)), leases.map(([, token]) => columnText(token))],
   )
 }

@@ -39,9 +39,10 @@ export const listJobs = async (pool: Pool, query: JobQuery): Promise<{ jobs: Job
     conditions.push(condition(`$${values.length}`))
   }
   if (query.client !== null) where((p) => `client = ${p}`, columnText(query.client))
-  if (query.status !== undefined) where((p) => `status = ${p}`, query.status)
+  if (query.statuses !== undefined) where((p) => `status = ANY (${p}::text[])`, query.statuses)
   if (query.blueprint !== undefined) where((p) => `blueprint = ${p}`, query.blueprint)
-  if (query.tag !== undefined) where((p) => `tags <> '{}' AND tags @> ARRAY[${p}]::text[]`, columnText(query.tag))
+  for (const label of query.labels ?? [])
+    where((p) => `labels <> '{}' AND labels @> ARRAY[${p}]::text[]`, columnText(label))
   if (query.cursor !== undefined) {
     const { at, id } = parseCursor(query.cursor)
     values.push(at, id)

@@ -12,7 +12,7 @@ CREATE TABLE tutti.jobs (
   blueprint  text NOT NULL,
   version    integer NOT NULL,
   status     text NOT NULL,
-  tags       text[] NOT NULL,
+  labels     text[] NOT NULL,
   created_at bigint NOT NULL,
   -- Fencing token: a commit names the revision it was made from.
   rev        bigint NOT NULL,
@@ -23,13 +23,13 @@ CREATE TABLE tutti.jobs (
 CREATE INDEX jobs_newest ON tutti.jobs (client, created_at DESC, id DESC);
 CREATE INDEX jobs_by_status ON tutti.jobs (status, created_at DESC, id DESC);
 -- Partial: an empty list would still cost every job an entry.
-CREATE INDEX jobs_by_tag ON tutti.jobs USING gin (tags) WHERE tags <> '{}';
+CREATE INDEX jobs_by_label ON tutti.jobs USING gin (labels) WHERE labels <> '{}';
 CREATE INDEX jobs_waking ON tutti.jobs (wake_at) WHERE wake_at IS NOT NULL;
 
 CREATE TABLE tutti.tasks (
   id              text PRIMARY KEY,
   job_id          uuid NOT NULL,
-  skill           text NOT NULL,
+  queue           text NOT NULL,
   priority        double precision NOT NULL,
   -- Order of arrival: the tie-break among equal priorities.
   arrival         bigint GENERATED ALWAYS AS IDENTITY,
@@ -45,7 +45,7 @@ CREATE TABLE tutti.tasks (
   timeout_ms      bigint,
   body            text NOT NULL
 ) WITH (fillfactor = 70);
-CREATE INDEX tasks_queue ON tutti.tasks (skill, priority DESC, arrival) WHERE state = 'queued';
+CREATE INDEX tasks_queue ON tutti.tasks (queue, priority DESC, arrival) WHERE state = 'queued';
 CREATE INDEX tasks_delayed ON tutti.tasks (visible_at) WHERE state = 'queued' AND attempt > 1;
 CREATE INDEX tasks_leased ON tutti.tasks (expires_at) WHERE state = 'leased';
 CREATE INDEX tasks_held ON tutti.tasks (worker) WHERE state = 'leased';

@@ -12,11 +12,11 @@ BEGIN
   END LOOP;
 END $$;
 
--- Makes the first held-back task of each key available if no other task of the key is open. Answers their skills.
+-- Makes the first held-back task of each key available if no other task of the key is open. Answers their queues.
 -- The keys must be locked.
 CREATE FUNCTION tutti.open_keys(keys text[]) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
-  skills text[];
+  queues text[];
 BEGIN
   WITH opened AS (
     UPDATE tutti.tasks t SET state = 'queued'
@@ -24,22 +24,22 @@ BEGIN
     WHERE t.id = (SELECT f.id FROM tutti.tasks f
                   WHERE f.concurrency_key = k.key AND f.state = 'held_back' ORDER BY f.arrival LIMIT 1)
       AND NOT EXISTS (SELECT FROM tutti.tasks o WHERE o.concurrency_key = k.key AND o.state <> 'held_back')
-    RETURNING t.skill
+    RETURNING t.queue
   )
-  SELECT coalesce(array_agg(skill), '{}') INTO skills FROM opened;
-  RETURN skills;
+  SELECT coalesce(array_agg(queue), '{}') INTO queues FROM opened;
+  RETURN queues;
 END $$;
 
 -- Tells every instance. A notification holds 8000 bytes, so long lists of jobs go in several.
-CREATE FUNCTION tutti.tell(skills text[], jobs uuid[], revoked json, due_at bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION tutti.tell(queues text[], jobs uuid[], revoked json, due_at bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   counts json;
   message text;
   part int := 0;
 BEGIN
-  SELECT json_object_agg(skill, n) INTO counts FROM (SELECT skill, count(*) AS n FROM unnest(skills) AS skill GROUP BY skill) c;
+  SELECT json_object_agg(queue, n) INTO counts FROM (SELECT queue, count(*) AS n FROM unnest(queues) AS queue GROUP BY queue) c;
   IF counts IS NOT NULL OR due_at IS NOT NULL THEN
-    message := json_strip_nulls(json_build_object('skills', counts, 'dueAt', due_at))::text;
+    message := json_strip_nulls(json_build_object('queues', counts, 'dueAt', due_at))::text;
     PERFORM pg_notify('tutti', CASE WHEN octet_length(message) < 8000 THEN message ELSE '{"resync":true}' END);
   END IF;
   WHILE part < coalesce(array_length(jobs, 1), 0) LOOP
@@ -59,17 +59,17 @@ END $$;
 -- Takes many changes, each whole or not at all. Column by column, because unnest of arrays costs no JSON parsing.
 -- Rows that belong to a change carry its number (from 1). Verdicts: accepted, exists, stale, fenced.
 CREATE FUNCTION tutti.commit(
-  job_ids uuid[], job_clients text[], job_blueprints text[], job_versions int[], job_statuses text[], job_tags text[], job_created bigint[],
+  job_ids uuid[], job_clients text[], job_blueprints text[], job_versions int[], job_statuses text[], job_labels text[], job_created bigint[],
   job_revs bigint[], job_wakes bigint[], job_terminal boolean[], job_bodies text[],
   fence_of int[], fence_tasks text[], fence_tokens text[], answered text[],
-  task_of int[], task_ids text[], task_skills text[], task_priorities double precision[], task_keys text[],
+  task_of int[], task_ids text[], task_queues text[], task_priorities double precision[], task_keys text[],
   task_attempts int[], task_visible bigint[], task_timeouts bigint[], task_bodies text[],
   requeue_of int[], requeue_tasks text[], requeue_attempts int[], requeue_visible bigint[],
   close_of int[], close_tasks text[],
   timer_of int[], timer_ids text[], timer_jobs uuid[], timer_due bigint[], timer_bodies text[],
   clear_of int[], clear_timers text[],
   event_of int[], event_jobs uuid[], event_seqs int[], event_at bigint[], event_types text[], event_states text[], event_data text[],
-  child_of int[], child_ids uuid[], child_clients text[], child_blueprints text[], child_versions int[], child_statuses text[], child_tags text[],
+  child_of int[], child_ids uuid[], child_clients text[], child_blueprints text[], child_versions int[], child_statuses text[], child_labels text[],
   child_created bigint[], child_wakes bigint[], child_bodies text[],
   OUT verdicts text[], OUT lost text[]
 ) LANGUAGE plpgsql AS $$
@@ -115,10 +115,10 @@ BEGIN
   -- Two instances may create the same id at once: only one inserts, the other learns that it exists.
   IF EXISTS (SELECT FROM unnest(job_revs, verdicts) AS c (rev, v) WHERE c.rev = 1 AND c.v = 'accepted') THEN
     WITH made AS (
-      INSERT INTO tutti.jobs (id, client, blueprint, version, status, tags, created_at, rev, wake_at, body)
-      SELECT c.id, c.client, c.blueprint, c.version, c.status, string_to_array(c.tags, E'\x1f'), c.created, c.rev, c.wake, c.body
-      FROM unnest(job_ids, job_clients, job_blueprints, job_versions, job_statuses, job_tags, job_created, job_revs, job_wakes, job_bodies, verdicts)
-        AS c (id, client, blueprint, version, status, tags, created, rev, wake, body, verdict)
+      INSERT INTO tutti.jobs (id, client, blueprint, version, status, labels, created_at, rev, wake_at, body)
+      SELECT c.id, c.client, c.blueprint, c.version, c.status, string_to_array(c.labels, E'\x1f'), c.created, c.rev, c.wake, c.body
+      FROM unnest(job_ids, job_clients, job_blueprints, job_versions, job_statuses, job_labels, job_created, job_revs, job_wakes, job_bodies, verdicts)
+        AS c (id, client, blueprint, version, status, labels, created, rev, wake, body, verdict)
       WHERE c.rev = 1 AND c.verdict = 'accepted'
       ORDER BY c.id
       ON CONFLICT (id) DO NOTHING
@@ -163,32 +163,32 @@ BEGIN
     UPDATE tutti.tasks t SET state = 'queued', attempt = a.attempt, visible_at = a.visible,
       worker = NULL, token = NULL, expires_at = NULL, deadline_at = NULL
     FROM again a WHERE t.id = a.id
-    RETURNING t.skill, t.visible_at
+    RETURNING t.queue, t.visible_at
   )
   SELECT
     (SELECT json_agg(json_build_object('worker', r.worker, 'taskId', r.id, 'jobId', r.job_id)) FROM (
       SELECT id, job_id, worker FROM closed UNION ALL SELECT id, job_id, worker FROM again) r
       WHERE r.worker IS NOT NULL AND r.id <> ALL (answered)),
-    (SELECT coalesce(array_agg(skill), '{}') FROM requeued WHERE visible_at <= tutti.now_ms())
+    (SELECT coalesce(array_agg(queue), '{}') FROM requeued WHERE visible_at <= tutti.now_ms())
     INTO revoked, freed;
 
-  INSERT INTO tutti.tasks (id, job_id, skill, priority, state, concurrency_key, attempt, visible_at, timeout_ms, body)
-    SELECT t.id, job_ids[t.n], t.skill, t.priority, CASE WHEN t.key IS NULL THEN 'queued' ELSE 'held_back' END,
+  INSERT INTO tutti.tasks (id, job_id, queue, priority, state, concurrency_key, attempt, visible_at, timeout_ms, body)
+    SELECT t.id, job_ids[t.n], t.queue, t.priority, CASE WHEN t.key IS NULL THEN 'queued' ELSE 'held_back' END,
            t.key, t.attempt, t.visible, t.timeout, t.body
-    FROM unnest(task_of, task_ids, task_skills, task_priorities, task_keys, task_attempts, task_visible, task_timeouts, task_bodies)
-      WITH ORDINALITY AS t (n, id, skill, priority, key, attempt, visible, timeout, body, at)
+    FROM unnest(task_of, task_ids, task_queues, task_priorities, task_keys, task_attempts, task_visible, task_timeouts, task_bodies)
+      WITH ORDINALITY AS t (n, id, queue, priority, key, attempt, visible, timeout, body, at)
     WHERE ok[t.n] ORDER BY t.at;
-  freed := freed || ARRAY(SELECT t.skill FROM unnest(task_of, task_skills, task_keys) AS t (n, skill, key) WHERE ok[t.n] AND t.key IS NULL);
+  freed := freed || ARRAY(SELECT t.queue FROM unnest(task_of, task_queues, task_keys) AS t (n, queue, key) WHERE ok[t.n] AND t.key IS NULL);
   IF cardinality(keys) > 0 THEN
     freed := freed || tutti.open_keys(keys);
   END IF;
 
   IF cardinality(child_of) > 0 THEN
     WITH made AS (
-      INSERT INTO tutti.jobs (id, client, blueprint, version, status, tags, created_at, rev, wake_at, body)
-        SELECT c.id, c.client, c.blueprint, c.version, c.status, string_to_array(c.tags, E'\x1f'), c.created, 1, c.wake, c.body
-        FROM unnest(child_of, child_ids, child_clients, child_blueprints, child_versions, child_statuses, child_tags, child_created, child_wakes, child_bodies)
-          AS c (n, id, client, blueprint, version, status, tags, created, wake, body)
+      INSERT INTO tutti.jobs (id, client, blueprint, version, status, labels, created_at, rev, wake_at, body)
+        SELECT c.id, c.client, c.blueprint, c.version, c.status, string_to_array(c.labels, E'\x1f'), c.created, 1, c.wake, c.body
+        FROM unnest(child_of, child_ids, child_clients, child_blueprints, child_versions, child_statuses, child_labels, child_created, child_wakes, child_bodies)
+          AS c (n, id, client, blueprint, version, status, labels, created, wake, body)
         WHERE ok[c.n] ON CONFLICT (id) DO NOTHING
       RETURNING id
     )
@@ -220,26 +220,26 @@ BEGIN
       UNION ALL SELECT c.wake FROM unnest(child_of, child_wakes) AS c (n, wake) WHERE ok[c.n]) d));
 END $$;
 
--- Hands out tasks to many polls. For each skill of a poll the best are locked; what was locked but not taken is told of,
+-- Hands out tasks to many polls. For each queue of a poll the best are locked; what was locked but not taken is told of,
 -- because a poll that came by in that moment was shown an empty queue.
-CREATE FUNCTION tutti.lease_tasks(poll_workers text[], poll_skills text[], poll_max int[], poll_lease_ms bigint[])
-RETURNS TABLE (poll int, id text, skill text, priority double precision, concurrency_key text, timeout_ms bigint, attempt int,
+CREATE FUNCTION tutti.lease_tasks(poll_workers text[], poll_queues text[], poll_max int[], poll_lease_ms bigint[])
+RETURNS TABLE (poll int, id text, queue text, priority double precision, concurrency_key text, timeout_ms bigint, attempt int,
                visible_at bigint, token text, expires_at bigint, deadline_at bigint, worker text, body text)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   n int;
   now bigint := tutti.now_ms();
-  skills text[];
+  queues text[];
   locked text[];
   taken text[];
 BEGIN
   FOR n IN 1 .. coalesce(array_length(poll_workers, 1), 0) LOOP
-    skills := string_to_array(poll_skills[n], E'\x1f');
+    queues := string_to_array(poll_queues[n], E'\x1f');
     SELECT array_agg(c.id ORDER BY c.priority DESC, c.arrival) INTO locked
-      FROM (SELECT DISTINCT skill FROM unnest(skills) AS skill) s,
+      FROM (SELECT DISTINCT queue FROM unnest(queues) AS queue) s,
       LATERAL (SELECT t.id, t.priority, t.arrival FROM tutti.tasks t
-               WHERE t.state = 'queued' AND t.skill = s.skill AND t.visible_at <= now
+               WHERE t.state = 'queued' AND t.queue = s.queue AND t.visible_at <= now
                ORDER BY t.priority DESC, t.arrival LIMIT poll_max[n] FOR UPDATE SKIP LOCKED) c;
     CONTINUE WHEN locked IS NULL;
     taken := locked[1 : poll_max[n]];
@@ -249,11 +249,11 @@ BEGIN
         expires_at = least(now + poll_lease_ms[n], now + t.timeout_ms)
       WHERE t.id = ANY (taken)
       RETURNING t.*)
-      SELECT n, g.id, g.skill, g.priority, g.concurrency_key, g.timeout_ms, g.attempt, g.visible_at,
+      SELECT n, g.id, g.queue, g.priority, g.concurrency_key, g.timeout_ms, g.attempt, g.visible_at,
              g.token, g.expires_at, g.deadline_at, g.worker, g.body
       FROM given g ORDER BY array_position(taken, g.id);
     IF cardinality(locked) > cardinality(taken) THEN
-      PERFORM tutti.tell((SELECT array_agg(t.skill) FROM tutti.tasks t WHERE t.id = ANY (locked[poll_max[n] + 1 :])), NULL, NULL, NULL);
+      PERFORM tutti.tell((SELECT array_agg(t.queue) FROM tutti.tasks t WHERE t.id = ANY (locked[poll_max[n] + 1 :])), NULL, NULL, NULL);
     END IF;
   END LOOP;
 END $$;
