@@ -44,6 +44,11 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Check the id; only the runs of your own sessions are visible.',
   },
+  SCHEDULE_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: 'GET /api/v1/schedules lists your own schedules.',
+  },
   FILE_NOT_FOUND: { status: 404, retryable: false, hint: 'List the files first; a presigned address also expires.' },
   JOB_TERMINAL: { status: 409, retryable: false, hint: 'The job has ended; nothing can change it any more.' },
   JOB_NOT_WAITING: {
@@ -55,6 +60,12 @@ export const errorCatalogue = {
     status: 409,
     retryable: true,
     hint: 'The run is still yours: send the events again, from `expected` on.',
+  },
+  SCHEDULE_EXISTS: { status: 409, retryable: false, hint: 'Choose another name, or PUT the schedule to replace it.' },
+  SCHEDULE_FROM_FILE: {
+    status: 409,
+    retryable: false,
+    hint: 'Edit schedules.toml and reload it; here it can be paused, resumed and triggered.',
   },
   LEASE_LOST: { status: 409, retryable: false, hint: 'Drop this work: somebody else holds it now.' },
   PAYLOAD_TOO_LARGE: {
