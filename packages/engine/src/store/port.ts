@@ -19,8 +19,11 @@ export interface Change {
   /** Of those, the tasks whose worker has answered: it needs no word that its lease is gone. */
   answered: string[]
   enqueue: Task[]
-  /** Hand a task out again, as this try, not before this instant, and from another queue where one is named. */
-  requeue: { taskId: string; attempt: number; visibleAt: number; queue?: string }[]
+  /**
+   * Hand a task out again, as this try, not before this instant, and from another queue where one is named. The `pickupBy` it had is
+   * over, whether it was kept or not: without a new one it may wait for ever. It keeps its turn, and its place in the line of its key.
+   */
+  requeue: { taskId: string; attempt: number; visibleAt: number; queue?: string; pickupBy?: number }[]
   /** Tasks that are over. A terminal job's tasks and timers are all removed without being named. */
   close: string[]
   setTimers: Timer[]
