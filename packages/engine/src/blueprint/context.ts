@@ -100,11 +100,7 @@ export interface Context<I, To extends string> extends EndContext<I> {
    * Waits for an event of that name, sent to the job from outside; one that came before counts. Its data are then `last.data`.
    * Without a route for `timeout` a time-out fails the job.
    */
-  waitForEvent(options: {
-    name: string
-    on: To | { event: To; timeout?: To }
-    timeout?: Duration
-  }): TypedAction<To>
+  waitForEvent(options: { name: string; on: To | { event: To; timeout?: To }; timeout?: Duration }): TypedAction<To>
   /** Goes on after so long, or at that instant; one that has passed is now. Costs nothing meanwhile. */
   sleep(duration: Duration, options: { to: To }): TypedAction<To>
   sleepUntil(date: Date | number, options: { to: To }): TypedAction<To>

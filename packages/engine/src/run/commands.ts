@@ -44,7 +44,11 @@ export const createCommands = (deps: CommandsDeps): Commands => {
       return answer(await deps.deliver(id, { cause: { type: 'signal', id: signalId, name, data: checked } }))
     },
     fork: async (id, client, from) =>
-      forkJob({ blueprints, newId: deps.newId, events: deps.store.events, begin: deps.begin }, await own(id, client), from),
+      forkJob(
+        { blueprints, newId: deps.newId, events: deps.store.events, begin: deps.begin },
+        await own(id, client),
+        from,
+      ),
     migrate: async (id, client, { version, state = null, by }) => {
       const job = await own(id, client)
       const blueprint = blueprints.get(job.blueprint, version)
@@ -74,7 +78,9 @@ const checkEvent = (blueprint: LoadedBlueprint, name: string, data: Json): Json 
   if (parsed.success) return JSON.parse(JSON.stringify(parsed.data ?? null)) as Json
   const [issue] = parsed.error.issues
   const path = ['body', 'data', ...(issue?.path ?? []).map(String)].join('.')
-  throw new TuttiError('INVALID_BODY', `The event "${name}" was refused: ${issue?.message ?? 'invalid'} at ${path}`, { path })
+  throw new TuttiError('INVALID_BODY', `The event "${name}" was refused: ${issue?.message ?? 'invalid'} at ${path}`, {
+    path,
+  })
 }
 
 const answer = ({ verdict, job }: Receipt): Job => {
@@ -87,7 +93,10 @@ const answer = ({ verdict, job }: Receipt): Job => {
     case 'terminal':
       throw new TuttiError('JOB_TERMINAL', `The job has ended as ${job.status}`)
     case 'ending':
-      throw new TuttiError('JOB_TERMINAL', `The job is about to end as ${job.ending?.status}: what it did is being undone`)
+      throw new TuttiError(
+        'JOB_TERMINAL',
+        `The job is about to end as ${job.ending?.status}: what it did is being undone`,
+      )
     case 'invalid_decision': {
       const known = job.waiting?.kind === 'approval' ? Object.keys(job.waiting.on) : []
       const decisions = known.filter((each) => each !== 'timeout').join(', ')

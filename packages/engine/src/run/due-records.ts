@@ -41,8 +41,7 @@ export const createDueRecords = ({ store, leaseMs, onError, expect }: DueRecords
       onError(error)
     }
   }
-  const free = (): string[] =>
-    [...handlers].flatMap(([kind, { running }]) => (running.size < atOnce ? [kind] : []))
+  const free = (): string[] => [...handlers].flatMap(([kind, { running }]) => (running.size < atOnce ? [kind] : []))
 
   return {
     onDue: (kind, handle) => {

@@ -31,7 +31,10 @@ export const forkJob = async (deps: ForkDeps, job: Job, from: ForkRequest): Prom
   const seq = seqOf(blueprint, job, events, from)
   const known = stateAt(events, seq)
   if (!hasState(blueprint, known.state))
-    throw invalid(`"${job.blueprint}" v${version} has no state "${known.state}"`, from.seq === undefined ? 'state' : 'seq')
+    throw invalid(
+      `"${job.blueprint}" v${version} has no state "${known.state}"`,
+      from.seq === undefined ? 'state' : 'seq',
+    )
   const begun = { ...known, data: { ...known.data, ...from.data } }
   const { job: fork, outcome } = await deps.begin(
     {
@@ -91,7 +94,9 @@ const seqOf = (blueprint: LoadedBlueprint, job: Job, events: JobEvent[], { state
     return seq
   }
   // Again from an end would only be the same end.
-  const entered = lastEntered(events, (name) => (state === undefined ? blueprint.state(name) !== undefined : name === state))
+  const entered = lastEntered(events, (name) =>
+    state === undefined ? blueprint.state(name) !== undefined : name === state,
+  )
   if (entered === undefined)
     throw invalid(
       state === undefined ? 'the job was in no state of this version' : `the job was never in the state "${state}"`,

@@ -1,9 +1,9 @@
 /** Running the blueprint's own code: the only place where it happens. */
 import type { JobError, JsonObject } from '@tutti/contracts'
 import { type Action, targets } from '../blueprint/action.ts'
+import type { StateDefinition } from '../blueprint/blueprint.ts'
 import { type ContextDeps, endContext, handlerContext, plain } from '../blueprint/context.ts'
 import { checkInput } from '../blueprint/input.ts'
-import type { StateDefinition } from '../blueprint/blueprint.ts'
 import type { BlueprintRegistry } from '../blueprint/registry.ts'
 import type { Cause } from '../job/cause.ts'
 import type { Job } from '../job/job.ts'
@@ -14,7 +14,7 @@ export type HandlerOutcome =
   | { type: 'acted'; action: Action; undo: string | null }
   | { type: 'threw'; error: JobError; retryable: boolean }
 
-export const asCause = (outcome: HandlerOutcome, rev: number | null): Cause => ({ ...outcome, rev })
+export const asCause = (outcome: HandlerOutcome, lease: number | null): Cause => ({ ...outcome, lease })
 
 export interface HandlersDeps {
   blueprints: BlueprintRegistry

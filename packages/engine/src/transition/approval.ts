@@ -14,9 +14,7 @@ export const requestApproval = (draft: Draft, action: Action & { kind: 'approval
   const { message, on, timeoutMs, assignees } = action
   const timerId = timeoutMs === null ? null : waitTimer(draft, 'approval')
   const expiresAt = timeoutMs === null ? null : env.now + timeoutMs
-  const escalate = action.escalate
-    .map(({ afterMs, to }) => ({ at: env.now + afterMs, to }))
-    .sort((a, b) => a.at - b.at)
+  const escalate = action.escalate.map(({ afterMs, to }) => ({ at: env.now + afterMs, to })).sort((a, b) => a.at - b.at)
   const waiting: Approval = {
     kind: 'approval',
     message,

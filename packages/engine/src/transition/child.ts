@@ -64,7 +64,8 @@ export const childEnded = (draft: Draft, cause: Cause & { type: 'child_ended' })
   job.waiting = null
   job.last = { status, data: output, error: told }
   const to = own(on, status) ?? (status === 'cancelled' ? own(on, 'failure') : undefined)
-  if (to !== undefined) enterState(draft, to, { done: status === 'success', data: status === 'success' ? output : null })
+  if (to !== undefined)
+    enterState(draft, to, { done: status === 'success', data: status === 'success' ? output : null })
   else
     endJob(draft, 'failed', null, {
       code: 'CHILD_FAILED',

@@ -61,9 +61,7 @@ export const applyLost = (draft: Draft, lost: Of<'task_lost'>): boolean => {
       : {
           code: 'TRANSIENT_ERROR',
           message:
-            reason === 'timed_out'
-              ? 'the task took longer than its time-out'
-              : `worker ${worker} gave no sign of life`,
+            reason === 'timed_out' ? 'the task took longer than its time-out' : `worker ${worker} gave no sign of life`,
         }
   const verdict = reason === 'not_picked_up' ? ({ error, end: 'failed' } as const) : verdictOn(found.open, error)
   const facts = factsOf(draft, found)

@@ -38,7 +38,10 @@ export const waitForEvent = (draft: Draft, action: Action & { kind: 'wait_for_ev
   job.waiting = { kind: 'event', name, on, timerId, expiresAt }
   if (timerId !== null && expiresAt !== null)
     setTimer(draft, { id: timerId, jobId: job.id, dueAt: expiresAt, cause: { type: 'event_timeout', timerId } })
-  log(draft, 'event_awaited', { name, ...(expiresAt === null ? {} : { expires_at: new Date(expiresAt).toISOString() }) })
+  log(draft, 'event_awaited', {
+    name,
+    ...(expiresAt === null ? {} : { expires_at: new Date(expiresAt).toISOString() }),
+  })
 }
 
 const consume = (draft: Draft, { id, name, data }: Signal, on: Record<string, string>): void => {
