@@ -72,8 +72,18 @@ export interface TaskOutcome {
 }
 
 export type OutcomeAnswer =
-  | { status: 'accepted' }
-  | { status: 'ignored'; reason: 'job_not_found' | 'stale_task' | 'lease_lost' | 'job_already_terminated' }
+  /** `as` where it was not the plain case: a branch of a `parallel`, or a status that the blueprint has no route for. */
+  | { status: 'accepted'; as?: 'branch' | 'unhandled' }
+  | {
+      status: 'ignored'
+      reason:
+        | 'job_not_found'
+        | 'stale_task'
+        | 'lease_lost'
+        | 'job_cancelled'
+        | 'deadline_exceeded'
+        | 'job_already_terminated'
+    }
 
 export interface Revocation {
   worker: string

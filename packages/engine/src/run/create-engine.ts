@@ -157,6 +157,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     // Older workers send no token; the one their worker holds is the one that must still be good.
     const token = outcome.token ?? (await store.held(worker, taskId))
     if (token === undefined) return ignored(await whyNotHeld(jobId, taskId))
+    const isBranch = waitsInParallel(cache.get(jobId), taskId)
     const receipt = await inbox.deliver(jobId, {
       cause: {
         type: 'task_result',
@@ -170,12 +171,15 @@ export const createEngine = (deps: EngineDeps): Engine => {
       },
       fence: [taskId, token],
     })
-    return answerOf(receipt)
+    const answer = answerOf(receipt)
+    if (answer.status === 'ignored') return answer
+    if (isBranch || waitsInParallel(receipt.job, taskId)) return { ...answer, as: 'branch' }
+    return receipt.job?.error?.code === 'UNHANDLED_STATUS' ? { ...answer, as: 'unhandled' } : answer
   }
   const whyNotHeld = async (jobId: string, taskId: string) => {
     const job = await reads.add(jobId)
     if (!job) return 'job_not_found'
-    if (isTerminal(job.status)) return 'job_already_terminated'
+    if (isTerminal(job.status)) return whyOver(job)
     return findOpen(job.waiting, taskId) ? 'lease_lost' : 'stale_task'
   }
 
@@ -272,14 +276,23 @@ const ignored = (reason: Exclude<OutcomeAnswer, { status: 'accepted' }>['reason'
   reason,
 })
 
-const answerOf = ({ verdict }: Receipt): OutcomeAnswer => {
+/** A job whose last branch has just answered has moved on: then only what was known of it before can tell. */
+const waitsInParallel = (job: Job | undefined, taskId: string): boolean =>
+  job?.waiting?.kind === 'parallel' && job.waiting.branches.some((branch) => branch.task.id === taskId)
+
+const whyOver = (job: Job | undefined) => {
+  if (job?.status === 'cancelled') return 'job_cancelled'
+  return job?.error?.code === 'DEADLINE' ? 'deadline_exceeded' : 'job_already_terminated'
+}
+
+const answerOf = ({ verdict, job }: Receipt): OutcomeAnswer => {
   switch (verdict) {
     case 'applied':
       return { status: 'accepted' }
     case 'absent':
       return ignored('job_not_found')
     case 'terminal':
-      return ignored('job_already_terminated')
+      return ignored(whyOver(job))
     case 'fenced':
       return ignored('lease_lost')
     default:

@@ -37,7 +37,7 @@ export const applyResult = (draft: Draft, result: Result): boolean => {
   }
   if (result.status === 'failure') {
     const error = result.error ?? { code: 'TRANSIENT_ERROR', message: 'the worker gave no reason' }
-    log(draft, 'task_failed', { ...facts, error: { code: error.code, message: error.message } })
+    log(draft, 'task_failed', { ...facts, error: { ...error } })
     failed(draft, found, error)
     return true
   }
@@ -68,9 +68,13 @@ export const applyLost = (draft: Draft, lost: Lost): boolean => {
 }
 
 /** Codes after which another try can't help, and how a job without a way out ends then. */
-const finalCodes: Record<string, 'quarantined' | 'failed'> = {
-  PERMANENT_ERROR: 'quarantined',
-  INVALID_INPUT_ERROR: 'failed',
+const finalCodes: Record<string, { end: 'quarantined' | 'failed'; because: string }> = {
+  PERMANENT_ERROR: { end: 'quarantined', because: 'Task failed with permanent error' },
+  SECURITY_ERROR: { end: 'quarantined', because: 'Task failed with security error' },
+  DEPENDENCY_ERROR: { end: 'quarantined', because: 'Task failed with dependency error' },
+  CONTRACT_VIOLATION_ERROR: { end: 'quarantined', because: 'Task failed with contract violation' },
+  INVALID_INPUT_ERROR: { end: 'failed', because: 'Task failed due to invalid input' },
+  INTEGRITY_MISMATCH_ERROR: { end: 'failed', because: 'Task failed due to integrity mismatch' },
 }
 
 const failed = (draft: Draft, { open, branch }: Found, error: JobError): void => {
@@ -82,16 +86,11 @@ const failed = (draft: Draft, { open, branch }: Found, error: JobError): void =>
     log(draft, 'task_retried', { task_id: open.id, skill: open.skill, attempt: open.attempt, delay_ms: delay })
     return
   }
-  const message =
-    error.code === 'PERMANENT_ERROR'
-      ? `Task failed with permanent error: ${error.message}`
-      : error.code === 'INVALID_INPUT_ERROR'
-        ? `Task failed due to invalid input: ${error.message}`
-        : `Task failed after ${open.attempt} attempts: ${error.message}`
-  const verdict = { code: error.code, message }
+  const because = final?.because ?? `Task failed after ${open.attempt} attempts`
+  const verdict = { ...error, message: `${because}: ${error.message}` }
   closeTask(draft, open.id)
   if (branch) endBranch(draft, parallelOf(draft), branch, null, verdict)
-  else endSingle(draft, 'failure', null, verdict, final ?? 'quarantined')
+  else endSingle(draft, 'failure', null, verdict, final?.end ?? 'quarantined')
 }
 
 const endBranchWith = (draft: Draft, branch: Branch, result: Result): void => {
