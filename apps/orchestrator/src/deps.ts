@@ -1,6 +1,7 @@
 /** What the routes are given. */
 import type { ClientDirectory, Fault, WorkerDirectory } from '@tutti/config'
-import type { Engine } from '@tutti/engine'
+import type { JsonObject } from '@tutti/contracts'
+import type { Engine, Store } from '@tutti/engine'
 import type { Logger } from '@tutti/telemetry'
 import type { Parking } from './http/parking.ts'
 import type { OrchestratorSettings } from './settings.ts'
@@ -14,6 +15,24 @@ export interface OrchestratorDeps {
   settings?: Partial<OrchestratorSettings>
   /** Reads workers.toml again and gives it to the directory; answers what is wrong with it. Absent when there is no such file. */
   reloadWorkers?: () => readonly Fault[]
+  /** The token that a worker has at present, which its messages are signed with; null: none. Absent: nothing is signed. */
+  secretOf?: (worker: string) => string | null
+  /** Where the short-lived tokens of workers are kept: the Store. Absent: there are none. */
+  records?: Pick<Store, 'now' | 'putRecords' | 'getRecords' | 'listRecords' | 'dropRecords'>
+  /** Takes an event that a task tells of itself; nothing when the task is not the worker's. Absent: events are only logged. */
+  workerEvent?: (event: TaskEvent) => Promise<unknown>
+  /** Milliseconds since the epoch; for tests. */
+  now?: () => number
+}
+
+export interface TaskEvent {
+  worker: string
+  jobId: string
+  taskId: string
+  /** One that comes again under the same id counts once; null: it has none. */
+  eventId: string | null
+  type: string
+  payload: JsonObject
 }
 
 /** The same, completed by the server. */

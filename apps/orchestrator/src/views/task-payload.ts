@@ -1,8 +1,13 @@
 import type { TaskPayload } from '@tutti/contracts'
-import type { LeasedTask } from '@tutti/engine'
+import type { Engine, LeasedTask, WorkerRecord } from '@tutti/engine'
+import { skillFacts } from '../worker-api/declaration.ts'
 
-/** A task as it is handed to a worker. */
-export const taskPayload = ({ task, token, deadlineAt }: LeasedTask, leaseMs: number): TaskPayload => ({
+/** A task as it is handed to a worker, in the words of both generations; what there is nothing to say about is left out. */
+export const taskPayload = (
+  { task, token, expiresAt, deadlineAt }: LeasedTask,
+  worker: WorkerRecord,
+  { settings }: Pick<Engine, 'settings'>,
+): TaskPayload => ({
   job_id: task.jobId,
   task_id: task.id,
   type: task.skill,
@@ -10,6 +15,9 @@ export const taskPayload = ({ task, token, deadlineAt }: LeasedTask, leaseMs: nu
   priority: task.priority,
   attempt: task.attempt,
   lease_token: token,
-  lease_seconds: leaseMs / 1000,
-  deadline: deadlineAt === null ? null : deadlineAt / 1000,
+  lease_seconds: settings.taskLeaseMs / 1000,
+  ...(deadlineAt === null ? {} : { deadline: deadlineAt / 1000 }),
+  tracing_context: task.trace === null ? {} : { traceparent: task.trace },
+  ...skillFacts(worker, task.skill),
+  timestamp: Math.floor((expiresAt - settings.taskLeaseMs) / 1000),
 })

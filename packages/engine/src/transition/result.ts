@@ -1,5 +1,5 @@
 /** What a result, or the loss of one, does to the job that waits for it. */
-import type { JobError, Json } from '@tutti/contracts'
+import type { JobError, Json, JsonObject } from '@tutti/contracts'
 import type { Cause } from '../job/cause.ts'
 import type { Branch, OpenTask, Waiting } from '../job/job.ts'
 import { backoffMs } from '../job/retry.ts'
@@ -37,7 +37,7 @@ export const applyResult = (draft: Draft, result: Result): boolean => {
   }
   if (result.status === 'failure') {
     const error = result.error ?? { code: 'TRANSIENT_ERROR', message: 'the worker gave no reason' }
-    log(draft, 'task_failed', { ...facts, error: { ...error } })
+    log(draft, 'task_failed', { ...facts, error: errorFacts(error) })
     failed(draft, found, error)
     return true
   }
@@ -66,6 +66,13 @@ export const applyLost = (draft: Draft, lost: Lost): boolean => {
   failed(draft, found, { code: 'TRANSIENT_ERROR', message })
   return true
 }
+
+/** An error as the log tells it. */
+const errorFacts = ({ code, message, details }: JobError): JsonObject => ({
+  code,
+  message,
+  ...(details === undefined ? {} : { details }),
+})
 
 /** Codes after which another try can't help, and how a job without a way out ends then. */
 const finalCodes: Record<string, { end: 'quarantined' | 'failed'; because: string }> = {
