@@ -148,11 +148,13 @@ const artifactOf = (value: Json): Artifact[] => {
   ]
 }
 
-/** Numbers, texts, truth values and lists, which can be compared; not what is nested. */
-const plainOf = (told: JsonObject): JsonObject =>
-  Object.fromEntries(
-    Object.entries(told).filter(([, value]) => value !== null && (typeof value !== 'object' || Array.isArray(value))),
+/** What can be compared: numbers, texts, truth values, and lists of these. */
+const plainOf = (told: JsonObject): JsonObject => {
+  const isPlain = (value: Json): boolean => value !== null && typeof value !== 'object'
+  return Object.fromEntries(
+    Object.entries(told).filter(([, value]) => (Array.isArray(value) ? value.every(isPlain) : isPlain(value))),
   )
+}
 
 const textValues = (told: JsonObject): Record<string, string> =>
   Object.fromEntries(
