@@ -16,7 +16,6 @@ import {
   type TaskOutcome,
 } from '../src/index.ts'
 import type { After } from '../src/run/after.ts'
-import { stopgap } from './stopgap.ts'
 import { createTime, type TestTime } from './time.ts'
 
 export interface Fleet {
@@ -42,7 +41,7 @@ afterEach(async () => {
 
 export const createFleet = (blueprints: Blueprint[]): Fleet => {
   const time = createTime()
-  const store = stopgap(createMemoryStore({ now: time.now }))
+  const store = createMemoryStore({ now: time.now })
   const engines: Engine[] = []
   const errors: unknown[] = []
   fleets.push(async () => {
