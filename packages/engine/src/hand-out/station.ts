@@ -41,7 +41,10 @@ export interface HandOutStation
   /** Time has passed: tasks may have become visible. */
   tick(): void
   start(): void
+  /** Answers all polls. */
   stop(): Promise<void>
+  /** After the last result: what workers have earned is written. */
+  settle(): Promise<void>
 }
 
 /** Known queues and workers are read again after this time, should news of them have been lost. */
@@ -194,9 +197,9 @@ export const createHandOutStation = (deps: StationDeps): HandOutStation => {
       await handOut.stop()
       permits.stop()
       cancelReload?.()
-      await reputation.stop()
       await Promise.all([leases.idle(), draws.idle()])
     },
+    settle: reputation.stop,
   }
 }
 

@@ -11,9 +11,12 @@ import { findOpen } from '../transition/result.ts'
 import { type After, realAfter } from './after.ts'
 import { createBatcher } from './batcher.ts'
 import { createClock } from './clock.ts'
+import { createCommands } from './commands.ts'
+import { createDueRecords } from './due-records.ts'
 import { asCause, createHandlers, type HandlerOutcome } from './handlers.ts'
 import { createCache, createInbox, type Receipt } from './inbox.ts'
 import { createIntake } from './intake.ts'
+import { createRetention } from './retention.ts'
 
 export const defaultSettings: EngineSettings = {
   instance: 'engine',
@@ -32,6 +35,7 @@ export const defaultSettings: EngineSettings = {
   reputation: { reward: 0.001, failurePenalty: 0.05, violationPenalty: 0.2, minimum: 0.3 },
   overflowLimit: 3,
   safetyIntervalMs: 5_000,
+  retentionMs: null,
 }
 
 export interface EngineDeps {
@@ -43,6 +47,8 @@ export interface EngineDeps {
   newId?: () => string
   random?: () => number
   after?: After
+  /** Jobs that ended later are not purged yet, however old they may get: an archive holds them back until it has them. */
+  purgeBefore?: () => Promise<number>
 }
 
 /**
@@ -77,7 +83,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   const continuations = new Set<Promise<void>>()
   const onContinuation = (job: Job, outcome: Promise<HandlerOutcome>): void => {
     const work = outcome
-      .then((result) => inbox.deliver(job.id, { cause: asCause(result, job.rev) }))
+      .then((result) => inbox.deliver(job.id, { cause: asCause(result, job.handlerRev) }))
       // The lease of the handler runs out, and the clock of any instance runs it again.
       .then(() => {}, onError)
       .finally(() => continuations.delete(work))
@@ -89,6 +95,8 @@ export const createEngine = (deps: EngineDeps): Engine => {
       ...change.setTimers.map((timer) => timer.dueAt),
       ...change.requeue.map((entry) => entry.visibleAt),
       ...change.spawn.map(() => store.now()),
+      ...change.records.flatMap(({ dueAt }) => (dueAt === null ? [] : [dueAt])),
+      ...change.enqueue.flatMap(({ pickupBy }) => (pickupBy === null ? [] : [pickupBy])),
       ...(change.job.wakeAt === null ? [] : [change.job.wakeAt]),
     ]
     if (due.length > 0) clock.expect(Math.min(...due))
@@ -104,6 +112,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   })
   const intake = createIntake({
     blueprints,
+    quota: store,
     env,
     commit: commits.add,
     read: reads.add,
@@ -120,13 +129,29 @@ export const createEngine = (deps: EngineDeps): Engine => {
     expect: (dueAt) => clock.expect(dueAt),
     onError,
   })
+  const retention = createRetention({
+    store,
+    retentionMs: settings.retentionMs,
+    purgeBefore: deps.purgeBefore ?? (() => Promise.resolve(Number.POSITIVE_INFINITY)),
+    onError,
+  })
+  const records = createDueRecords({
+    store,
+    leaseMs: advanceDeps.leaseMs,
+    onError,
+    expect: (dueAt) => clock.expect(dueAt),
+  })
   const clock = createClock({
     store,
     after,
     deliver: inbox.deliver,
     adopt: cache.put,
     blueprints: blueprints.versions,
-    onTick: handOut.tick,
+    onTick: () => {
+      handOut.tick()
+      retention.tick()
+    },
+    records,
     onError,
     safetyIntervalMs: settings.safetyIntervalMs,
     leaseMs: advanceDeps.leaseMs,
@@ -186,16 +211,8 @@ export const createEngine = (deps: EngineDeps): Engine => {
     job: own,
     jobs: (query) => store.jobs(query),
     events: (jobId, since, limit) => store.events(jobId, since, limit),
-    cancel: async (id, client, by, reason) => {
-      await own(id, client)
-      const receipt = await inbox.deliver(id, { cause: { type: 'cancel', by, reason } })
-      return applied(receipt)
-    },
-    approve: async (id, client, { decision, by, comment }) => {
-      await own(id, client)
-      const receipt = await inbox.deliver(id, { cause: { type: 'approval', decision, by, comment } })
-      return applied(receipt)
-    },
+    ...createCommands({ store, blueprints, newId, own, deliver: inbox.deliver, begin: intake.begin }),
+    onDue: records.onDue,
     register: handOut.register,
     heartbeat: handOut.heartbeat,
     drain: handOut.drain,
@@ -210,6 +227,12 @@ export const createEngine = (deps: EngineDeps): Engine => {
     progress: async ({ worker, jobId, taskId, progress, message }) => {
       if ((await store.held(worker, taskId)) === undefined) return
       await inbox.deliver(jobId, { cause: { type: 'progress', taskId, progress, message } })
+    },
+    workerEvent: async ({ worker, jobId, taskId, name, data, token }) => {
+      const held = token ?? (await store.held(worker, taskId))
+      if (held === undefined) return ignored(await whyNotHeld(jobId, taskId))
+      const cause = { type: 'worker_event', taskId, worker, name, data } as const
+      return answerOf(await inbox.deliver(jobId, { cause, fence: [taskId, held] }))
     },
     watch: (jobId, listener) => {
       const listeners = watchers.get(jobId) ?? new Set()
@@ -233,7 +256,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
       // A handler that ends may lead to another slow one.
       while (continuations.size > 0) await Promise.all(continuations)
       await inbox.idle()
-      await commits.idle()
+      await Promise.all([commits.idle(), retention.idle(), handOut.settle()])
       unsubscribe()
     },
   }
@@ -257,18 +280,4 @@ const answerOf = ({ verdict }: Receipt): OutcomeAnswer => {
     default:
       return ignored('stale_task')
   }
-}
-
-const applied = ({ verdict, job }: Receipt): Job => {
-  if (verdict === 'applied' && job) return job
-  if (verdict === 'terminal') throw new TuttiError('JOB_TERMINAL', `The job has ended as ${job?.status}`)
-  if (verdict === 'invalid_decision') {
-    const known =
-      job?.waiting?.kind === 'approval' ? Object.keys(job.waiting.on).filter((each) => each !== 'timeout') : []
-    throw new TuttiError('INVALID_DECISION', `Invalid decision for this job; it takes ${known.join(', ')}`, {
-      path: 'body.decision',
-    })
-  }
-  if (verdict === 'not_waiting') throw new TuttiError('JOB_NOT_WAITING', 'Job is not in a state that can be approved')
-  throw new TuttiError('JOB_NOT_FOUND', 'Job not found')
 }
