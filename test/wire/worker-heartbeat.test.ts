@@ -21,11 +21,15 @@ test('older: laid over the record, and answered with it', async () => {
   expect(second.body).toMatchObject({ load: 0.75, hot_cache: ['stable'] })
 })
 
-test('older: a full worker lists no tasks, and still gets one when it asks', async () => {
-  const { worker, workerId, job, next } = await openFleet()
-  await worker('PATCH', `/workers/${workerId}`, { load: 1, status: 'busy', supported_tasks: [], hot_cache: [] })
+test('older: a full worker lists no tasks, and gets the next one as soon as it lists them again', async () => {
+  const { worker, workerId, job, next, skill } = await openFleet()
+  const beat = (supported_tasks: string[]) => worker('PATCH', `/workers/${workerId}`, { load: 1, supported_tasks })
+  await beat([])
   const id = await job()
-  expect((await next()).body.job_id).toBe(id)
+  expect((await next('?timeout=0')).status).toBe(204)
+  const parked = next('?timeout=30')
+  await beat([skill])
+  expect((await parked).body.job_id).toBe(id)
 })
 
 test('newer: answered with ok, and with the tasks that are to be stopped', async () => {

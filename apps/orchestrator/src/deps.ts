@@ -1,6 +1,5 @@
 /** What the routes are given. */
 import type { ClientDirectory, Fault, WorkerDirectory } from '@tutti/config'
-import type { JsonObject } from '@tutti/contracts'
 import type { Engine, Store } from '@tutti/engine'
 import type { Logger } from '@tutti/telemetry'
 import type { Parking } from './http/parking.ts'
@@ -19,20 +18,8 @@ export interface OrchestratorDeps {
   secretOf?: (worker: string) => string | null
   /** Where the short-lived tokens of workers are kept: the Store. Absent: there are none. */
   records?: Pick<Store, 'now' | 'putRecords' | 'getRecords' | 'listRecords' | 'dropRecords'>
-  /** Takes an event that a task tells of itself; nothing when the task is not the worker's. Absent: events are only logged. */
-  workerEvent?: (event: TaskEvent) => Promise<unknown>
   /** Milliseconds since the epoch; for tests. */
   now?: () => number
-}
-
-export interface TaskEvent {
-  worker: string
-  jobId: string
-  taskId: string
-  /** One that comes again under the same id counts once; null: it has none. */
-  eventId: string | null
-  type: string
-  payload: JsonObject
 }
 
 /** The same, completed by the server. */

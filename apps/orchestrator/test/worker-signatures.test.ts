@@ -1,5 +1,6 @@
 /** Messages of workers with an HMAC over what they say. */
 import { createHmac } from 'node:crypto'
+import type { Engine } from '@tutti/engine'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -19,6 +20,17 @@ const start = (mode: 'off' | 'optional' | 'required', options: TestOptions = {})
     ...options,
     settings: { workerSignatures: mode, ...options.settings },
     parts: { secretOf: (id) => (id === 'hand-1' ? tokens.hand : globalWorkerToken), ...options.parts },
+  })
+
+/** Notes the events that came as far as the engine. */
+const listening =
+  (told: string[]) =>
+  (engine: Engine): Engine => ({
+    ...engine,
+    workerEvent: (event) => {
+      told.push(event.name)
+      return engine.workerEvent(event)
+    },
   })
 
 test('the text that is signed: sorted, without blanks, without nulls, without the signature', () => {
@@ -122,7 +134,7 @@ test('a worker signs with its own token, where it has one', async () => {
 test('replayed-message: an event counts once, a sign of life changes nothing, a result is told what became of it', async () => {
   const told: string[] = []
   const server = await start('required', {
-    parts: { workerEvent: async ({ type }) => void told.push(type) },
+    engine: listening(told),
   })
   const at = seconds()
   const registration = { worker_id: 'hand-2', supported_skills: ['picture.shrink'], timestamp: at }
@@ -170,7 +182,7 @@ test('failed-message-comes-again: what had no effect is no replay', async () => 
 
 test('frames of the socket are held to the same', async () => {
   const told: string[] = []
-  const server = await start('required', { parts: { workerEvent: async ({ type }) => void told.push(type) } })
+  const server = await start('required', { engine: listening(told) })
   const socket = new WebSocket(`ws://127.0.0.1:${server.port}/_worker/ws/hand-2`, {
     headers: { 'x-worker-token': globalWorkerToken },
   })

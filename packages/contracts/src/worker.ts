@@ -206,7 +206,6 @@ export type ProgressEvent = z.infer<typeof progressEvent>
  * `progress` is a progress event with `progress` and `message` in its payload. Unknown fields are tolerated.
  */
 export const workerEvent = z.looseObject({
-  /** An event that comes again under the same id counts once. */
   event_id: z.string().min(1).max(128).optional(),
   worker_id: workerId.optional(),
   event_type: z.string().min(1).max(128),

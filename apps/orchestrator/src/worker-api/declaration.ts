@@ -1,36 +1,21 @@
 /** What a worker tells of itself, in the words of either generation of the protocol. */
-import type { heartbeat, JsonObject, registerWorker } from '@tutti/contracts'
+import type { JsonObject, registerWorker } from '@tutti/contracts'
 import type { WorkerDeclaration, WorkerRecord } from '@tutti/engine'
 import type { z } from 'zod'
 
 type Register = z.output<typeof registerWorker>
-type Heartbeat = z.output<typeof heartbeat>
 
 export const declarationOf = (body: Register): WorkerDeclaration => ({
   id: body.worker_id,
   bootId: body.boot_id ?? null,
-  skills: skillNames(body) ?? [],
+  skills: skillNames(body),
   info: ownWords(body),
 })
 
-/** The skills that a message lists; undefined where it lists none. */
-export const skillNames = ({ supported_skills, supported_tasks }: Register | Heartbeat): string[] | undefined => {
+const skillNames = ({ supported_skills, supported_tasks = [] }: Register): string[] => {
   const listed = supported_skills?.map((skill) => (typeof skill === 'string' ? skill : skill.name)) ?? supported_tasks
-  return listed && [...new Set(listed)]
+  return [...new Set(listed)]
 }
-
-/**
- * Of its skills those that the worker has room for at present. Workers list none while they are full; one that asks all the same
- * has room again, and its word of that is still on the way.
- */
-export const availableSkills = (worker: WorkerRecord, named: string[] | undefined): string[] => {
-  const told = named ?? namesIn(worker.info.available_skills) ?? namesIn(worker.info.supported_tasks) ?? []
-  const available = worker.skills.filter((skill) => told.includes(skill))
-  return available.length > 0 ? available : worker.skills
-}
-
-const namesIn = (value: unknown): string[] | undefined =>
-  Array.isArray(value) ? value.filter((name) => typeof name === 'string') : undefined
 
 /** Version and type of a skill as the worker registered it, where it did. */
 export const skillFacts = (worker: WorkerRecord, skill: string): { skill_version?: string; skill_type?: string } => {

@@ -7,7 +7,7 @@ import { withoutNulls } from './without-nulls.ts'
 
 export type TaskNews =
   | { kind: 'progress'; jobId: string; taskId: string; progress: number; message: string | null }
-  | { kind: 'event'; jobId: string; taskId: string; eventId: string | null; type: string; payload: JsonObject }
+  | { kind: 'event'; jobId: string; taskId: string; type: string; payload: JsonObject }
   /** It is about no task. */
   | { kind: 'other'; type: string }
 
@@ -29,14 +29,14 @@ export const newsOf = (frame: z.output<typeof taskNews>): TaskNews => {
     const { job_id, task_id, progress, message } = frame
     return { kind: 'progress', jobId: job_id, taskId: task_id, progress, message: message ?? null }
   }
-  const { event_type: type, payload, target_job_id, target_task_id, origin_task_id, event_id } = frame
+  const { event_type: type, payload, target_job_id, target_task_id, origin_task_id } = frame
   const jobId = z.uuid().safeParse(target_job_id)
   const taskId = target_task_id ?? origin_task_id
   if (!jobId.success || taskId === undefined) return { kind: 'other', type }
   const at = { jobId: jobId.data, taskId }
   const how = type === 'progress' ? progressPayload.safeParse(withoutNulls(payload)) : undefined
   if (how?.success) return { kind: 'progress', ...at, progress: how.data.progress, message: how.data.message ?? null }
-  return { kind: 'event', ...at, eventId: event_id ?? null, type, payload }
+  return { kind: 'event', ...at, type, payload }
 }
 
 const progressPayload = z.object({

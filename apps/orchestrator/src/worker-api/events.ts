@@ -41,7 +41,7 @@ export const eventRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
 
 /** What is not, or no longer, the worker's to tell counts for nothing: it could do nothing about that. */
 export const takeNews = async (
-  { engine, workerEvent, log }: RouteDeps,
+  { engine, log }: RouteDeps,
   worker: string,
   frame: z.output<typeof taskNews>,
 ): Promise<void> => {
@@ -49,8 +49,8 @@ export const takeNews = async (
   if (news.kind === 'progress') {
     const { jobId, taskId, progress, message } = news
     await engine.progress({ worker, jobId, taskId, progress, message })
-  } else if (news.kind === 'event' && workerEvent) {
-    const { jobId, taskId, eventId, type, payload } = news
-    await workerEvent({ worker, jobId, taskId, eventId, type, payload })
-  } else log.debug({ worker, type: news.type }, 'an event that nobody waits for')
+  } else if (news.kind === 'event') {
+    const { jobId, taskId, type, payload } = news
+    await engine.workerEvent({ worker, jobId, taskId, name: type, data: payload })
+  } else log.debug({ worker, type: news.type }, 'an event of no task')
 }

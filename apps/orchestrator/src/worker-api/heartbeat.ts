@@ -1,14 +1,13 @@
 /** Signs of life. They renew what the worker holds, and bring word of what is no longer its own. */
 
-import type { JsonObject } from '@tutti/contracts'
 import { heartbeat, heartbeatAnswer, TuttiError, workerView as workerViewSchema } from '@tutti/contracts'
-import type { Engine, WorkerRecord } from '@tutti/engine'
+import type { Engine } from '@tutti/engine'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { namedWorkerOf } from '../auth/worker/index.ts'
 import { failures } from '../errors.ts'
 import { workerView } from '../views/worker-view.ts'
-import { ownWords, skillNames } from './declaration.ts'
+import { ownWords } from './declaration.ts'
 import type { WorkerRouteDeps } from './index.ts'
 import { workerParams } from './params.ts'
 import { seenBefore, signed } from './signed.ts'
@@ -46,13 +45,8 @@ export const heartbeatRoutes = ({ engine, instant, rates, signatures }: WorkerRo
         }
         // A copy of what was said before: it must not undo what was said since.
         if (seenBefore(request)) return { status: 'ok' as const }
-        const known = await engine.worker(id)
-        if (!known) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
-
         const patch = ownWords(body)
-        const skills = newSkills(known, body)
-        if (skills) await learnSkills(engine, known, skills, patch)
-        const behind = isBehind(known, body)
+        const behind = await isBehind(engine, id, body)
         // Kept, the hash would make the old list look like the new one.
         if (behind) delete patch.skills_hash
         const { record, held } = await engine.heartbeat(id, patch, body.current_tasks)
@@ -68,10 +62,7 @@ export const heartbeatRoutes = ({ engine, instant, rates, signatures }: WorkerRo
   }
 }
 
-/**
- * The older protocol knows none of these. Its `supported_tasks` are those that the worker has room for at the moment, and never
- * change what it registered.
- */
+/** The older protocol knows none of these. */
 const newerWords = [
   'worker_id',
   'current_tasks',
@@ -85,25 +76,15 @@ const newerWords = [
 
 const isOlder = (body: Heartbeat): boolean => !newerWords.some((word) => word in body)
 
-/** The skills of a worker whose list has changed. */
-const newSkills = (known: WorkerRecord, body: Heartbeat): string[] | undefined => {
-  const skills = body.supported_skills && skillNames(body)
-  return skills && skills.join('\n') !== known.skills.join('\n') ? skills : undefined
-}
-
-/** As if it had registered with them; under the same boot id that takes nothing from it. */
-const learnSkills = async (
-  engine: Pick<Engine, 'register'>,
-  { id, bootId, info }: WorkerRecord,
-  skills: string[],
-  patch: JsonObject,
-): Promise<void> => {
-  await engine.register({ id, bootId, skills, info: { ...info, ...patch } })
-}
-
 /** True when the worker’s list of skills is another than the one that is known here. */
-const isBehind = (known: WorkerRecord, { skills_hash: hash, supported_skills }: Heartbeat): boolean => {
+const isBehind = async (
+  engine: Pick<Engine, 'worker'>,
+  id: string,
+  { skills_hash: hash, supported_skills }: Heartbeat,
+): Promise<boolean> => {
   if (hash === undefined || supported_skills) return false
+  const known = await engine.worker(id)
+  if (!known) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
   const { skills_hash: stored } = known.info
   return known.skills.length === 0 || (typeof stored === 'string' && stored !== hash)
 }

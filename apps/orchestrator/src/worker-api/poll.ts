@@ -1,13 +1,12 @@
 /** Workers fetch their tasks here. The request stays open until there is one. */
-import { type JsonObject, pollQuery, TuttiError, taskBatch, taskPayload as taskPayloadSchema } from '@tutti/contracts'
-import type { WorkerRecord } from '@tutti/engine'
+import { pollQuery, TuttiError, taskBatch, taskPayload as taskPayloadSchema } from '@tutti/contracts'
+import type { Engine } from '@tutti/engine'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { namedWorkerOf } from '../auth/worker/index.ts'
 import { failures } from '../errors.ts'
 import { handOver } from '../http/hand-over.ts'
 import { taskPayload } from '../views/task-payload.ts'
-import { availableSkills } from './declaration.ts'
 import type { WorkerRouteDeps } from './index.ts'
 import { workerParams } from './params.ts'
 
@@ -34,25 +33,26 @@ export const pollRoutes = ({ engine, parking, settings, log, rates }: WorkerRout
         preHandler: rates.limit('poll'),
       },
       async (request, reply) => {
+        const id = namedWorkerOf(request)
         const { query } = request
         const signal = parking.enter(reply)
-        const worker = await engine.worker(namedWorkerOf(request))
-        if (!worker) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
-        const news = newsIn(worker, query)
-        // It renews no lease: a process that polls need not be the one that holds the tasks.
-        if (news) await engine.heartbeat(worker.id, news, [])
+        await learnFrom(engine, id, query)
 
+        const skills = query.skills ?? query.available_skills
         const leases = await engine.take({
-          worker: worker.id,
-          skills: wanted(worker, query),
+          worker: id,
+          ...(skills ? { skills: names(skills) } : {}),
           max: query.max ?? 1,
           waitMs: query.timeout === undefined ? settings.pollWaitMs : query.timeout * 1000,
           signal,
         })
-        if (leases.length > 0) rates.giveBack('poll', worker.id)
-        handOver(engine, reply, leases, (error) => log.warn({ err: error, worker: worker.id }, 'tasks not given back'))
+        if (leases.length > 0) rates.giveBack('poll', id)
+        handOver(engine, reply, leases, (error) => log.warn({ err: error, worker: id }, 'tasks not given back'))
 
-        const tasks = leases.map((lease) => taskPayload(lease, worker, engine))
+        // Only workers that take one at a time ask for their own words on the skill; without them a task is still a task.
+        const single = query.max === undefined && leases.length > 0
+        const worker = single ? await engine.worker(id).catch(() => undefined) : undefined
+        const tasks = leases.map((lease) => taskPayload(lease, engine, worker))
         if (query.max !== undefined) return reply.send({ tasks })
         const [task] = tasks
         return task ? reply.send(task) : reply.code(204).send()
@@ -61,22 +61,17 @@ export const pollRoutes = ({ engine, parking, settings, log, rates }: WorkerRout
   }
 }
 
-/** A worker that is about to leave finishes what it has; its polls wait like those of one without skills. */
-export const wanted = (worker: WorkerRecord, query: Pick<PollQuery, 'skills' | 'available_skills'> = {}): string[] => {
-  if (worker.info.status === 'draining') return []
-  if (query.skills !== undefined) {
-    const only = new Set(names(query.skills))
-    return worker.skills.filter((skill) => only.has(skill))
-  }
-  return availableSkills(worker, query.available_skills ? names(query.available_skills) : undefined)
-}
-
-/** What the query tells that the record does not have yet. */
-const newsIn = (worker: WorkerRecord, { hot_skills: text }: PollQuery): JsonObject | undefined => {
-  if (text === undefined) return undefined
-  const hot = names(text)
-  const { hot_skills: known } = worker.info
-  return Array.isArray(known) && known.join() === hot.join() ? undefined : { hot_skills: hot }
+/** A poll may tell what the last sign of life did not tell yet. */
+const learnFrom = async (engine: Pick<Engine, 'worker' | 'heartbeat'>, id: string, query: PollQuery): Promise<void> => {
+  const told = Object.entries({ available_skills: query.available_skills, hot_skills: query.hot_skills }).flatMap(
+    ([word, list]) => (list ? [[word, names(list)] as const] : []),
+  )
+  if (told.length === 0) return
+  const worker = await engine.worker(id)
+  if (!worker) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
+  const news = told.filter(([word, list]) => String(worker.info[word]) !== String(list))
+  // No lease is renewed: a process that polls need not be the one that holds the tasks.
+  if (news.length > 0) await engine.heartbeat(id, Object.fromEntries(news), [])
 }
 
 const names = (list: string): string[] => list.split(',').flatMap((name) => name.trim() || [])

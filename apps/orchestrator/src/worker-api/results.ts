@@ -18,7 +18,6 @@ import { handOver } from '../http/hand-over.ts'
 import { taskPayload } from '../views/task-payload.ts'
 import type { WorkerRouteDeps } from './index.ts'
 import { taskOutcome, tidyResult, tidyResults } from './outcome.ts'
-import { wanted } from './poll.ts'
 import { batchAnswerTo, resultAnswerTo } from './result-answer.ts'
 import { signed } from './signed.ts'
 import { changeBody } from './without-nulls.ts'
@@ -41,11 +40,10 @@ export const resultRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
 
   const takeNext = async (id: string, max: number, reply: FastifyReply): Promise<TaskPayload[]> => {
     const signal = parking.enter(reply)
-    const worker = max > 0 ? await engine.worker(id) : undefined
-    if (!worker) return []
-    const leases = await engine.take({ worker: id, skills: wanted(worker), max, waitMs: 0, signal })
+    if (max === 0) return []
+    const leases = await engine.take({ worker: id, max, waitMs: 0, signal })
     handOver(engine, reply, leases, (error) => log.warn({ err: error, worker: id }, 'tasks not given back'))
-    return leases.map((lease) => taskPayload(lease, worker, engine))
+    return leases.map((lease) => taskPayload(lease, engine))
   }
 
   return async (app) => {

@@ -1,20 +1,22 @@
 /** Wires the stations: intake → transition → commit → news → hand-out, and the clock beside them. */
-import { isTerminal, type JsonObject, TuttiError } from '@tutti/contracts'
+import { isTerminal, TuttiError } from '@tutti/contracts'
 import type { Blueprint } from '../blueprint/blueprint.ts'
 import { createRegistry } from '../blueprint/registry.ts'
 import type { Engine, EngineSettings, JobSpec, OutcomeAnswer, Revocation, TaskOutcome } from '../engine.ts'
+import { createHandOutStation } from '../hand-out/station.ts'
 import type { Job } from '../job/job.ts'
-import type { LeasedTask, TaskRequest } from '../job/task.ts'
-import type { Change, CommitOutcome, Store, Wakeup, WorkerRecord } from '../store/port.ts'
+import type { Change, CommitOutcome, Store, Wakeup } from '../store/port.ts'
 import type { Env } from '../transition/draft.ts'
 import { findOpen } from '../transition/result.ts'
 import { type After, realAfter } from './after.ts'
 import { createBatcher } from './batcher.ts'
 import { createClock } from './clock.ts'
-import { createHandOut } from './hand-out.ts'
+import { createCommands } from './commands.ts'
+import { createDueRecords } from './due-records.ts'
 import { asCause, createHandlers, type HandlerOutcome } from './handlers.ts'
 import { createCache, createInbox, type Receipt } from './inbox.ts'
 import { createIntake } from './intake.ts'
+import { createRetention } from './retention.ts'
 
 export const defaultSettings: EngineSettings = {
   instance: 'engine',
@@ -33,6 +35,7 @@ export const defaultSettings: EngineSettings = {
   reputation: { reward: 0.001, failurePenalty: 0.05, violationPenalty: 0.2, minimum: 0.3 },
   overflowLimit: 3,
   safetyIntervalMs: 5_000,
+  retentionMs: null,
 }
 
 export interface EngineDeps {
@@ -44,6 +47,8 @@ export interface EngineDeps {
   newId?: () => string
   random?: () => number
   after?: After
+  /** Jobs that ended later are not purged yet, however old they may get: an archive holds them back until it has them. */
+  purgeBefore?: () => Promise<number>
 }
 
 /**
@@ -60,7 +65,6 @@ export const createEngine = (deps: EngineDeps): Engine => {
 
   const commits = createBatcher<Change, CommitOutcome>({ maxBatch: 500, maxInFlight: 2, call: store.commit })
   const reads = createBatcher<string, Job | undefined>({ maxBatch: 500, maxInFlight: 2, call: store.job })
-  const leases = createBatcher<TaskRequest, LeasedTask[]>({ maxBatch: 200, maxInFlight: 2, call: store.leaseTasks })
 
   const handlers = createHandlers({
     blueprints,
@@ -79,17 +83,20 @@ export const createEngine = (deps: EngineDeps): Engine => {
   const continuations = new Set<Promise<void>>()
   const onContinuation = (job: Job, outcome: Promise<HandlerOutcome>): void => {
     const work = outcome
-      .then((result) => inbox.deliver(job.id, { cause: asCause(result, job.rev) }))
+      .then((result) => inbox.deliver(job.id, { cause: asCause(result, job.handlerRev) }))
       // The lease of the handler runs out, and the clock of any instance runs it again.
       .then(() => {}, onError)
       .finally(() => continuations.delete(work))
     continuations.add(work)
   }
   const onCommitted = (change: Change): void => {
+    handOut.made(change)
     const due = [
       ...change.setTimers.map((timer) => timer.dueAt),
       ...change.requeue.map((entry) => entry.visibleAt),
       ...change.spawn.map(() => store.now()),
+      ...change.records.flatMap(({ dueAt }) => (dueAt === null ? [] : [dueAt])),
+      ...change.enqueue.flatMap(({ pickupBy }) => (pickupBy === null ? [] : [pickupBy])),
       ...(change.job.wakeAt === null ? [] : [change.job.wakeAt]),
     ]
     if (due.length > 0) clock.expect(Math.min(...due))
@@ -105,6 +112,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   })
   const intake = createIntake({
     blueprints,
+    quota: store,
     env,
     commit: commits.add,
     read: reads.add,
@@ -113,12 +121,25 @@ export const createEngine = (deps: EngineDeps): Engine => {
     onCommitted,
     onContinuation,
   })
-  const handOut = createHandOut({
+  const handOut = createHandOutStation({
+    store,
+    settings,
     after,
-    lease: leases.add,
-    release: (held) => store.release(held.map((lease) => [lease.task.id, lease.token])),
-    leaseMs: settings.taskLeaseMs,
-    safetyIntervalMs: settings.safetyIntervalMs,
+    newId,
+    expect: (dueAt) => clock.expect(dueAt),
+    onError,
+  })
+  const retention = createRetention({
+    store,
+    retentionMs: settings.retentionMs,
+    purgeBefore: deps.purgeBefore ?? (() => Promise.resolve(Number.POSITIVE_INFINITY)),
+    onError,
+  })
+  const records = createDueRecords({
+    store,
+    leaseMs: advanceDeps.leaseMs,
+    onError,
+    expect: (dueAt) => clock.expect(dueAt),
   })
   const clock = createClock({
     store,
@@ -126,7 +147,11 @@ export const createEngine = (deps: EngineDeps): Engine => {
     deliver: inbox.deliver,
     adopt: cache.put,
     blueprints: blueprints.versions,
-    onTick: handOut.wakeSome,
+    onTick: () => {
+      handOut.tick()
+      retention.tick()
+    },
+    records,
     onError,
     safetyIntervalMs: settings.safetyIntervalMs,
     leaseMs: advanceDeps.leaseMs,
@@ -135,12 +160,11 @@ export const createEngine = (deps: EngineDeps): Engine => {
   const watchers = new Map<string, Set<() => void>>()
   const revocationListeners = new Set<(revocation: Revocation) => void>()
   const unsubscribe = store.subscribe((news: Wakeup) => {
-    for (const [queue, count] of Object.entries(news.queues ?? {})) handOut.wake(queue, count)
+    handOut.heard(news)
     for (const jobId of news.jobs ?? []) for (const listener of watchers.get(jobId) ?? []) listener()
     for (const revocation of news.revoked ?? []) for (const listener of revocationListeners) listener(revocation)
     if (news.dueAt !== undefined) clock.expect(news.dueAt)
     if (news.resync) {
-      handOut.wakeSome()
       clock.expect(store.now())
       for (const listeners of watchers.values()) for (const listener of listeners) listener()
     }
@@ -171,6 +195,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
       },
       fence: [taskId, token],
     })
+    handOut.answered(outcome, receipt.verdict === 'applied')
     const answer = answerOf(receipt)
     if (answer.status === 'ignored') return answer
     if (isBranch || waitsInParallel(receipt.job, taskId)) return { ...answer, as: 'branch' }
@@ -190,61 +215,28 @@ export const createEngine = (deps: EngineDeps): Engine => {
     job: own,
     jobs: (query) => store.jobs(query),
     events: (jobId, since, limit) => store.events(jobId, since, limit),
-    cancel: async (id, client, by, reason) => {
-      await own(id, client)
-      const receipt = await inbox.deliver(id, { cause: { type: 'cancel', by, reason } })
-      return applied(receipt)
-    },
-    approve: async (id, client, { decision, by, comment }) => {
-      await own(id, client)
-      const receipt = await inbox.deliver(id, { cause: { type: 'approval', decision, by, comment } })
-      return applied(receipt)
-    },
-    register: async (declaration) => {
-      const now = store.now()
-      const worker: WorkerRecord = {
-        ...declaration,
-        registeredAt: now,
-        lastSeenAt: now,
-        expiresAt: now + settings.workerTtlMs,
-      }
-      const former = await store.putWorker(worker)
-      if (former && declaration.bootId !== null && former.bootId !== declaration.bootId) {
-        await store.expireLeases(worker.id)
-        clock.expect(now)
-      }
-      return worker
-    },
-    heartbeat: async (id, patch, taskIds) => {
-      const known = await store.worker(id)
-      if (!known) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
-      const now = store.now()
-      const worker: WorkerRecord = {
-        ...known,
-        info: { ...known.info, ...patch } as JsonObject,
-        lastSeenAt: now,
-        expiresAt: now + settings.workerTtlMs,
-      }
-      const [held] = await Promise.all([
-        store.renew({ worker: id, leaseMs: settings.taskLeaseMs, ...(taskIds ? { taskIds } : {}) }),
-        store.putWorker(worker),
-      ])
-      return { record: worker, held }
-    },
-    renew: (worker, taskIds, leaseMs) => store.renew({ worker, taskIds, leaseMs }),
-    workers: () => store.workers(),
-    worker: (id) => store.worker(id),
-    take: async (request) => {
-      const leases = await handOut.take(request)
-      // A lease shorter than the safety interval must not wait for it when it runs out.
-      if (leases.length > 0) clock.expect(Math.min(...leases.map((lease) => lease.expiresAt)))
-      return leases
-    },
-    release: (held) => store.release(held.map((lease) => [lease.task.id, lease.token])),
+    ...createCommands({ store, blueprints, newId, own, deliver: inbox.deliver, begin: intake.begin }),
+    onDue: records.onDue,
+    register: handOut.register,
+    heartbeat: handOut.heartbeat,
+    drain: handOut.drain,
+    deregister: handOut.deregister,
+    renew: handOut.renew,
+    workers: handOut.workers,
+    worker: handOut.worker,
+    explain: handOut.explain,
+    take: handOut.take,
+    release: handOut.release,
     results: (outcomes) => Promise.all(outcomes.map(record)),
     progress: async ({ worker, jobId, taskId, progress, message }) => {
       if ((await store.held(worker, taskId)) === undefined) return
       await inbox.deliver(jobId, { cause: { type: 'progress', taskId, progress, message } })
+    },
+    workerEvent: async ({ worker, jobId, taskId, name, data, token }) => {
+      const held = token ?? (await store.held(worker, taskId))
+      if (held === undefined) return ignored(await whyNotHeld(jobId, taskId))
+      const cause = { type: 'worker_event', taskId, worker, name, data } as const
+      return answerOf(await inbox.deliver(jobId, { cause, fence: [taskId, held] }))
     },
     watch: (jobId, listener) => {
       const listeners = watchers.get(jobId) ?? new Set()
@@ -259,13 +251,16 @@ export const createEngine = (deps: EngineDeps): Engine => {
       revocationListeners.add(listener)
       return () => revocationListeners.delete(listener)
     },
-    start: () => clock.start(),
+    start: () => {
+      clock.start()
+      handOut.start()
+    },
     stop: async () => {
       await Promise.all([handOut.stop(), clock.stop()])
       // A handler that ends may lead to another slow one.
       while (continuations.size > 0) await Promise.all(continuations)
       await inbox.idle()
-      await Promise.all([commits.idle(), leases.idle()])
+      await Promise.all([commits.idle(), retention.idle(), handOut.settle()])
       unsubscribe()
     },
   }
@@ -282,7 +277,9 @@ const waitsInParallel = (job: Job | undefined, taskId: string): boolean =>
 
 const whyOver = (job: Job | undefined) => {
   if (job?.status === 'cancelled') return 'job_cancelled'
-  return job?.error?.code === 'DEADLINE' ? 'deadline_exceeded' : 'job_already_terminated'
+  return job?.error?.code === 'DEADLINE' || job?.error?.code === 'RESULT_DEADLINE'
+    ? 'deadline_exceeded'
+    : 'job_already_terminated'
 }
 
 const answerOf = ({ verdict, job }: Receipt): OutcomeAnswer => {
@@ -298,18 +295,4 @@ const answerOf = ({ verdict, job }: Receipt): OutcomeAnswer => {
     default:
       return ignored('stale_task')
   }
-}
-
-const applied = ({ verdict, job }: Receipt): Job => {
-  if (verdict === 'applied' && job) return job
-  if (verdict === 'terminal') throw new TuttiError('JOB_TERMINAL', `The job has ended as ${job?.status}`)
-  if (verdict === 'invalid_decision') {
-    const known =
-      job?.waiting?.kind === 'approval' ? Object.keys(job.waiting.on).filter((each) => each !== 'timeout') : []
-    throw new TuttiError('INVALID_DECISION', `Invalid decision for this job; it takes ${known.join(', ')}`, {
-      path: 'body.decision',
-    })
-  }
-  if (verdict === 'not_waiting') throw new TuttiError('JOB_NOT_WAITING', 'Job is not in a state that can be approved')
-  throw new TuttiError('JOB_NOT_FOUND', 'Job not found')
 }

@@ -1,6 +1,7 @@
 /** Running the blueprint's own code: the only place where it happens. */
 import type { JobError, JsonObject } from '@tutti/contracts'
 import { type Action, targets } from '../blueprint/action.ts'
+import type { StateDefinition } from '../blueprint/blueprint.ts'
 import { type ContextDeps, endContext, handlerContext, plain } from '../blueprint/context.ts'
 import { checkInput } from '../blueprint/input.ts'
 import type { BlueprintRegistry } from '../blueprint/registry.ts'
@@ -9,7 +10,9 @@ import type { Job } from '../job/job.ts'
 import type { After } from './after.ts'
 
 /** How a handler came out, before anybody decided what to do about it. */
-export type HandlerOutcome = { type: 'acted'; action: Action } | { type: 'threw'; error: JobError; retryable: boolean }
+export type HandlerOutcome =
+  | { type: 'acted'; action: Action; undo: string | null }
+  | { type: 'threw'; error: JobError; retryable: boolean }
 
 export const asCause = (outcome: HandlerOutcome, rev: number | null): Cause => ({ ...outcome, rev })
 
@@ -45,7 +48,8 @@ export const createHandlers = ({ blueprints, after, timeoutMs, maxConcurrent }: 
             reject(new Error(`the handler of "${job.state}" ran longer than ${timeoutMs / 1000} s`))
           })
         })
-        return { type: 'acted', action: await Promise.race([act(blueprints, job, abort.signal), timeout]) }
+        const action = await Promise.race([act(blueprints, job, abort.signal), timeout])
+        return { type: 'acted', action, undo: undoOf(blueprints, job) }
       } catch (thrown) {
         const fault = thrown instanceof BlueprintFault
         const message = thrown instanceof Error ? thrown.message : String(thrown)
@@ -60,6 +64,13 @@ export const createHandlers = ({ blueprints, after, timeoutMs, maxConcurrent }: 
       }
     },
   }
+}
+
+const undoOf = (blueprints: BlueprintRegistry, job: Job): string | null => {
+  const state: (StateDefinition & { undo?: string | null }) | undefined = blueprints
+    .get(job.blueprint, job.version)
+    ?.state(job.state)
+  return state?.undo ?? null
 }
 
 const act = async (blueprints: BlueprintRegistry, job: Job, signal: AbortSignal): Promise<Action> => {

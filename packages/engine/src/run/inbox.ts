@@ -114,7 +114,7 @@ const apply = async (deps: InboxDeps, jobId: string, entries: Entry[]): Promise<
     const continuation: Continuation | null = await advance(draft, deps.advance)
     const change = changeOf(
       draft,
-      taken.flatMap((entry) => (entry.fence ? [entry.fence] : [])),
+      fencesOf(taken),
       taken.flatMap(({ cause }) => (cause.type === 'task_result' ? [cause.taskId] : [])),
       judged.flatMap(({ entry }) => (entry.timerId === undefined ? [] : [entry.timerId])),
     )
@@ -138,8 +138,13 @@ const apply = async (deps: InboxDeps, jobId: string, entries: Entry[]): Promise<
   }
 }
 
+/** One for each task: a worker's events and its result may travel together. */
+const fencesOf = (entries: Entry[]): Change['fences'] => [
+  ...new Map(entries.flatMap(({ fence }) => (fence ? [[fence[0], fence] as const] : []))).values(),
+]
+
 /**
- * A lease speaks once: of two answers to one task that wait here together, the second would otherwise be taken for an answer
+ * A lease ends once: of two answers to one task that wait here together, the second would otherwise be taken for an answer
  * to the try that the first one led to.
  */
 const judge = (draft: Draft, entries: Entry[]): { entry: Entry; verdict: Verdict }[] => {
@@ -148,7 +153,7 @@ const judge = (draft: Draft, entries: Entry[]): { entry: Entry; verdict: Verdict
     const taskId = entry.fence?.[0]
     if (taskId !== undefined && spoken.has(taskId)) return { entry, verdict: 'stale' }
     const verdict = transition(draft, entry.cause)
-    if (taskId !== undefined && verdict === 'applied') spoken.add(taskId)
+    if (taskId !== undefined && verdict === 'applied' && entry.cause.type !== 'worker_event') spoken.add(taskId)
     return { entry, verdict }
   })
 }

@@ -21,7 +21,10 @@ export interface WorkerTokensDeps {
   records: Pick<Store, 'now' | 'putRecords' | 'getRecords' | 'listRecords' | 'dropRecords'>
   accessMs: number
   refreshMs: number
-  /** The token that a worker has now. When it is no longer the one a family began with, the family ends with it. */
+  /**
+   * The token that a worker has now; null where it is not known. When it is no longer the one a family began with, the family ends
+   * with it; where it is not known, only with its refresh tokens.
+   */
   secretOf?: ((worker: string) => string | null) | undefined
 }
 
@@ -46,9 +49,8 @@ export const createWorkerTokens = ({ records, accessMs, refreshMs, secretOf }: W
     return { record, held }
   }
   const stands = ({ worker, proof }: Held): boolean => {
-    if (proof === null || !secretOf) return true
-    const secret = secretOf(worker)
-    return secret !== null && hashToken(secret) === proof
+    const secret = proof === null ? null : (secretOf?.(worker) ?? null)
+    return secret === null || hashToken(secret) === proof
   }
 
   const issue = async (worker: string, proof: string | null, family: string): Promise<IssuedTokens> => {
