@@ -1,4 +1,5 @@
 /** The server: one scope per kind of caller, each with its own way to say who is calling. */
+import type { ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance, LogController } from 'fastify'
 import { requireClient } from './auth/client.ts'
@@ -14,7 +15,7 @@ import { validatorCompiler } from './http/validation.ts'
 import { clientSecurity, documentRoutes, inDocument, workerSecurity } from './openapi/openapi.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { publicRoutes } from './routes/public.ts'
-import { defaultSettings } from './settings.ts'
+import { defaultSettings, type OrchestratorSettings } from './settings.ts'
 import { createWriteInstant } from './views/instant.ts'
 import { workerApi } from './worker-api/index.ts'
 
@@ -26,12 +27,21 @@ export interface Orchestrator {
   close(): Promise<void>
 }
 
+/** Asked for, a certificate is still only taken as proof if the CA signed it: see `certificateName`. */
+const tlsOptions = ({ tls, workerAuthMode }: OrchestratorSettings): { https?: ServerOptions } => {
+  if (!tls) return {}
+  const { requireClientCertificate, ...pem } = tls
+  const asked = tls.ca !== undefined && (requireClientCertificate || workerAuthMode !== 'token-only')
+  return { https: { ...pem, requestCert: asked, rejectUnauthorized: asked && requireClientCertificate } }
+}
+
 export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
   const settings = { ...defaultSettings, ...given.settings }
   const parking = createParking()
   const deps: RouteDeps = { ...given, settings, parking, instant: createWriteInstant(settings.timeZone) }
 
   const app = fastify({
+    ...tlsOptions(settings),
     loggerInstance: serverLog(given.log),
     // A line for each poll of each worker would bury the others.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),

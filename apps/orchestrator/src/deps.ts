@@ -1,6 +1,6 @@
 /** What the routes are given. */
 import type { ClientDirectory, Fault, WorkerDirectory } from '@tutti/config'
-import type { Engine } from '@tutti/engine'
+import type { Engine, Store } from '@tutti/engine'
 import type { Logger } from '@tutti/telemetry'
 import type { Parking } from './http/parking.ts'
 import type { OrchestratorSettings } from './settings.ts'
@@ -14,6 +14,12 @@ export interface OrchestratorDeps {
   settings?: Partial<OrchestratorSettings>
   /** Reads workers.toml again and gives it to the directory; answers what is wrong with it. Absent when there is no such file. */
   reloadWorkers?: () => readonly Fault[]
+  /** The token that a worker has at present, which its messages are signed with; null: none. Absent: nothing is signed. */
+  secretOf?: (worker: string) => string | null
+  /** Where the short-lived tokens of workers are kept: the Store. Absent: there are none. */
+  records?: Pick<Store, 'now' | 'putRecords' | 'getRecords' | 'listRecords' | 'dropRecords'>
+  /** Milliseconds since the epoch; for tests. */
+  now?: () => number
 }
 
 /** The same, completed by the server. */

@@ -1,3 +1,7 @@
+import type { WorkerAuthMode } from './auth/worker/identify.ts'
+import type { SignatureMode } from './auth/worker/signature.ts'
+import type { WorkerRates } from './worker-api/rates.ts'
+
 /** What the server itself can be told; what the engine can be told stands in its own settings. */
 export interface OrchestratorSettings {
   /** How long a worker's request for tasks stays open when it names no time of its own. */
@@ -14,6 +18,17 @@ export interface OrchestratorSettings {
   closeGraceMs: number
   /** Time zone of the instants in answers. */
   timeZone: string
+  /** Speaks TLS with these, all as PEM. With `ca`, clients may show a certificate signed by it, or must. */
+  tls: { key: string; cert: string; ca?: string; requireClientCertificate: boolean } | null
+  /** By what workers may say who they are. */
+  workerAuthMode: WorkerAuthMode
+  /** Whether workers' messages carry an HMAC of their token. */
+  workerSignatures: SignatureMode
+  /** How often a worker may ask; null: as often as it likes. */
+  workerRates: WorkerRates | null
+  /** How long the short-lived tokens of workers last. */
+  accessTokenMs: number
+  refreshTokenMs: number
 }
 
 export const defaultSettings: OrchestratorSettings = {
@@ -24,4 +39,11 @@ export const defaultSettings: OrchestratorSettings = {
   socketPingMs: 30_000,
   closeGraceMs: 5_000,
   timeZone: 'UTC',
+  tls: null,
+  workerAuthMode: 'mixed',
+  workerSignatures: 'optional',
+  // A worker that works stays far below: polls with a task don't count, and progress of ten tasks comes twice a second each.
+  workerRates: { poll: 600, heartbeat: 600, registration: 120, event: 6000 },
+  accessTokenMs: 3_600_000,
+  refreshTokenMs: 86_400_000,
 }

@@ -59,6 +59,7 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     engine,
     clients: clientDirectory({ clients, fallbackToken: config.clientToken }),
     workers,
+    records: store,
     log,
     settings: { pollWaitMs: config.workerPollTimeoutSeconds * 1000, timeZone: config.tz },
     ...(config.workersConfigPath === ''

@@ -226,11 +226,18 @@ test('worker messages', async () => {
     lease_token: expect.any(String),
     lease_seconds: 120,
     deadline: expect.any(Number),
+    tracing_context: {},
+    timestamp: expect.any(Number),
   })
-  golden(contracts.heartbeatAnswer, await server.work('PATCH', '/workers/hand-2', { status: 'busy' }), 200, {
-    status: 'ok',
-    cancel_task_ids: [],
-  })
+  golden(
+    contracts.heartbeatAnswer,
+    await server.work('PATCH', '/workers/hand-2', { status: 'busy', current_tasks: [] }),
+    200,
+    {
+      status: 'ok',
+      cancel_task_ids: [],
+    },
+  )
   golden(contracts.workerView.array(), await server.call('GET', '/api/v1/workers'), 200, [
     {
       worker_id: 'hand-2',
@@ -255,7 +262,11 @@ test('worker messages', async () => {
   const batch = await server.work('POST', '/tasks/results', { worker_id: 'hand-2', results: [result], next: 1 })
   golden(contracts.resultBatchAnswer, batch, 200, { results: [{ status: 'accepted' }], tasks: [] })
   const again = await server.work('POST', '/tasks/result', { ...result, worker_id: 'hand-2' })
-  golden(contracts.resultAnswer, again, 200, { status: 'ignored', reason: 'job_already_terminated' })
+  golden(contracts.resultAnswer, again, 200, {
+    status: 'ignored',
+    reason: 'job_already_terminated',
+    message: 'The job has ended',
+  })
   expect((await job(server, id)).body).toMatchObject({ status: 'finished', result: { bytes: 5 }, data: { bytes: 5 } })
 })
 

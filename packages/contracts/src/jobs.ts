@@ -57,7 +57,7 @@ export const jobAccepted = z.object({ status: z.literal('accepted'), job_id: z.u
 export type JobAccepted = z.infer<typeof jobAccepted>
 export const jobsAccepted = z.object({ jobs: z.array(jobAccepted) })
 
-export const jobError = z.object({ code: z.string(), message: z.string() })
+export const jobError = z.object({ code: z.string(), message: z.string(), details: json.optional() })
 export type JobError = z.infer<typeof jobError>
 
 /** What a job waits for, as a person or a console needs it. */

@@ -8,14 +8,28 @@ export const workerId = z
   .max(128)
   .regex(/^[A-Za-z0-9_-]+$/, 'letters, digits, - and _ only')
 
+const skillNames = z.array(z.string().max(256)).max(10_000)
+/** Skills by name, or as objects that carry at least a name. */
+const skillList = z.array(z.union([z.string(), z.looseObject({ name: z.string() })])).max(10_000)
+
+/**
+ * What a worker tells of its skills, in the words of either generation. `available` are those it has room for now, `hot` those
+ * it is warmed up for, `skills_hash` stands for the whole list, so that it need not be sent with each sign of life.
+ */
+const skillWords = {
+  supported_skills: skillList.optional(),
+  /** The same under its older name. */
+  supported_tasks: skillNames.optional(),
+  available_skills: skillNames.optional(),
+  hot_skills: skillNames.optional(),
+  skills_hash: z.string().max(256).optional(),
+}
+
 /** POST /_worker/workers/register. Unknown fields are kept and shown, never interpreted. */
 export const registerWorker = z.looseObject({
   worker_id: workerId,
   worker_type: z.string().max(128).default('generic'),
-  /** Skills by name, or as objects that carry at least a name. */
-  supported_skills: z.array(z.union([z.string(), z.looseObject({ name: z.string() })])).optional(),
-  /** The same under its older name. */
-  supported_tasks: z.array(z.string()).optional(),
+  ...skillWords,
   max_concurrent_tasks: z.int().min(1).max(10_000).optional(),
   /**
    * New at every start of the worker process. When it changes, what the former process held is handed out again at once
@@ -35,15 +49,20 @@ export type Registered = z.infer<typeof registered>
 
 /** PATCH /_worker/workers/{id}. An empty body only says "alive". */
 export const heartbeat = z.looseObject({
-  status: z.enum(['idle', 'busy', 'draining', 'active']).optional(),
+  /** `idle`, `busy`, `active`, or `draining`: no more tasks, please. Others are kept and shown. */
+  status: z.string().max(64).optional(),
   load: z.number().optional(),
   /** Tasks that the worker is working on; absent means "all you gave me". */
   current_tasks: z.array(z.string()).max(10_000).optional(),
+  ...skillWords,
 })
 export type Heartbeat = z.infer<typeof heartbeat>
 
+/** To a heartbeat of the older protocol the answer is the worker’s record, a `WorkerView`, instead. */
 export const heartbeatAnswer = z.object({
   status: z.enum(['ok', 'ttl_refreshed']),
+  /** The skills that are known here are not those of `skills_hash`: send `supported_skills` with the next heartbeat. */
+  require_full_sync: z.literal(true).optional(),
   /** Tasks of `current_tasks` that are no longer this worker’s: stop them, their result would be refused. */
   cancel_task_ids: z.array(z.string()).optional(),
 })
@@ -53,6 +72,12 @@ export type HeartbeatAnswer = z.infer<typeof heartbeatAnswer>
 export const pollQuery = z.object({
   max: z.coerce.number().int().min(1).max(1000).optional(),
   timeout: z.coerce.number().min(0).max(300).optional(),
+  /** Names with commas between: take tasks of these skills only. */
+  skills: z.string().max(100_000).optional(),
+  /** The same, in the words of the newer protocol; an empty one says nothing. */
+  available_skills: z.string().max(100_000).optional(),
+  /** Skills that the worker is warmed up for. */
+  hot_skills: z.string().max(100_000).optional(),
 })
 
 export const taskPayload = z.object({
@@ -67,17 +92,31 @@ export const taskPayload = z.object({
   lease_token: z.string(),
   /** Seconds the lease lasts without a heartbeat. */
   lease_seconds: z.number(),
-  /** Unix seconds at which the try counts as lost and is handed out again; null without a time-out. */
-  deadline: z.number().nullable(),
+  /** Unix seconds at which the try counts as lost and is handed out again; absent without a time-out. */
+  deadline: z.number().optional(),
+  /** W3C trace context of the step that made the task; empty when there is none. */
+  tracing_context: z.object({ traceparent: z.string().optional() }),
+  /** Of the skill as this worker registered it. */
+  skill_version: z.string().optional(),
+  skill_type: z.string().optional(),
+  /** Unix seconds of the hand-out, by the server’s clock. */
+  timestamp: z.int(),
 })
 export type TaskPayload = z.infer<typeof taskPayload>
 export const taskBatch = z.object({ tasks: z.array(taskPayload) })
 
 export const taskErrorCode = z.string().max(64)
-/** `TRANSIENT_ERROR` retries, `PERMANENT_ERROR` quarantines, `INVALID_INPUT_ERROR` fails; others count as transient. */
+/**
+ * `PERMANENT_ERROR`, `SECURITY_ERROR`, `DEPENDENCY_ERROR` and `CONTRACT_VIOLATION_ERROR` quarantine, `INVALID_INPUT_ERROR` and
+ * `INTEGRITY_MISMATCH_ERROR` fail, all others are tried again.
+ */
 export const taskError = z.union([
   z.string(),
-  z.object({ code: taskErrorCode.default('TRANSIENT_ERROR'), message: z.string().default('') }),
+  z.object({
+    code: taskErrorCode.default('TRANSIENT_ERROR'),
+    message: z.string().default(''),
+    details: json.optional(),
+  }),
 ])
 
 const outcome = {
@@ -86,10 +125,10 @@ const outcome = {
   error: taskError.optional(),
 }
 
-/** POST /_worker/tasks/result, nested or flat. */
+/** POST /_worker/tasks/result, nested (the older protocol) or flat. */
 export const taskResult = z.looseObject({
-  job_id: z.uuid(),
-  task_id: z.string(),
+  job_id: z.string().min(1).max(128),
+  task_id: z.string().min(1).max(128),
   worker_id: workerId.optional(),
   attempt: z.int().optional(),
   lease_token: z.string().optional(),
@@ -104,9 +143,41 @@ export type TaskResult = z.input<typeof taskResult>
 /** What became of a result. `ignored` is final: sending it again changes nothing. */
 export const resultAnswer = z.object({
   status: z.enum(['accepted', 'ignored']),
-  reason: z.enum(['job_not_found', 'stale_task', 'lease_lost', 'worker_mismatch', 'job_already_terminated']).optional(),
+  /** What an accepted result did to the job. */
+  transition: z
+    .enum([
+      'success_transition',
+      'failure_handled',
+      'cancelled_handled',
+      'parallel_branch_accepted',
+      'unhandled_status_failure',
+    ])
+    .optional(),
+  reason: z
+    .enum([
+      'job_not_found',
+      'stale_task',
+      'lease_lost',
+      'worker_mismatch',
+      'deadline_exceeded',
+      'job_cancelled',
+      'job_already_terminated',
+    ])
+    .optional(),
+  message: z.string().optional(),
 })
 export type ResultAnswer = z.infer<typeof resultAnswer>
+
+/** The answer to a nested result that counted, in the words of the older protocol; one that didn’t is `ignored` as above. */
+export const olderResultAnswer = z.object({
+  status: z.enum([
+    'result_accepted_success',
+    'result_accepted_failure',
+    'result_accepted_cancelled',
+    'parallel_branch_result_accepted',
+  ]),
+})
+export type OlderResultAnswer = z.infer<typeof olderResultAnswer>
 
 /** POST /_worker/tasks/results: many results, and a request for the next tasks, in one call. */
 export const resultBatch = z.object({
@@ -129,6 +200,35 @@ export const progressEvent = z.object({
   message: z.string().max(1000).optional(),
 })
 export type ProgressEvent = z.infer<typeof progressEvent>
+
+/**
+ * POST /_worker/events, and the same as a WebSocket text frame: anything else that a task has to tell while it runs. The type
+ * `progress` is a progress event with `progress` and `message` in its payload. Unknown fields are tolerated.
+ */
+export const workerEvent = z.looseObject({
+  event_id: z.string().min(1).max(128).optional(),
+  worker_id: workerId.optional(),
+  event_type: z.string().min(1).max(128),
+  payload: jsonObject.default({}),
+  /** Without a task, an event is only noted in the log of the server. */
+  target_job_id: z.string().max(128).optional(),
+  target_task_id: z.string().max(128).optional(),
+  /** The task it comes from, where no target is named. */
+  origin_task_id: z.string().max(128).optional(),
+})
+export type WorkerEvent = z.input<typeof workerEvent>
+
+/** POST /_worker/auth/token and /_worker/auth/token/refresh: short-lived tokens in place of the worker’s own. */
+export const issuedTokens = z.object({
+  access_token: z.string(),
+  /** Good once: each refresh brings another. One that comes a second time ends all that came from the same sign-in. */
+  refresh_token: z.string(),
+  /** Seconds. */
+  expires_in: z.int(),
+  worker_id: z.string(),
+})
+export type IssuedTokens = z.infer<typeof issuedTokens>
+export const refreshTokens = z.looseObject({ refresh_token: z.string().min(1).max(512) })
 
 /** Server to worker over the WebSocket /_worker/ws/{worker_id}. */
 export const workerCommand = z.object({ command: z.literal('cancel_task'), task_id: z.string(), job_id: z.uuid() })

@@ -17,6 +17,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   INVALID_DECISION: [400, false],
   UNAUTHENTICATED: [401, false],
   FORBIDDEN: [403, false],
+  INVALID_SIGNATURE: [403, false],
   WORKER_MISMATCH: [403, false],
   NOT_FOUND: [404, false],
   JOB_NOT_FOUND: [404, false],

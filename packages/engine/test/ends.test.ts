@@ -69,7 +69,7 @@ test('cancelled while leased: the worker is told on every instance, and its answ
   await engine.cancel(id, null, 'me', null)
   await fleet.time.settle()
   for (const revoked of told) expect(revoked).toEqual([{ worker: 'worker', taskId: leased.task.id, jobId: id }])
-  expect(await answer(other, leased)).toEqual({ status: 'ignored', reason: 'job_already_terminated' })
+  expect(await answer(other, leased)).toEqual({ status: 'ignored', reason: 'job_cancelled' })
 })
 
 test('a fan-out is cancelled: all its tasks go, those in hand are named, and the next of a key gets in', async () => {

@@ -112,7 +112,7 @@ export const createTasks = (options: TasksOptions): Tasks => {
       const entry: Running = { payload, controller: new AbortController() }
       running.add(entry)
       current.set(payload.task_id, entry)
-      const deadlineMs = payload.deadline === null ? null : serverClock.toLocal(payload.deadline * 1000)
+      const deadlineMs = payload.deadline === undefined ? null : serverClock.toLocal(payload.deadline * 1000)
       void run(entry, deadlineMs).then((finished) => {
         running.delete(entry)
         if (current.get(payload.task_id) === entry) current.delete(payload.task_id)

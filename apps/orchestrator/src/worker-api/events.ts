@@ -1,41 +1,56 @@
-/** Progress of tasks, over HTTP. The WebSocket takes the same frames. */
-import { progressEvent } from '@tutti/contracts'
-import type { Engine } from '@tutti/engine'
+/** Progress and other events of tasks, over HTTP. The WebSocket takes the same frames. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { namedWorkerOf, requireWorkerInBody } from '../auth/worker.ts'
+import { namedWorkerOf, requireWorkerInBody } from '../auth/worker/index.ts'
 import type { RouteDeps } from '../deps.ts'
 import { failures } from '../errors.ts'
-import { changeBody, withoutNulls } from './without-nulls.ts'
+import { newsOf, taskNews, tidyFrame } from './event-frame.ts'
+import type { WorkerRouteDeps } from './index.ts'
+import { signed } from './signed.ts'
+import { changeBody } from './without-nulls.ts'
 
-export const eventRoutes = ({ engine, workers }: RouteDeps): FastifyPluginAsyncZod => {
+export const eventRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
+  const { identify, rates, signatures } = deps
   return async (app) => {
-    const authenticate = requireWorkerInBody(workers, 'forbidden')
-
     app.post(
       '/events',
       {
         schema: {
           tags: ['worker protocol'],
-          summary: 'Report a task’s progress',
-          body: progressEvent,
+          summary: 'Tell something of a task: its progress, or an event',
+          body: taskNews,
           response: {
             200: z.object({ status: z.literal('event_accepted') }),
-            ...failures('INVALID_BODY', 'UNAUTHENTICATED', 'WORKER_MISMATCH'),
+            ...failures('INVALID_BODY', 'UNAUTHENTICATED', 'WORKER_MISMATCH', 'TOO_MANY_REQUESTS'),
           },
         },
-        preValidation: [authenticate, changeBody(withoutNulls)],
+        preValidation: [
+          requireWorkerInBody(identify, 403),
+          rates.limit('event'),
+          signed(signatures, 'refuse'),
+          changeBody(tidyFrame),
+        ],
       },
       async (request) => {
-        await noteProgress(engine, namedWorkerOf(request), request.body)
+        await takeNews(deps, namedWorkerOf(request), request.body)
         return { status: 'event_accepted' as const }
       },
     )
   }
 }
 
-export const noteProgress = (
-  engine: Pick<Engine, 'progress'>,
+/** What is not, or no longer, the worker's to tell counts for nothing: it could do nothing about that. */
+export const takeNews = async (
+  { engine, log }: RouteDeps,
   worker: string,
-  { job_id, task_id, progress, message }: z.output<typeof progressEvent>,
-): Promise<void> => engine.progress({ worker, jobId: job_id, taskId: task_id, progress, message: message ?? null })
+  frame: z.output<typeof taskNews>,
+): Promise<void> => {
+  const news = newsOf(frame)
+  if (news.kind === 'progress') {
+    const { jobId, taskId, progress, message } = news
+    await engine.progress({ worker, jobId, taskId, progress, message })
+  } else if (news.kind === 'event') {
+    const { jobId, taskId, type, payload } = news
+    await engine.workerEvent({ worker, jobId, taskId, name: type, data: payload })
+  } else log.debug({ worker, type: news.type }, 'an event of no task')
+}

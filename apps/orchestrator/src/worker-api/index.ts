@@ -1,18 +1,47 @@
 /** The worker protocol. */
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import { requireWorkerToken } from '../auth/worker.ts'
+import { createIdentify, type Identify, requireWorker } from '../auth/worker/index.ts'
+import { createSignatures, type Signatures } from '../auth/worker/signature.ts'
+import { createWorkerTokens, type WorkerTokens } from '../auth/worker/tokens.ts'
 import type { RouteDeps } from '../deps.ts'
 import { eventRoutes } from './events.ts'
+import { heartbeatRoutes } from './heartbeat.ts'
 import { pollRoutes } from './poll.ts'
+import { createRateLimits, type RateLimits } from './rates.ts'
 import { registerRoutes } from './register.ts'
 import { resultRoutes } from './results.ts'
+import { rememberSignatures } from './signed.ts'
 import { socketRoutes } from './socket.ts'
+import { tokenRoutes } from './tokens.ts'
 
-export const workerApi = (deps: RouteDeps): FastifyPluginAsyncZod => {
+/** What the routes of workers share beside the rest. */
+export interface WorkerRouteDeps extends RouteDeps {
+  identify: Identify
+  signatures: Signatures
+  rates: RateLimits
+  /** Null where there is nowhere to keep tokens. */
+  tokens: WorkerTokens | null
+}
+
+export const workerApi = (given: RouteDeps): FastifyPluginAsyncZod => {
+  const { settings, workers, secretOf, records, now = Date.now } = given
+  const tokens = records
+    ? createWorkerTokens({ records, accessMs: settings.accessTokenMs, refreshMs: settings.refreshTokenMs, secretOf })
+    : null
+  const deps: WorkerRouteDeps = {
+    ...given,
+    tokens,
+    identify: createIdentify({ workers, tokens, mode: settings.workerAuthMode }),
+    signatures: createSignatures({ mode: settings.workerSignatures, secretOf, now }),
+    rates: createRateLimits(settings.workerRates, now),
+  }
   return async (app) => {
-    requireWorkerToken(app, deps.workers)
+    requireWorker(app, deps.identify)
+    rememberSignatures(app)
+    await app.register(tokenRoutes(deps))
     await app.register(socketRoutes(deps))
     await app.register(registerRoutes(deps))
+    await app.register(heartbeatRoutes(deps))
     await app.register(pollRoutes(deps))
     await app.register(resultRoutes(deps))
     await app.register(eventRoutes(deps))

@@ -22,17 +22,24 @@ export const taskOutcome = (body: z.output<typeof taskResult>, worker: string): 
 /** Bare text is a fault that may pass: the older protocol has no code for it. */
 const jobError = (error: z.output<typeof taskError> | undefined): JobError | null => {
   if (error === undefined) return null
-  return typeof error === 'string' ? { code: 'TRANSIENT_ERROR', message: error } : error
+  if (typeof error === 'string') return { code: 'TRANSIENT_ERROR', message: error }
+  const { code, message, details } = error
+  return { code, message, ...(details === undefined ? {} : { details }) }
 }
 
 /** A result without the nulls that mean "absent", outside of the worker's data. */
 export const tidyResult = (body: unknown): unknown => {
-  const flat = withoutNulls(body)
-  if (typeof flat !== 'object' || flat === null || !('result' in flat)) return flat
-  return { ...flat, result: withoutNulls(flat.result) }
+  const flat = tidyOutcome(body)
+  return isObject(flat) && 'result' in flat ? { ...flat, result: tidyOutcome(flat.result) } : flat
 }
 
+const tidyOutcome = (value: unknown): unknown => {
+  const tidy = withoutNulls(value)
+  return isObject(tidy) && 'error' in tidy ? { ...tidy, error: withoutNulls(tidy.error) } : tidy
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
 export const tidyResults = (body: unknown): unknown =>
-  typeof body === 'object' && body !== null && 'results' in body && Array.isArray(body.results)
-    ? { ...body, results: body.results.map(tidyResult) }
-    : body
+  isObject(body) && Array.isArray(body.results) ? { ...body, results: body.results.map(tidyResult) } : body

@@ -1,16 +1,18 @@
 /** Workers fetch their tasks here. The request stays open until there is one. */
 import { pollQuery, TuttiError, taskBatch, taskPayload as taskPayloadSchema } from '@tutti/contracts'
-import type { WorkerRecord } from '@tutti/engine'
+import type { Engine } from '@tutti/engine'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { namedWorkerOf } from '../auth/worker.ts'
-import type { RouteDeps } from '../deps.ts'
+import { namedWorkerOf } from '../auth/worker/index.ts'
 import { failures } from '../errors.ts'
 import { handOver } from '../http/hand-over.ts'
 import { taskPayload } from '../views/task-payload.ts'
+import type { WorkerRouteDeps } from './index.ts'
 import { workerParams } from './params.ts'
 
-export const pollRoutes = ({ engine, parking, settings, log }: RouteDeps): FastifyPluginAsyncZod => {
+type PollQuery = z.output<typeof pollQuery>
+
+export const pollRoutes = ({ engine, parking, settings, log, rates }: WorkerRouteDeps): FastifyPluginAsyncZod => {
   return async (app) => {
     app.get(
       '/workers/:worker_id/tasks/next',
@@ -18,33 +20,40 @@ export const pollRoutes = ({ engine, parking, settings, log }: RouteDeps): Fasti
         schema: {
           tags: ['worker protocol'],
           summary: 'Take the next task, or tasks',
-          description: 'Waits up to `timeout` seconds. With `max` the answer is a list, which may be empty.',
+          description:
+            'Waits up to `timeout` seconds. With `max` the answer is a list, which may be empty. `skills` asks for these only.',
           params: workerParams,
           querystring: pollQuery,
           response: {
             200: z.union([taskPayloadSchema, taskBatch]),
             204: z.undefined().describe('No task yet: ask again'),
-            ...failures('INVALID_QUERY', 'UNAUTHENTICATED', 'WORKER_NOT_FOUND'),
+            ...failures('INVALID_QUERY', 'UNAUTHENTICATED', 'WORKER_NOT_FOUND', 'TOO_MANY_REQUESTS'),
           },
         },
+        preHandler: rates.limit('poll'),
       },
       async (request, reply) => {
-        const { max, timeout } = request.query
+        const id = namedWorkerOf(request)
+        const { query } = request
         const signal = parking.enter(reply)
-        const worker = await engine.worker(namedWorkerOf(request))
-        if (!worker) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
+        await learnFrom(engine, id, query)
 
+        const skills = query.skills ?? query.available_skills
         const leases = await engine.take({
-          worker: worker.id,
-          skills: wanted(worker),
-          max: max ?? 1,
-          waitMs: timeout === undefined ? settings.pollWaitMs : timeout * 1000,
+          worker: id,
+          ...(skills ? { skills: names(skills) } : {}),
+          max: query.max ?? 1,
+          waitMs: query.timeout === undefined ? settings.pollWaitMs : query.timeout * 1000,
           signal,
         })
-        handOver(engine, reply, leases, (error) => log.warn({ err: error, worker: worker.id }, 'tasks not given back'))
+        if (leases.length > 0) rates.giveBack('poll', id)
+        handOver(engine, reply, leases, (error) => log.warn({ err: error, worker: id }, 'tasks not given back'))
 
-        const tasks = leases.map((lease) => taskPayload(lease, engine.settings.taskLeaseMs))
-        if (max !== undefined) return reply.send({ tasks })
+        // Only workers that take one at a time ask for their own words on the skill; without them a task is still a task.
+        const single = query.max === undefined && leases.length > 0
+        const worker = single ? await engine.worker(id).catch(() => undefined) : undefined
+        const tasks = leases.map((lease) => taskPayload(lease, engine, worker))
+        if (query.max !== undefined) return reply.send({ tasks })
         const [task] = tasks
         return task ? reply.send(task) : reply.code(204).send()
       },
@@ -52,5 +61,17 @@ export const pollRoutes = ({ engine, parking, settings, log }: RouteDeps): Fasti
   }
 }
 
-/** A worker that is about to leave finishes what it has; its polls wait like those of one without skills. */
-export const wanted = (worker: WorkerRecord): string[] => (worker.info.status === 'draining' ? [] : worker.skills)
+/** A poll may tell what the last sign of life did not tell yet. */
+const learnFrom = async (engine: Pick<Engine, 'worker' | 'heartbeat'>, id: string, query: PollQuery): Promise<void> => {
+  const told = Object.entries({ available_skills: query.available_skills, hot_skills: query.hot_skills }).flatMap(
+    ([word, list]) => (list ? [[word, names(list)] as const] : []),
+  )
+  if (told.length === 0) return
+  const worker = await engine.worker(id)
+  if (!worker) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
+  const news = told.filter(([word, list]) => String(worker.info[word]) !== String(list))
+  // No lease is renewed: a process that polls need not be the one that holds the tasks.
+  if (news.length > 0) await engine.heartbeat(id, Object.fromEntries(news), [])
+}
+
+const names = (list: string): string[] => list.split(',').flatMap((name) => name.trim() || [])

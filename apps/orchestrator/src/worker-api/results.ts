@@ -1,25 +1,55 @@
 /** Workers answer their tasks here. An answer counts once; whatever comes again or late is `ignored`, and that is final. */
-import { type ResultAnswer, resultAnswer, resultBatch, resultBatchAnswer, taskResult } from '@tutti/contracts'
-import type { LeasedTask, OutcomeAnswer } from '@tutti/engine'
+import {
+  olderResultAnswer,
+  type ResultAnswer,
+  resultAnswer,
+  resultBatch,
+  resultBatchAnswer,
+  type TaskPayload,
+  taskResult,
+} from '@tutti/contracts'
+import type { OutcomeAnswer } from '@tutti/engine'
+import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import { namedWorkerOf, requireWorkerInBody } from '../auth/worker.ts'
-import type { RouteDeps } from '../deps.ts'
+import { z } from 'zod'
+import { namedWorkerOf, requireWorkerInBody } from '../auth/worker/index.ts'
 import { failures } from '../errors.ts'
 import { handOver } from '../http/hand-over.ts'
 import { taskPayload } from '../views/task-payload.ts'
+import type { WorkerRouteDeps } from './index.ts'
 import { taskOutcome, tidyResult, tidyResults } from './outcome.ts'
-import { wanted } from './poll.ts'
+import { batchAnswerTo, resultAnswerTo } from './result-answer.ts'
+import { signed } from './signed.ts'
 import { changeBody } from './without-nulls.ts'
+
+type Result = z.output<typeof taskResult>
 
 const tags = ['worker protocol']
 
-export const resultRoutes = ({ engine, workers, parking, log }: RouteDeps): FastifyPluginAsyncZod => {
+/** The engine answers every outcome; were one missing, "stale" has the worker drop it, and the lease brings the task back. */
+const neverAnswered: OutcomeAnswer = { status: 'ignored', reason: 'stale_task' }
+
+export const resultRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
+  const { engine, identify, signatures, parking, log } = deps
+  const record = async (results: Result[], worker: string): Promise<OutcomeAnswer[]> => {
+    const known = results.filter(namesAJob)
+    const answers = (await engine.results(known.map((result) => taskOutcome(result, worker)))).values()
+    const next = (): OutcomeAnswer => answers.next().value ?? neverAnswered
+    return results.map((result) => (namesAJob(result) ? next() : { status: 'ignored', reason: 'job_not_found' }))
+  }
+
+  const takeNext = async (id: string, max: number, reply: FastifyReply): Promise<TaskPayload[]> => {
+    const signal = parking.enter(reply)
+    if (max === 0) return []
+    const leases = await engine.take({ worker: id, max, waitMs: 0, signal })
+    handOver(engine, reply, leases, (error) => log.warn({ err: error, worker: id }, 'tasks not given back'))
+    return leases.map((lease) => taskPayload(lease, engine))
+  }
+
   return async (app) => {
-    const authenticate = requireWorkerInBody(workers, 'forbidden')
-    const takeNext = async (id: string, max: number, signal: AbortSignal): Promise<LeasedTask[]> => {
-      const worker = max > 0 ? await engine.worker(id) : undefined
-      return worker ? engine.take({ worker: id, skills: wanted(worker), max, waitMs: 0, signal }) : []
-    }
+    const authenticate = requireWorkerInBody(identify, 403)
+    // An answer that comes again is told what became of the first: no need to refuse it.
+    const checkSignature = signed(signatures, 'tell')
 
     app.post(
       '/tasks/result',
@@ -27,14 +57,18 @@ export const resultRoutes = ({ engine, workers, parking, log }: RouteDeps): Fast
         schema: {
           tags,
           summary: 'Answer a task',
+          description: 'A nested `result` is answered in the words of the older protocol.',
           body: taskResult,
-          response: { 200: resultAnswer, ...failures('INVALID_BODY', 'UNAUTHENTICATED', 'WORKER_MISMATCH') },
+          response: {
+            200: z.union([resultAnswer, olderResultAnswer]),
+            ...failures('INVALID_BODY', 'UNAUTHENTICATED', 'WORKER_MISMATCH', 'JOB_NOT_FOUND'),
+          },
         },
-        preValidation: [authenticate, changeBody(tidyResult)],
+        preValidation: [authenticate, checkSignature, changeBody(tidyResult)],
       },
       async (request) => {
-        const [answer] = await engine.results([taskOutcome(request.body, namedWorkerOf(request))])
-        return answerView(answer)
+        const [answer = neverAnswered] = await record([request.body], namedWorkerOf(request))
+        return resultAnswerTo(request.body, answer)
       },
     )
 
@@ -49,35 +83,29 @@ export const resultRoutes = ({ engine, workers, parking, log }: RouteDeps): Fast
           body: resultBatch,
           response: { 200: resultBatchAnswer, ...failures('INVALID_BODY', 'UNAUTHENTICATED', 'WORKER_MISMATCH') },
         },
-        preValidation: [authenticate, changeBody(tidyResults)],
+        preValidation: [authenticate, checkSignature, changeBody(tidyResults)],
       },
       async (request, reply) => {
         const id = namedWorkerOf(request)
         const { results, next } = request.body
-        const own = results.filter((result) => isOwn(result, id))
-        const answers = (await engine.results(own.map((result) => taskOutcome(result, id)))).values()
-        const answered = results.map(
-          (result): ResultAnswer =>
-            isOwn(result, id) ? answerView(answers.next().value) : { status: 'ignored', reason: 'worker_mismatch' },
-        )
+        const isOwn = (result: Result): boolean => result.worker_id === undefined || result.worker_id === id
+        const answers = (await record(results.filter(isOwn), id)).values()
+        const answered = results.map((result): ResultAnswer => {
+          const answer = isOwn(result) ? answers.next().value : undefined
+          return answer ? batchAnswerTo(result, answer) : { status: 'ignored', reason: 'worker_mismatch' }
+        })
         // Results are recorded by now: an answer without tasks is right whatever becomes of the next ones.
-        const leases = await takeNext(id, next, parking.enter(reply)).catch((error: unknown) => {
+        const tasks = await takeNext(id, next, reply).catch((error: unknown) => {
           log.warn({ err: error, worker: id }, 'no next tasks')
           return []
         })
-        handOver(engine, reply, leases, (error) => log.warn({ err: error, worker: id }, 'tasks not given back'))
-        return reply.send({
-          results: answered,
-          tasks: leases.map((lease) => taskPayload(lease, engine.settings.taskLeaseMs)),
-        })
+        return reply.send({ results: answered, tasks })
       },
     )
   }
 }
 
-const isOwn = (result: { worker_id?: string | undefined }, worker: string): boolean =>
-  result.worker_id === undefined || result.worker_id === worker
+/** Ids of jobs are UUIDs. Anything else names none, and the store would take it for a fault of its caller. */
+const namesAJob = ({ job_id }: Result): boolean => uuid.safeParse(job_id).success
 
-const answerView = (answer: OutcomeAnswer | undefined): ResultAnswer =>
-  // The engine answers every outcome; were one missing, "stale" has the worker drop it, and the lease brings the task back.
-  answer ?? { status: 'ignored', reason: 'stale_task' }
+const uuid = z.uuid()

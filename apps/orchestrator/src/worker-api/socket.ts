@@ -1,16 +1,17 @@
 /** The worker's WebSocket: commands out, progress in. It carries nothing that can't be lost; tasks and results go over HTTP. */
-import { progressEvent, type WorkerCommand } from '@tutti/contracts'
+import type { WorkerCommand } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { WebSocket } from 'ws'
-import { namedWorkerOf } from '../auth/worker.ts'
-import type { RouteDeps } from '../deps.ts'
-import { noteProgress } from './events.ts'
+import { namedWorkerOf } from '../auth/worker/index.ts'
+import { taskNews, tidyFrame } from './event-frame.ts'
+import { takeNews } from './events.ts'
+import type { WorkerRouteDeps } from './index.ts'
 import { workerParams } from './params.ts'
 
 /** Close code of RFC 6455. */
 const policyViolation = 1008
 
-export const socketRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
+export const socketRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
   const { engine, settings, log } = deps
   /** The newest connection of each worker. */
   const connections = new Map<string, WebSocket>()
@@ -40,10 +41,16 @@ export const socketRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
   }
 }
 
-const receive = async ({ engine, log }: RouteDeps, worker: string, text: string): Promise<void> => {
-  const frame = progressEvent.safeParse(parse(text))
-  if (frame.success) await noteProgress(engine, worker, frame.data)
-  else log.debug({ worker, fault: frame.error.issues[0]?.message }, 'frame not understood')
+const receive = async (deps: WorkerRouteDeps, worker: string, text: string): Promise<void> => {
+  const { log, rates, signatures } = deps
+  const body = parse(text)
+  const frame = taskNews.safeParse(tidyFrame(body))
+  if (!frame.success) log.debug({ worker, fault: frame.error.issues[0]?.message }, 'frame not understood')
+  else if (frame.data.worker_id !== undefined && frame.data.worker_id !== worker)
+    log.debug({ worker }, 'frame in another worker’s name')
+  else if (!rates.allows('event', worker)) log.debug({ worker }, 'too many frames')
+  else if (signatures.check(worker, body) === 'again') log.debug({ worker }, 'frame that was here before')
+  else await takeNews(deps, worker, frame.data)
 }
 
 const parse = (text: string): unknown => {

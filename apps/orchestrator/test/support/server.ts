@@ -47,6 +47,8 @@ export interface TestOptions {
   settings?: OrchestratorDeps['settings']
   reloadWorkers?: OrchestratorDeps['reloadWorkers']
   log?: OrchestratorDeps['log']
+  /** Further parts of the server. */
+  parts?: Partial<OrchestratorDeps>
 }
 
 export const startServer = async (options: TestOptions = {}): Promise<TestServer> => {
@@ -71,6 +73,7 @@ export const startServer = async (options: TestOptions = {}): Promise<TestServer
     }),
     log: options.log ?? silentLogger,
     ...(options.settings ? { settings: options.settings } : {}),
+    ...options.parts,
     ...(options.reloadWorkers ? { reloadWorkers: options.reloadWorkers } : {}),
   })
   const port = await server.listen({ host: '127.0.0.1', port: 0 })
@@ -80,7 +83,7 @@ export const startServer = async (options: TestOptions = {}): Promise<TestServer
     await engine.stop()
     await store.close()
   })
-  const url = `http://127.0.0.1:${port}`
+  const url = `${options.settings?.tls ? 'https' : 'http'}://127.0.0.1:${port}`
 
   const send = async (
     method: string,

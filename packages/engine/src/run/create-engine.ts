@@ -1,11 +1,11 @@
 /** Wires the stations: intake → transition → commit → news → hand-out, and the clock beside them. */
-import { isTerminal, type JsonObject, TuttiError } from '@tutti/contracts'
+import { isTerminal, TuttiError } from '@tutti/contracts'
 import type { Blueprint } from '../blueprint/blueprint.ts'
 import { createRegistry } from '../blueprint/registry.ts'
 import type { Engine, EngineSettings, JobSpec, OutcomeAnswer, Revocation, TaskOutcome } from '../engine.ts'
+import { createHandOutStation } from '../hand-out/station.ts'
 import type { Job } from '../job/job.ts'
-import type { LeasedTask, TaskRequest } from '../job/task.ts'
-import type { Change, CommitOutcome, Store, Wakeup, WorkerRecord } from '../store/port.ts'
+import type { Change, CommitOutcome, Store, Wakeup } from '../store/port.ts'
 import type { Env } from '../transition/draft.ts'
 import { findOpen } from '../transition/result.ts'
 import { type After, realAfter } from './after.ts'
@@ -13,7 +13,6 @@ import { createBatcher } from './batcher.ts'
 import { createClock } from './clock.ts'
 import { createCommands } from './commands.ts'
 import { createDueRecords } from './due-records.ts'
-import { createHandOut } from './hand-out.ts'
 import { asCause, createHandlers, type HandlerOutcome } from './handlers.ts'
 import { createCache, createInbox, type Receipt } from './inbox.ts'
 import { createIntake } from './intake.ts'
@@ -66,7 +65,6 @@ export const createEngine = (deps: EngineDeps): Engine => {
 
   const commits = createBatcher<Change, CommitOutcome>({ maxBatch: 500, maxInFlight: 2, call: store.commit })
   const reads = createBatcher<string, Job | undefined>({ maxBatch: 500, maxInFlight: 2, call: store.job })
-  const leases = createBatcher<TaskRequest, LeasedTask[]>({ maxBatch: 200, maxInFlight: 2, call: store.leaseTasks })
 
   const handlers = createHandlers({
     blueprints,
@@ -92,6 +90,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     continuations.add(work)
   }
   const onCommitted = (change: Change): void => {
+    handOut.made(change)
     const due = [
       ...change.setTimers.map((timer) => timer.dueAt),
       ...change.requeue.map((entry) => entry.visibleAt),
@@ -122,12 +121,13 @@ export const createEngine = (deps: EngineDeps): Engine => {
     onCommitted,
     onContinuation,
   })
-  const handOut = createHandOut({
+  const handOut = createHandOutStation({
+    store,
+    settings,
     after,
-    lease: leases.add,
-    release: (held) => store.release(held.map((lease) => [lease.task.id, lease.token])),
-    leaseMs: settings.taskLeaseMs,
-    safetyIntervalMs: settings.safetyIntervalMs,
+    newId,
+    expect: (dueAt) => clock.expect(dueAt),
+    onError,
   })
   const retention = createRetention({
     store,
@@ -148,7 +148,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     adopt: cache.put,
     blueprints: blueprints.versions,
     onTick: () => {
-      handOut.wakeSome()
+      handOut.tick()
       retention.tick()
     },
     records,
@@ -160,12 +160,11 @@ export const createEngine = (deps: EngineDeps): Engine => {
   const watchers = new Map<string, Set<() => void>>()
   const revocationListeners = new Set<(revocation: Revocation) => void>()
   const unsubscribe = store.subscribe((news: Wakeup) => {
-    for (const [queue, count] of Object.entries(news.queues ?? {})) handOut.wake(queue, count)
+    handOut.heard(news)
     for (const jobId of news.jobs ?? []) for (const listener of watchers.get(jobId) ?? []) listener()
     for (const revocation of news.revoked ?? []) for (const listener of revocationListeners) listener(revocation)
     if (news.dueAt !== undefined) clock.expect(news.dueAt)
     if (news.resync) {
-      handOut.wakeSome()
       clock.expect(store.now())
       for (const listeners of watchers.values()) for (const listener of listeners) listener()
     }
@@ -182,6 +181,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     // Older workers send no token; the one their worker holds is the one that must still be good.
     const token = outcome.token ?? (await store.held(worker, taskId))
     if (token === undefined) return ignored(await whyNotHeld(jobId, taskId))
+    const isBranch = waitsInParallel(cache.get(jobId), taskId)
     const receipt = await inbox.deliver(jobId, {
       cause: {
         type: 'task_result',
@@ -195,12 +195,16 @@ export const createEngine = (deps: EngineDeps): Engine => {
       },
       fence: [taskId, token],
     })
-    return answerOf(receipt)
+    handOut.answered(outcome, receipt.verdict === 'applied')
+    const answer = answerOf(receipt)
+    if (answer.status === 'ignored') return answer
+    if (isBranch || waitsInParallel(receipt.job, taskId)) return { ...answer, as: 'branch' }
+    return receipt.job?.error?.code === 'UNHANDLED_STATUS' ? { ...answer, as: 'unhandled' } : answer
   }
   const whyNotHeld = async (jobId: string, taskId: string) => {
     const job = await reads.add(jobId)
     if (!job) return 'job_not_found'
-    if (isTerminal(job.status)) return 'job_already_terminated'
+    if (isTerminal(job.status)) return whyOver(job)
     return findOpen(job.waiting, taskId) ? 'lease_lost' : 'stale_task'
   }
 
@@ -213,62 +217,16 @@ export const createEngine = (deps: EngineDeps): Engine => {
     events: (jobId, since, limit) => store.events(jobId, since, limit),
     ...createCommands({ store, blueprints, newId, own, deliver: inbox.deliver, begin: intake.begin }),
     onDue: records.onDue,
-    register: async (declaration) => {
-      const now = store.now()
-      const worker: WorkerRecord = {
-        ...declaration,
-        registeredAt: now,
-        lastSeenAt: now,
-        expiresAt: now + settings.workerTtlMs,
-      }
-      const former = await store.putWorker(worker)
-      if (former && declaration.bootId !== null && former.bootId !== declaration.bootId) {
-        await store.expireLeases(worker.id)
-        clock.expect(now)
-      }
-      return worker
-    },
-    heartbeat: async (id, patch, taskIds) => {
-      const known = await store.worker(id)
-      if (!known) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
-      const now = store.now()
-      const worker: WorkerRecord = {
-        ...known,
-        info: { ...known.info, ...patch } as JsonObject,
-        lastSeenAt: now,
-        expiresAt: now + settings.workerTtlMs,
-      }
-      const [held] = await Promise.all([
-        store.renew({ worker: id, leaseMs: settings.taskLeaseMs, ...(taskIds ? { taskIds } : {}) }),
-        store.putWorker(worker),
-      ])
-      return { record: worker, held }
-    },
-    drain: async (id, drained) => {
-      const now = store.now()
-      const touched = await store.touchWorker({
-        id,
-        info: { drained },
-        lastSeenAt: now,
-        expiresAt: now + settings.workerTtlMs,
-      })
-      if (!touched) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
-      return touched
-    },
-    deregister: async (id) => {
-      await store.removeWorker(id)
-      await store.expireLeases(id)
-    },
-    renew: (worker, taskIds, leaseMs) => store.renew({ worker, taskIds, leaseMs }),
-    workers: () => store.workers(),
-    worker: (id) => store.worker(id),
-    take: async (request) => {
-      const leases = await handOut.take(request)
-      // A lease shorter than the safety interval must not wait for it when it runs out.
-      if (leases.length > 0) clock.expect(Math.min(...leases.map((lease) => lease.expiresAt)))
-      return leases
-    },
-    release: (held) => store.release(held.map((lease) => [lease.task.id, lease.token])),
+    register: handOut.register,
+    heartbeat: handOut.heartbeat,
+    drain: handOut.drain,
+    deregister: handOut.deregister,
+    renew: handOut.renew,
+    workers: handOut.workers,
+    worker: handOut.worker,
+    explain: handOut.explain,
+    take: handOut.take,
+    release: handOut.release,
     results: (outcomes) => Promise.all(outcomes.map(record)),
     progress: async ({ worker, jobId, taskId, progress, message }) => {
       if ((await store.held(worker, taskId)) === undefined) return
@@ -293,13 +251,16 @@ export const createEngine = (deps: EngineDeps): Engine => {
       revocationListeners.add(listener)
       return () => revocationListeners.delete(listener)
     },
-    start: () => clock.start(),
+    start: () => {
+      clock.start()
+      handOut.start()
+    },
     stop: async () => {
       await Promise.all([handOut.stop(), clock.stop()])
       // A handler that ends may lead to another slow one.
       while (continuations.size > 0) await Promise.all(continuations)
       await inbox.idle()
-      await Promise.all([commits.idle(), leases.idle(), retention.idle()])
+      await Promise.all([commits.idle(), retention.idle(), handOut.settle()])
       unsubscribe()
     },
   }
@@ -310,14 +271,25 @@ const ignored = (reason: Exclude<OutcomeAnswer, { status: 'accepted' }>['reason'
   reason,
 })
 
-const answerOf = ({ verdict }: Receipt): OutcomeAnswer => {
+/** A job whose last branch has just answered has moved on: then only what was known of it before can tell. */
+const waitsInParallel = (job: Job | undefined, taskId: string): boolean =>
+  job?.waiting?.kind === 'parallel' && job.waiting.branches.some((branch) => branch.task.id === taskId)
+
+const whyOver = (job: Job | undefined) => {
+  if (job?.status === 'cancelled') return 'job_cancelled'
+  return job?.error?.code === 'DEADLINE' || job?.error?.code === 'RESULT_DEADLINE'
+    ? 'deadline_exceeded'
+    : 'job_already_terminated'
+}
+
+const answerOf = ({ verdict, job }: Receipt): OutcomeAnswer => {
   switch (verdict) {
     case 'applied':
       return { status: 'accepted' }
     case 'absent':
       return ignored('job_not_found')
     case 'terminal':
-      return ignored('job_already_terminated')
+      return ignored(whyOver(job))
     case 'fenced':
       return ignored('lease_lost')
     default:

@@ -35,10 +35,9 @@ export const applyResult = (draft: Draft, result: Of<'task_result'>): boolean =>
     ...(result.durationMs === null ? {} : { duration_ms: result.durationMs }),
   }
   if (result.status === 'failure') {
-    const { code, message } = result.error ?? { code: 'TRANSIENT_ERROR', message: 'the worker gave no reason' }
-    const error = { code, message }
+    const error = result.error ?? { code: 'TRANSIENT_ERROR', message: 'the worker gave no reason' }
     failed(draft, found, result.worker, error, verdictOn(found.open, error), (verdict) =>
-      log(draft, 'task_failed', { ...facts, error, ...verdict }),
+      log(draft, 'task_failed', { ...facts, error: errorFacts(error), ...verdict }),
     )
     return true
   }
@@ -109,6 +108,13 @@ const factsOf = ({ job }: Draft, { open, branch }: Found): JsonObject => ({
   ...(branch && job.waiting?.kind === 'parallel' ? { branch: job.waiting.branches.indexOf(branch) } : {}),
 })
 
+/** An error as the log tells it. */
+const errorFacts = ({ code, message, details }: JobError): JsonObject => ({
+  code,
+  message,
+  ...(details === undefined ? {} : { details }),
+})
+
 /** Codes after which another try can't help, and how a job without a way out ends then. */
 const finalCodes: Record<string, { end: 'quarantined' | 'failed'; as: string }> = {
   PERMANENT_ERROR: { end: 'quarantined', as: 'Task failed with permanent error' },
@@ -126,11 +132,12 @@ interface FinalVerdict {
 }
 
 /** null: it is tried again. */
-const verdictOn = (open: OpenTask, { code, message }: JobError): FinalVerdict | null => {
+const verdictOn = (open: OpenTask, error: JobError): FinalVerdict | null => {
+  const { code, message } = error
   const final = own(finalCodes, code)
-  if (final) return { end: final.end, error: { code, message: `${final.as}: ${message}` } }
+  if (final) return { end: final.end, error: { ...error, message: `${final.as}: ${message}` } }
   if (open.attempt < open.retry.attempts) return null
-  return { end: 'quarantined', error: { code, message: `Task failed after ${open.attempt} attempts: ${message}` } }
+  return { end: 'quarantined', error: { ...error, message: `Task failed after ${open.attempt} attempts: ${message}` } }
 }
 
 const failed = (
@@ -147,7 +154,7 @@ const failed = (
     return
   }
   // The verdict is told where it differs from the error: a reader of the log must find what the job's handlers were told.
-  note({ error: { ...error }, verdict: { ...verdict.error } })
+  note({ error: errorFacts(error), verdict: errorFacts(verdict.error) })
   noteWorker(draft, worker)
   closeOpen(draft, open)
   if (branch) endBranch(draft, draft.job.waiting as Parallel, branch, null, verdict.error)

@@ -246,7 +246,8 @@ export const aTask = (fields: Partial<TaskPayload> = {}): TaskPayload => {
     attempt: 1,
     lease_token: 'set when handed out',
     lease_seconds: 60,
-    deadline: null,
+    tracing_context: {},
+    timestamp: 0,
     ...fields,
   }
 }
