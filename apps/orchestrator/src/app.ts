@@ -1,5 +1,6 @@
 /** The server: one scope per kind of caller, each with its own way to say who is calling. */
 import type { AddressInfo } from 'node:net'
+import type { TlsFiles } from '@tutti/config'
 import fastify, { type FastifyInstance, LogController } from 'fastify'
 import { requireClient } from './auth/client.ts'
 import { clientApi } from './client-api.ts'
@@ -44,6 +45,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
     // A HEAD of a poll would take a task and throw it away.
     exposeHeadRoutes: false,
     frameworkErrors: answerError,
+    ...httpsOptions(given.tls),
     // Answered by a hook instead, in the form of every other error.
     return503OnClosing: false,
   })
@@ -65,21 +67,24 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
     },
     { prefix: '/_public' },
   )
-  app.register(
-    async (scope) => {
-      inDocument(scope, { security: clientSecurity })
-      await scope.register(clientApi(deps))
-    },
-    { prefix: '/api/v1' },
-  )
-  app.register(
-    async (scope) => {
-      // The same again, for callers of the older API.
-      inDocument(scope, { hide: true })
-      await scope.register(clientApi(deps))
-    },
-    { prefix: '/api' },
-  )
+  if (settings.enableClientApi) {
+    const prefix = settings.clientApiPrefix === '' ? '' : `/${settings.clientApiPrefix}`
+    app.register(
+      async (scope) => {
+        inDocument(scope, { security: clientSecurity })
+        await scope.register(clientApi(deps))
+      },
+      { prefix: `${prefix}/v1` },
+    )
+    app.register(
+      async (scope) => {
+        // The same again, for callers of the older API.
+        inDocument(scope, { hide: true })
+        await scope.register(clientApi(deps))
+      },
+      { prefix },
+    )
+  }
   app.register(
     async (scope) => {
       inDocument(scope, { security: workerSecurity })
@@ -97,3 +102,15 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
     close: () => app.close(),
   }
 }
+
+/** The type stays that of plain HTTP: routes see no difference, and whether a caller's certificate is good stands at its socket. */
+const httpsOptions = (tls: TlsFiles | undefined): object =>
+  tls === undefined
+    ? {}
+    : {
+        https: {
+          cert: tls.cert,
+          key: tls.key,
+          ...(tls.ca === null ? {} : { ca: tls.ca, requestCert: true, rejectUnauthorized: tls.requireClientCert }),
+        },
+      }

@@ -14,6 +14,12 @@ export interface OrchestratorSettings {
   closeGraceMs: number
   /** Time zone of the instants in answers. */
   timeZone: string
+  /** Off: only workers and /_public are answered. */
+  enableClientApi: boolean
+  /** The path below which the client API is, without slashes at its ends; empty is the root. */
+  clientApiPrefix: string
+  /** Whether every client may reload the files of the configuration, and not operators alone. */
+  reloadWithAnyClient: boolean
 }
 
 export const defaultSettings: OrchestratorSettings = {
@@ -24,4 +30,7 @@ export const defaultSettings: OrchestratorSettings = {
   socketPingMs: 30_000,
   closeGraceMs: 5_000,
   timeZone: 'UTC',
+  enableClientApi: true,
+  clientApiPrefix: 'api',
+  reloadWithAnyClient: false,
 }
