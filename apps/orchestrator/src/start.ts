@@ -1,24 +1,21 @@
 /** From the environment to a running orchestrator. */
 import {
   ConfigError,
-  checkSchedules,
   clientDirectory,
   createReloader,
   type Environment,
   engineSettings,
-  type Fault,
   formatFaults,
-  loadOrchestrator,
   type Reloader,
   type ScheduleEntry,
   type StorageChoice,
   workerDirectory,
 } from '@tutti/config'
-import { type Blueprint, BlueprintError, createEngine, createRegistry, type Store } from '@tutti/engine'
+import { type Blueprint, BlueprintError, createEngine, type Store } from '@tutti/engine'
 import { createMemoryStore, createPostgresStore } from '@tutti/stores'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { createOrchestrator } from './app.ts'
-import { loadBlueprints } from './load-blueprints.ts'
+import { blueprintFaults, readConfiguration } from './read-configuration.ts'
 
 export interface RunningOrchestrator {
   port: number
@@ -40,8 +37,10 @@ export interface SharedParts {
 /** @throws ConfigError with every fault of variables, files and blueprints; nothing was started then */
 export const startOrchestrator = async (env: Environment, shared: SharedParts = {}): Promise<RunningOrchestrator> => {
   const { store: given } = shared
-  const loaded = loadOrchestrator(env, { ownStore: given === undefined })
-  const { config, storage, clients, workers: entries, schedules, warnings } = loaded
+  const { config, storage, clients, workers, schedules, tls, warnings, blueprints } = await readConfiguration(env, {
+    ownStore: given === undefined,
+    blueprints: shared.blueprints ?? [],
+  })
   const log = createLogger({
     name: 'orchestrator',
     level: config.logLevel,
@@ -49,10 +48,6 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     timeZone: config.tz,
   })
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
-  const { blueprints, faults } = await findBlueprints(config.blueprintsDir, shared.blueprints ?? [])
-  if (schedules && faults.length === 0)
-    faults.push(...checkSchedules(schedules, { blueprints: new Set(blueprints.map(({ name }) => name)) }))
-  if (faults.length > 0) throw new ConfigError(faults)
 
   const store = given ?? (await openStore(storage, log))
   const engine = createEngine({
@@ -67,7 +62,7 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
   const directories = {
     clients: clientDirectory({ clients, fallbackToken: config.clientToken }),
     workers: workerDirectory({
-      workers: entries,
+      workers,
       globalToken: config.globalWorkerToken,
       keepSecrets: config.workerSignatures !== 'off',
     }),
@@ -84,7 +79,7 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     ...directories,
     log,
     reloader,
-    ...(loaded.tls === null ? {} : { tls: loaded.tls }),
+    ...(tls === null ? {} : { tls }),
     settings: {
       pollWaitMs: config.workerPollTimeoutSeconds * 1000,
       timeZone: config.tz,
@@ -139,22 +134,3 @@ const reloadAll = async (reloader: Reloader, log: Logger): Promise<void> => {
       log.error({ file }, `${file} not reloaded, what was before holds on:\n${formatFaults(outcome.faults)}`)
   }
 }
-
-const findBlueprints = async (
-  folder: string,
-  given: readonly Blueprint[],
-): Promise<{ blueprints: Blueprint[]; faults: Fault[] }> => {
-  try {
-    const blueprints = [...given, ...(folder === '' ? [] : await loadBlueprints(folder))]
-    createRegistry(blueprints)
-    return { blueprints, faults: [] }
-  } catch (error) {
-    if (!(error instanceof BlueprintError)) throw error
-    return { blueprints: [], faults: blueprintFaults(error) }
-  }
-}
-
-const blueprintFaults = (error: BlueprintError): Fault[] =>
-  error.message
-    .split('\n')
-    .map((what) => ({ source: 'BLUEPRINTS_DIR', what, remedy: 'Mend the blueprint and start again.' }))
