@@ -1,6 +1,6 @@
 /** The server: one scope per kind of caller, each with its own way to say who is calling. */
-import type { ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { TlsFiles } from '@tutti/config'
 import fastify, { type FastifyInstance, LogController } from 'fastify'
 import { requireClient } from './auth/client.ts'
 import { clientApi } from './client-api.ts'
@@ -27,12 +27,15 @@ export interface Orchestrator {
   close(): Promise<void>
 }
 
-/** Asked for, a certificate is still only taken as proof if the CA signed it: see `certificateName`. */
-const tlsOptions = ({ tls, workerAuthMode }: OrchestratorSettings): { https?: ServerOptions } => {
+/**
+ * A certificate that is asked for is only taken as proof if the authority signed it: see `certificateName`. The type stays that of
+ * plain HTTP: routes see no difference.
+ */
+const tlsOptions = (tls: TlsFiles | undefined, { workerAuthMode }: OrchestratorSettings): object => {
   if (!tls) return {}
-  const { requireClientCertificate, ...pem } = tls
-  const asked = tls.ca !== undefined && (requireClientCertificate || workerAuthMode !== 'token-only')
-  return { https: { ...pem, requestCert: asked, rejectUnauthorized: asked && requireClientCertificate } }
+  const { cert, key, ca, requireClientCert } = tls
+  if (ca === null || !(requireClientCert || workerAuthMode !== 'token-only')) return { https: { cert, key } }
+  return { https: { cert, key, ca, requestCert: true, rejectUnauthorized: requireClientCert } }
 }
 
 export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
@@ -41,7 +44,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
   const deps: RouteDeps = { ...given, settings, parking, instant: createWriteInstant(settings.timeZone) }
 
   const app = fastify({
-    ...tlsOptions(settings),
+    ...tlsOptions(given.tls, settings),
     loggerInstance: serverLog(given.log),
     // A line for each poll of each worker would bury the others.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
@@ -75,21 +78,24 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
     },
     { prefix: '/_public' },
   )
-  app.register(
-    async (scope) => {
-      inDocument(scope, { security: clientSecurity })
-      await scope.register(clientApi(deps))
-    },
-    { prefix: '/api/v1' },
-  )
-  app.register(
-    async (scope) => {
-      // The same again, for callers of the older API.
-      inDocument(scope, { hide: true })
-      await scope.register(clientApi(deps))
-    },
-    { prefix: '/api' },
-  )
+  if (settings.enableClientApi) {
+    const prefix = settings.clientApiPrefix === '' ? '' : `/${settings.clientApiPrefix}`
+    app.register(
+      async (scope) => {
+        inDocument(scope, { security: clientSecurity })
+        await scope.register(clientApi(deps))
+      },
+      { prefix: `${prefix}/v1` },
+    )
+    app.register(
+      async (scope) => {
+        // The same again, for callers of the older API.
+        inDocument(scope, { hide: true })
+        await scope.register(clientApi(deps))
+      },
+      { prefix },
+    )
+  }
   app.register(
     async (scope) => {
       inDocument(scope, { security: workerSecurity })
