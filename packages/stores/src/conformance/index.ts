@@ -20,6 +20,8 @@ import { turnsSuite } from './turns.ts'
 import { upkeepSuite } from './upkeep.ts'
 import { workersSuite } from './workers.ts'
 
+/** For tests of what works on a Store. */
+export { aChange, accept, aJob, next } from './subject.ts'
 export type { Subject }
 
 export const storeConformance = (name: string, make: () => Promise<Subject>): void => {

@@ -1,0 +1,6 @@
+export { type Archiver, archivePortion, startArchiver } from './archiver.ts'
+export { openArchive } from './open.ts'
+export type * from './port.ts'
+export { openPostgresArchive } from './postgres.ts'
+export { ArchiveLayoutError } from './schema.ts'
+export { openSqliteArchive } from './sqlite.ts'
