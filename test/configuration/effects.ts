@@ -121,14 +121,14 @@ export const effects: Readonly<Record<string, () => Promise<void>>> = {
   ),
 
   STORAGE: async () => {
-    const { url, drop } = await testDatabase()
+    const { connectionString: url, drop } = await testDatabase()
     onTestFinished(drop)
     const job = await createAndRestart({ STORAGE: 'memory', DATABASE_URL: url })
     expect(job.status).toBe(404)
   },
 
   DATABASE_URL: async () => {
-    const { url, drop } = await testDatabase()
+    const { connectionString: url, drop } = await testDatabase()
     onTestFinished(drop)
     const job = await createAndRestart({ STORAGE: '', DATABASE_URL: url })
     expect(job.status).toBe(200)

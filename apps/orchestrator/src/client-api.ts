@@ -6,8 +6,12 @@ import { adminRoutes } from './routes/admin.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { blueprintRoutes } from './routes/blueprints.ts'
 import { endpointRoutes, olderForm } from './routes/endpoints.ts'
+import { jobActionRoutes } from './routes/job-actions.ts'
 import { jobStreamRoutes } from './routes/job-stream.ts'
 import { jobRoutes } from './routes/jobs.ts'
+import { overviewRoutes } from './routes/overview.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import { workerListRoutes } from './routes/workers.ts'
 
 export const clientApi = (deps: RouteDeps): FastifyPluginAsyncZod => {
@@ -19,6 +23,10 @@ export const clientApi = (deps: RouteDeps): FastifyPluginAsyncZod => {
     await app.register(approvalRoutes(deps, '/jobs/:id/approve'))
     await app.register(blueprintRoutes(deps))
     await app.register(workerListRoutes(deps))
+    await app.register(jobActionRoutes(deps))
+    await app.register(overviewRoutes(deps))
+    await app.register(scheduleRoutes(deps))
+    await app.register(webhookRoutes(deps))
     await app.register(adminRoutes(deps))
     // Last, so that an endpoint that the API has itself is found out.
     await app.register(endpointRoutes(deps))

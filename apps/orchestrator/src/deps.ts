@@ -1,13 +1,24 @@
 /** What the routes are given. */
 import type { ClientDirectory, Reloader, TlsFiles, WorkerDirectory } from '@tutti/config'
-import type { Engine, Store } from '@tutti/engine'
+import type { Engine, Scheduler, Store } from '@tutti/engine'
 import type { Logger } from '@tutti/telemetry'
+import type { FastifyRequest } from 'fastify'
 import type { Parking } from './http/parking.ts'
 import type { OrchestratorSettings } from './settings.ts'
 import type { WriteInstant } from './views/instant.ts'
+import type { WebhookSecrets } from './webhooks/secrets.ts'
 
 export interface OrchestratorDeps {
   engine: Engine
+  /** The Store of the engine: for what stands beside jobs. */
+  store: Pick<
+    Store,
+    'now' | 'putRecords' | 'getRecords' | 'listRecords' | 'dropRecords' | 'draw' | 'stats' | 'feed' | 'subscribe'
+  >
+  scheduler: Scheduler
+  webhookSecrets: WebhookSecrets
+  /** The trace context that a job of this request gets; absent: that of the request, as it came. */
+  traceOf?: (request: FastifyRequest) => string | null
   clients: ClientDirectory
   workers: WorkerDirectory
   log: Logger

@@ -27,6 +27,10 @@ export interface OrchestratorSettings {
   /** How long the short-lived tokens of workers last. */
   accessTokenMs: number
   refreshTokenMs: number
+  /** Off: one job is answered in brief. */
+  detailedAnswers: boolean
+  /** Whether webhooks may lead to private addresses. */
+  webhookAllowPrivate: boolean
   /** Off: only workers and /_public are answered. */
   enableClientApi: boolean
   /** The path below which the client API is, without slashes at its ends; empty is the root. */
@@ -49,6 +53,8 @@ export const defaultSettings: OrchestratorSettings = {
   workerRates: { poll: 600, heartbeat: 600, registration: 120, event: 6000 },
   accessTokenMs: 3_600_000,
   refreshTokenMs: 86_400_000,
+  detailedAnswers: true,
+  webhookAllowPrivate: false,
   enableClientApi: true,
   clientApiPrefix: 'api',
   reloadWithAnyClient: false,

@@ -63,7 +63,10 @@ test('a bucket lets through what the rate allows, however it is asked', () => {
   fc.assert(
     fc.property(asks, fc.integer({ min: 1, max: 30 }), (pauses, perMinute) => {
       let now = 0
-      const buckets = createTokenBuckets(perMinute, () => now)
+      const buckets = createTokenBuckets(
+        () => ({ count: perMinute, perMs: 60_000 }),
+        () => now,
+      )
       let passed = 0
       for (const pause of pauses) {
         now += pause

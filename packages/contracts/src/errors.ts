@@ -55,6 +55,11 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'GET /api/v1/schedules lists your own schedules.',
   },
+  DELIVERY_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: 'GET /api/v1/webhooks/deliveries lists your own; they are kept for 30 days.',
+  },
   FILE_NOT_FOUND: { status: 404, retryable: false, hint: 'List the files first; a presigned address also expires.' },
   JOB_TERMINAL: { status: 409, retryable: false, hint: 'The job has ended; nothing can change it any more.' },
   JOB_NOT_WAITING: {

@@ -33,12 +33,25 @@ export const isTerminal = (status: JobStatus): boolean => (terminalStatuses as r
 
 export const tags = z.array(z.string().min(1).max(64)).max(32)
 
+/** Ten years: longer ones are slips of the pen. */
+const longestSeconds = 10 * 366 * 86_400
+
 const jobOptions = {
   priority: z.number().min(-1000).max(1000).optional(),
   tags: tags.optional(),
   metadata: jsonObject.optional(),
   /** Seconds from creation after which the job fails, whatever it is doing. */
   deadline_seconds: z.number().positive().optional(),
+  /** Not begun before this instant, or so many seconds after its creation; of both the later. */
+  run_at: instant.optional(),
+  delay_seconds: z.number().min(0).max(longestSeconds).optional(),
+  /** Where the job's end is told; left out: the client's own webhook, if it has one. null: nowhere. */
+  webhook_url: z.string().max(2000).nullable().optional(),
+  /** Of its events only these, such as `job_finished`; left out: all. */
+  webhook_events: z.array(z.string().max(128)).max(32).optional(),
+  /** Seconds that each task may wait for a worker, and may take until its result, where the blueprint says nothing. */
+  dispatch_timeout: z.number().positive().max(longestSeconds).nullable().optional(),
+  result_timeout: z.number().positive().max(longestSeconds).nullable().optional(),
   /** Chosen by the caller: creating a job under an id that exists answers with the job that is there. */
   id: z.uuid().optional(),
 }
@@ -76,6 +89,15 @@ export const waitingFor = z.discriminatedUnion('kind', [
 ])
 export type WaitingFor = z.infer<typeof waitingFor>
 
+/** Where a job came from. */
+export const jobOrigin = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('api') }),
+  z.object({ kind: z.literal('parent'), job_id: z.uuid() }),
+  z.object({ kind: z.literal('schedule'), schedule_id: z.string(), due_at: instant }),
+  z.object({ kind: z.literal('fork'), job_id: z.uuid(), seq: z.int() }),
+])
+export type JobOrigin = z.infer<typeof jobOrigin>
+
 export const jobView = z.object({
   id: z.uuid(),
   blueprint: z.string(),
@@ -93,10 +115,15 @@ export const jobView = z.object({
   priority: z.number(),
   tags,
   metadata: jsonObject,
+  origin: jobOrigin,
   parent_job_id: z.uuid().nullable(),
+  /** What was done is being undone, before the job ends as it was to end. */
+  compensating: z.boolean(),
   /** Number of the newest line in the job’s log. */
   seq: z.int(),
   created_at: instant,
+  /** Not begun before; null: at once. */
+  start_at: instant.nullable(),
   updated_at: instant,
   finished_at: instant.nullable(),
   deadline_at: instant.nullable(),
@@ -107,12 +134,39 @@ export type JobView = z.infer<typeof jobView>
 export const listJobs = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: z.string().max(200).optional(),
-  status: jobStatus.optional(),
+  /** One, or several with commas between them. */
+  status: z
+    .string()
+    .max(300)
+    .transform((text) => text.split(','))
+    .pipe(z.array(jobStatus))
+    .optional(),
   blueprint: name.optional(),
   tag: z.string().max(64).optional(),
+  /** `key=value` of the metadata; repeat it for several, which must all hold. */
+  metadata: z
+    .union([z.string().max(256), z.array(z.string().max(256)).max(16)])
+    .transform((given) => (Array.isArray(given) ? given : [given]))
+    .pipe(z.array(z.string().regex(/^[^=]+=/, 'write key=value')))
+    .optional(),
+  parent_job_id: z.uuid().optional(),
+  schedule_id: z.string().max(300).optional(),
+  forked_from: z.uuid().optional(),
+  created_from: instant.optional(),
+  created_before: instant.optional(),
 })
 export const jobPage = z.object({ items: z.array(jobView), next_cursor: z.string().nullable() })
 export type JobPage = z.infer<typeof jobPage>
+
+/** GET /api/v1/jobs/{id} */
+export const readJob = z.object({
+  /** Names with commas between them. */
+  fields: z
+    .string()
+    .max(1000)
+    .transform((text) => text.split(',').map((field) => field.trim()))
+    .optional(),
+})
 
 /** A line of a job’s log. `seq` counts 1, 2, 3, … without gaps; a reader resumes with `since=seq`. */
 export const jobEvent = z.object({
@@ -131,6 +185,40 @@ export const historyQuery = z.object({
   since: z.coerce.number().int().min(0).default(0),
   limit: z.coerce.number().int().min(1).max(5000).default(1000),
 })
+
+/** PATCH /api/v1/jobs/{id}: `paused` stops or goes on; the rest does not touch the job's course. */
+export const patchJob = z.strictObject({
+  paused: z.boolean().optional(),
+  priority: z.number().min(-1000).max(1000).optional(),
+  tags: tags.optional(),
+  metadata: jsonObject.optional(),
+})
+export type PatchJob = z.infer<typeof patchJob>
+
+/** POST /api/v1/jobs/{id}/fork. Without `state` and `seq`: from the last state that is no end, as a retry does. */
+export const forkJob = z
+  .strictObject({
+    state: z.string().max(128).optional(),
+    /** As the job stood after this line of its log. */
+    seq: z.int().min(1).optional(),
+    /** Laid over the data that it had then. */
+    data: jsonObject.optional(),
+    input: jsonObject.optional(),
+    version: z.int().min(1).optional(),
+  })
+  .default({})
+
+/** POST /api/v1/jobs/{id}/events */
+export const sendEvent = z.strictObject({
+  name,
+  data: json.default(null),
+  /** Chosen by the sender: an event that comes again under its id changes nothing. */
+  id: z.string().min(1).max(128).optional(),
+})
+export const eventAccepted = z.object({ status: z.literal('event_accepted'), job_id: z.uuid() })
+
+/** POST /api/v1/jobs/{id}/migrate */
+export const migrateJob = z.strictObject({ version: z.int().min(1), state: z.string().max(128).optional() })
 
 /** POST /api/v1/jobs/{id}/cancel */
 export const cancelJob = z.object({ reason: z.string().max(500).optional() }).default({})

@@ -1,8 +1,8 @@
 /** Schedules: when jobs come into being by themselves. The same fields stand in schedules.toml and in the API. */
 import { Cron } from 'croner'
 import { z } from 'zod'
-import { tags } from './jobs.ts'
-import { jsonObject, name } from './json.ts'
+import { jobStatus, tags } from './jobs.ts'
+import { instant, jsonObject, name } from './json.ts'
 
 /** In this order: index 0 is Monday, as ISO 8601 counts. */
 export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
@@ -81,6 +81,32 @@ export const scheduleSpec = z.strictObject(fields).superRefine(
 )
 export type ScheduleSpec = z.output<typeof scheduleSpec>
 export type ScheduleSpecInput = z.input<typeof scheduleSpec>
+
+/** A schedule as the API answers it. */
+export const scheduleView = z.object({
+  /** Owner and name: `client-a/nightly`. */
+  id: z.string(),
+  name: z.string(),
+  client: z.string(),
+  /** `file`: from schedules.toml, and changed only there. */
+  source: z.enum(['file', 'api']),
+  spec: z.looseObject({ blueprint: z.string() }),
+  paused: z.boolean(),
+  next_at: instant.nullable(),
+  fired: z.int(),
+  last: z
+    .object({
+      due_at: instant,
+      fired_at: instant,
+      job_id: z.uuid().nullable(),
+      outcome: z.enum(['fired', 'queued', 'skipped', 'refused']),
+      reason: z.string().nullable(),
+      /** Of its job, now; null when there is none any more. */
+      job_status: jobStatus.nullable(),
+    })
+    .nullable(),
+})
+export type ScheduleView = z.infer<typeof scheduleView>
 
 /** When a schedule is due, as one value instead of six fields. */
 export type ScheduleRule =

@@ -26,6 +26,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   SESSION_NOT_FOUND: [404, false],
   RUN_NOT_FOUND: [404, false],
   SCHEDULE_NOT_FOUND: [404, false],
+  DELIVERY_NOT_FOUND: [404, false],
   FILE_NOT_FOUND: [404, false],
   JOB_TERMINAL: [409, false],
   JOB_NOT_WAITING: [409, false],

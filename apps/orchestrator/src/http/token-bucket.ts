@@ -17,25 +17,33 @@ interface Bucket {
 /** Beyond so many, full buckets are swept out: they say no more than having none. */
 const sweepAt = 10_000
 
-export const createTokenBuckets = (perMinute: number, now: () => number): TokenBuckets => {
+/** So many in so many milliseconds, of which as many may come at once. */
+export interface Rate {
+  count: number
+  perMs: number
+}
+
+/** @param rateOf of a key: different ones may have different rates */
+export const createTokenBuckets = (rateOf: (key: string) => Rate, now: () => number): TokenBuckets => {
   const buckets = new Map<string, Bucket>()
-  const perMs = perMinute / 60_000
-  const filled = (bucket: Bucket): number => Math.min(perMinute, bucket.left + (now() - bucket.at) * perMs)
+  const filled = (bucket: Bucket, { count, perMs }: Rate): number =>
+    Math.min(count, bucket.left + ((now() - bucket.at) * count) / perMs)
   const sweep = (): void => {
-    for (const [key, bucket] of buckets) if (filled(bucket) >= perMinute) buckets.delete(key)
+    for (const [key, bucket] of buckets) if (filled(bucket, rateOf(key)) >= rateOf(key).count) buckets.delete(key)
   }
 
   return {
     take: (key) => {
       const known = buckets.get(key)
       if (!known && buckets.size >= sweepAt) sweep()
-      const left = known ? filled(known) : perMinute
+      const rate = rateOf(key)
+      const left = known ? filled(known, rate) : rate.count
       buckets.set(key, { left: left < 1 ? left : left - 1, at: now() })
-      return left < 1 ? Math.ceil((1 - left) / perMs) : 0
+      return left < 1 ? Math.ceil(((1 - left) * rate.perMs) / rate.count) : 0
     },
     giveBack: (key) => {
       const known = buckets.get(key)
-      if (known) known.left = Math.min(perMinute, known.left + 1)
+      if (known) known.left = Math.min(rateOf(key).count, known.left + 1)
     },
   }
 }

@@ -4,15 +4,16 @@ import { BlueprintError, type LoadedBlueprint } from '@tutti/engine'
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
-import { clientOf } from '../auth/client.ts'
 import type { RouteDeps } from '../deps.ts'
 import { failures } from '../errors.ts'
+import { tellQuota } from '../http/quota.ts'
 import { validatorCompiler } from '../http/validation.ts'
 import { inputSchema } from '../views/blueprint-view.ts'
-import { createSpec } from './create-spec.ts'
+import { createSpecs } from './create-spec.ts'
 import { movePath } from './jobs.ts'
 
-export const endpointRoutes = ({ engine }: RouteDeps): FastifyPluginAsyncZod => {
+export const endpointRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
+  const { engine } = deps
   return async (app) => {
     for (const blueprint of engine.blueprints.list()) {
       if (blueprint.endpoint === null) continue
@@ -27,7 +28,10 @@ export const endpointRoutes = ({ engine }: RouteDeps): FastifyPluginAsyncZod => 
             tags: ['blueprints'],
             summary: `Create a job of the blueprint ${blueprint.name}`,
             body: documentedBody(blueprint),
-            response: { 202: jobAccepted, ...failures('INVALID_BODY', 'PAYLOAD_TOO_LARGE') },
+            response: {
+              202: jobAccepted,
+              ...failures('INVALID_BODY', 'PAYLOAD_TOO_LARGE', 'IDEMPOTENCY_CONFLICT', 'QUOTA_EXCEEDED'),
+            },
           },
           // The blueprint's own schema is only shown here: the engine checks the input, as it does for every other way in.
           validatorCompiler: (route) => validatorCompiler({ ...route, schema: createAtEndpoint }),
@@ -38,11 +42,12 @@ export const endpointRoutes = ({ engine }: RouteDeps): FastifyPluginAsyncZod => 
         },
         async (request, reply) => {
           const { initial_data, ...options } = request.body as z.output<typeof createAtEndpoint>
-          const spec = createSpec(clientOf(request).id, blueprint.name, initial_data, options)
+          const wanted = { blueprint: blueprint.name, input: initial_data, options, path: 'body' }
           const place = request.getDecorator<boolean>(olderForm) ? 'body' : 'body.initial_data'
-          const [job] = await engine.create([spec]).catch((error: unknown) => {
+          const [job] = await engine.create(createSpecs(deps, request, [wanted])).catch((error: unknown) => {
             throw movePath(error, 'body.input', place)
           })
+          await tellQuota(deps, request, reply)
           return reply.code(202).send({ status: 'accepted', job_id: job?.id ?? '' })
         },
       )

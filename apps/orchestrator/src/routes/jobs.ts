@@ -5,26 +5,31 @@ import {
   createJob,
   createJobs,
   historyQuery,
+  type JobView,
   jobAccepted,
   jobEvent,
   jobPage,
   jobsAccepted,
   jobView as jobViewSchema,
   listJobs,
+  readJob,
   TuttiError,
 } from '@tutti/contracts'
-import type { JobQuery } from '@tutti/engine'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { clientOf } from '../auth/client.ts'
 import type { RouteDeps } from '../deps.ts'
 import { failures } from '../errors.ts'
+import { tellQuota } from '../http/quota.ts'
 import { eventView, jobView } from '../views/job-view.ts'
-import { createSpec } from './create-spec.ts'
+import { selectJobView } from '../views/older-job-view.ts'
+import { createSpecs } from './create-spec.ts'
 import { jobId, jobParams } from './job-id.ts'
+import { jobQuery } from './job-query.ts'
 
 const tags = ['jobs']
 
-export const jobRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAsyncZod => {
+export const jobRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
+  const { engine, instant } = deps
   return async (app) => {
     app.post(
       '/jobs',
@@ -32,14 +37,25 @@ export const jobRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAsyncZod
         schema: {
           tags,
           summary: 'Create a job',
-          description: 'With an `id` of your own the call can be repeated: the job that is there answers.',
+          description:
+            'With an `id` of your own, or the header Idempotency-Key, the call can be repeated: the job that is there answers.',
           body: createJob,
-          response: { 202: jobAccepted, ...failures('INVALID_BODY', 'BLUEPRINT_NOT_FOUND', 'PAYLOAD_TOO_LARGE') },
+          response: {
+            202: jobAccepted,
+            ...failures(
+              'INVALID_BODY',
+              'BLUEPRINT_NOT_FOUND',
+              'PAYLOAD_TOO_LARGE',
+              'IDEMPOTENCY_CONFLICT',
+              'QUOTA_EXCEEDED',
+            ),
+          },
         },
       },
       async (request, reply) => {
         const { blueprint, input, ...options } = request.body
-        const [job] = await engine.create([createSpec(clientOf(request).id, blueprint, input, options)])
+        const [job] = await engine.create(createSpecs(deps, request, [{ blueprint, input, options, path: 'body' }]))
+        await tellQuota(deps, request, reply)
         return reply.code(202).send({ status: 'accepted', job_id: job?.id ?? '' })
       },
     )
@@ -52,17 +68,30 @@ export const jobRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAsyncZod
           summary: 'Create up to 1,000 jobs',
           description: 'All are checked before the first is created: one bad job refuses the call.',
           body: createJobs,
-          response: { 202: jobsAccepted, ...failures('INVALID_BODY', 'BLUEPRINT_NOT_FOUND', 'PAYLOAD_TOO_LARGE') },
+          response: {
+            202: jobsAccepted,
+            ...failures(
+              'INVALID_BODY',
+              'BLUEPRINT_NOT_FOUND',
+              'PAYLOAD_TOO_LARGE',
+              'IDEMPOTENCY_CONFLICT',
+              'QUOTA_EXCEEDED',
+            ),
+          },
         },
       },
       async (request, reply) => {
-        const client = clientOf(request).id
-        const specs = request.body.jobs.map(({ blueprint, input, ...options }) =>
-          createSpec(client, blueprint, input, options),
-        )
+        const wanted = request.body.jobs.map(({ blueprint, input, ...options }, at) => ({
+          blueprint,
+          input,
+          options,
+          path: `body.jobs.${at}`,
+        }))
+        const specs = createSpecs(deps, request, wanted)
         const jobs = await engine.create(specs).catch((error: unknown) => {
           throw specs.length === 1 ? movePath(error, 'body', 'body.jobs.0') : error
         })
+        await tellQuota(deps, request, reply)
         return reply.code(202).send({ jobs: jobs.map((job) => ({ status: 'accepted' as const, job_id: job.id })) })
       },
     )
@@ -78,16 +107,7 @@ export const jobRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAsyncZod
         },
       },
       async (request) => {
-        const { limit, cursor, status, blueprint, tag } = request.query
-        const query: JobQuery = {
-          client: clientOf(request).id,
-          limit,
-          ...(cursor === undefined ? {} : { cursor }),
-          ...(status === undefined ? {} : { statuses: [status] }),
-          ...(blueprint === undefined ? {} : { blueprint }),
-          ...(tag === undefined ? {} : { labels: [tag] }),
-        }
-        const page = await engine.jobs(query)
+        const page = await engine.jobs(jobQuery(clientOf(request).id, request.query))
         return { items: page.jobs.map((job) => jobView(job, instant)), next_cursor: page.cursor }
       },
     )
@@ -98,11 +118,19 @@ export const jobRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAsyncZod
         schema: {
           tags,
           summary: 'Read a job',
+          description:
+            'With `fields` only those, and the id. Beside the fields here the answer holds them under the names of older clients.',
           params: jobParams,
-          response: { 200: jobViewSchema, ...failures('JOB_NOT_FOUND') },
+          querystring: readJob,
+          response: { 200: jobViewSchema, ...failures('INVALID_QUERY', 'JOB_NOT_FOUND') },
         },
       },
-      async (request) => jobView(await engine.job(jobId(request.params), clientOf(request).id), instant),
+      async (request, reply) => {
+        const job = await engine.job(jobId(request.params), clientOf(request).id)
+        const selection = { fields: request.query.fields ?? null, detailed: deps.settings.detailedAnswers }
+        // Wider than the documented view, or narrower, as was asked for.
+        return reply.send(selectJobView(job, instant, selection) as JobView)
+      },
     )
 
     app.get(

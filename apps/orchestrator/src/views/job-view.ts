@@ -1,6 +1,6 @@
 /** A job and the lines of its log, as clients see them. */
-import type { JobEventView, JobView, WaitingFor } from '@tutti/contracts'
-import type { Job, JobEvent, Waiting } from '@tutti/engine'
+import type { JobEventView, JobOrigin, JobView, WaitingFor } from '@tutti/contracts'
+import type { Job, JobEvent, Origin, Waiting } from '@tutti/engine'
 import type { WriteInstant } from './instant.ts'
 
 export const jobView = (job: Job, instant: WriteInstant): JobView => ({
@@ -19,13 +19,29 @@ export const jobView = (job: Job, instant: WriteInstant): JobView => ({
   priority: job.priority,
   tags: job.tags,
   metadata: job.metadata,
+  origin: originView(job.origin, instant),
   parent_job_id: job.parentId,
+  compensating: job.ending !== null,
   seq: job.seq,
   created_at: instant(job.createdAt),
+  start_at: job.startAt === null ? null : instant(job.startAt),
   updated_at: instant(job.updatedAt),
   finished_at: job.finishedAt === null ? null : instant(job.finishedAt),
   deadline_at: job.deadlineAt === null ? null : instant(job.deadlineAt),
 })
+
+const originView = (origin: Origin, instant: WriteInstant): JobOrigin => {
+  switch (origin.kind) {
+    case 'api':
+      return { kind: 'api' }
+    case 'parent':
+      return { kind: 'parent', job_id: origin.jobId }
+    case 'schedule':
+      return { kind: 'schedule', schedule_id: origin.scheduleId, due_at: instant(origin.dueAt) }
+    case 'fork':
+      return { kind: 'fork', job_id: origin.jobId, seq: origin.seq }
+  }
+}
 
 const waitingFor = (waiting: Waiting | null, instant: WriteInstant): WaitingFor | null => {
   switch (waiting?.kind) {

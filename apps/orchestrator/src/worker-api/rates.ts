@@ -23,7 +23,10 @@ export interface RateLimits {
 export const createRateLimits = (rates: WorkerRates | null, now: () => number): RateLimits => {
   if (!rates) return { limit: () => async () => {}, allows: () => true, giveBack: () => {} }
   const buckets = Object.fromEntries(
-    Object.entries(rates).map(([kind, perMinute]) => [kind, createTokenBuckets(perMinute, now)]),
+    Object.entries(rates).map(([kind, perMinute]) => [
+      kind,
+      createTokenBuckets(() => ({ count: perMinute, perMs: 60_000 }), now),
+    ]),
   ) as Record<LimitedKind, TokenBuckets>
   return {
     limit: (kind) => async (request, reply) => {
