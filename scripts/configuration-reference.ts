@@ -95,8 +95,8 @@ const choices = `## How some variables act together
 - WORKER_SIGNATURES keeps workers’ tokens in memory, because a signature is checked with the token itself. They are never stored;
   switched off, hashes alone are kept. A section with \`token_sha256\` can’t be checked, and is a fault where signatures are required.
 
-A variable that is nearly one of ours (\`API_PROT\`) is warned about, with the name that was meant. These of the original
-system are read, have no effect and are warned about:
+A variable that is nearly one of ours (\`API_PROT\`) is warned about, with the name that was meant. These, which
+other orchestrators have, do nothing here and are warned about:
 
 ${Object.entries(withoutEffect)
   .map(([name, reason]) => `- \`${name}\`: ${reason}.`)
@@ -112,7 +112,8 @@ column and remedy, and the server does not start. \`tutti config check\` says th
 (RELOAD_WITH_ANY_CLIENT lets every client do it). SIGHUP reads all of them. A file with a fault changes nothing; a token that is
 no longer in its file stops working at once. Clients and workers are reloaded by one instance: ask each.
 
-No two sections have the same token, no worker has a client’s, and neither has GLOBAL_WORKER_TOKEN.
+No two sections have the same token, no worker has a client’s, and neither has GLOBAL_WORKER_TOKEN. A param of a client that is
+nearly one of the fields below is warned about.
 
 ### clients.toml
 
