@@ -30,7 +30,7 @@ export const nested = (depth: number): Blueprint =>
         ? runBlueprint(
             'nested',
             { level: Number(input.level ?? 0) + 1 },
-            { on: { finished: 'done', failed: 'refused' } },
+            { on: { success: 'done', failure: 'refused' } },
           )
         : goTo('done'),
     )

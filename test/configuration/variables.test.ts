@@ -52,18 +52,18 @@ describe.each(rows)('$name', ({ name, key }) => {
   })
 
   const reason = pending[name]
+  const effect = effects[name]
   if (reason === undefined)
     it('has its effect', { timeout: 20_000 }, async () => {
-      const effect = effects[name]
       if (effect === undefined) throw new Error(`nothing shows what ${name} does: see effects.ts`)
       await effect()
     })
+  else if (effect) it.fails(`has no effect yet: ${reason}`, { timeout: 20_000 }, effect)
   else it.todo(`has its effect: ${reason}`)
 })
 
-test('what is pending waits for something, and nothing waits that is there', () => {
+test('what is listed are variables', () => {
   const names = rows.map((row) => row.name)
   expect(Object.keys(pending).filter((name) => !names.includes(name))).toEqual([])
-  expect(Object.keys(pending).filter((name) => name in effects)).toEqual([])
   expect(Object.keys(effects).filter((name) => !names.includes(name))).toEqual([])
 })

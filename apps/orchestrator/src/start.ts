@@ -47,7 +47,8 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     format: config.logFormat,
     timeZone: config.tz,
   })
-  for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
+  for (const { source, line, what, remedy } of warnings)
+    log.warn({ source, ...(line === undefined ? {} : { line }) }, `${what}. ${remedy}`)
 
   const store = given ?? (await openStore(storage, log))
   const engine = createEngine({

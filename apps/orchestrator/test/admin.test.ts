@@ -125,7 +125,7 @@ test('a worker may not get a client’s token by a reload either', async () => {
   expect((await reload('workers')).body.error).toMatch(/the token of the client \[boss\]/)
 })
 
-test('SIGHUP reads all files, each for itself', async () => {
+test('all files can be read at once, each for itself', async () => {
   const { write, register, running } = await startWithFiles()
   write('clients', 'no TOML')
   write('workers', '[hand]\ntoken = "new"\n')

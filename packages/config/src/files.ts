@@ -1,8 +1,9 @@
 /** clients.toml, workers.toml and schedules.toml together: what each says, and what they must not say about one another. */
 import { hashToken } from './access/tokens.ts'
 import type { Fault } from './fault.ts'
+import { nearest } from './nearest.ts'
 import type { OrchestratorConfig } from './processes/orchestrator.ts'
-import { type Client, type ClientsResult, readClients } from './toml/clients.ts'
+import { type Client, type ClientsResult, clientFields, readClients } from './toml/clients.ts'
 import {
   checkSchedules,
   readSchedules,
@@ -31,6 +32,7 @@ export interface FilesResult {
   workers: WorkerEntry[] | null
   schedules: SchedulesFile | null
   faults: Fault[]
+  warnings: Fault[]
 }
 
 /** Reads all files that are configured. */
@@ -48,8 +50,27 @@ export function readFiles(settings: FileSettings): FilesResult {
     clients: clients?.clients ?? null,
     workers: workers?.workers ?? null,
     schedules: schedules?.schedules ? schedules : null,
-    faults,
+    faults: [...sameGlobalToken(settings), ...faults],
+    warnings: clients?.clients ? warnClients(clients) : [],
   }
+}
+
+/** Any field may be a param; one that is nearly a field with a meaning leaves a client without the limit that it was given. */
+function warnClients({ clients, place }: ClientsResult & { clients: Client[] }): Fault[] {
+  return clients.flatMap(({ id, params }) =>
+    Object.keys(params).flatMap((name) => {
+      const meant = nearest(name, Object.keys(clientFields))
+      if (meant === null) return []
+      const what = `“${name}” of [${id}] is a param for blueprints and nothing else`
+      return [{ ...place(id, name), what, remedy: `Did you mean ${meant}?` }]
+    }),
+  )
+}
+
+function sameGlobalToken({ clientsConfigPath, clientToken, globalWorkerToken }: FileSettings): Fault[] {
+  if (clientsConfigPath || !clientToken || clientToken !== globalWorkerToken) return []
+  const what = 'CLIENT_TOKEN and GLOBAL_WORKER_TOKEN are the same, so every worker could pass for the client'
+  return [{ source: 'environment', variable: 'GLOBAL_WORKER_TOKEN', what, remedy: 'Set two different random values.' }]
 }
 
 export const readClientsFile = ({ clientsConfigPath: path }: FileSettings): ClientsResult | null =>

@@ -41,7 +41,7 @@ export function loadOrchestrator(env: Environment, { ownStore = true } = {}): Lo
   const warnings = environment.warnings.filter(
     ({ variable }) => config.clientsConfigPath === '' || variable !== 'CLIENT_TOKEN',
   )
-  warnings.push(...warnWithoutEffect(env), ...misspelt(orchestratorVariables, env))
+  warnings.push(...files.warnings, ...warnWithoutEffect(env), ...misspelt(orchestratorVariables, env))
   return { ...choices, config, clients, workers, schedules, warnings }
 }
 

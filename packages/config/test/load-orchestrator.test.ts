@@ -85,6 +85,13 @@ describe('tokens across the files', () => {
     expect(faultsOf({ ...env, CLIENTS_CONFIG_PATH: file('') })).toEqual([])
   })
 
+  it('of the one client and of all workers are two', () => {
+    const env = { CLIENT_TOKEN: 'one', GLOBAL_WORKER_TOKEN: 'one' }
+    expect(faultsOf(env)).toMatchObject([{ variable: 'GLOBAL_WORKER_TOKEN' }])
+    expect(faultsOf({ ...env, CLIENTS_CONFIG_PATH: file('') })).toEqual([])
+    expect(faultsOf({ CLIENT_TOKEN: '', GLOBAL_WORKER_TOKEN: '' })).toEqual([])
+  })
+
   it('must be there themselves where signatures are demanded', () => {
     const path = file(`[gpu]\ntoken_sha256 = "${'0'.repeat(64)}"\n`)
     expect(faultsOf({ WORKERS_CONFIG_PATH: path, WORKER_SIGNATURES: 'required' })).toMatchObject([{ source: path }])
@@ -181,6 +188,13 @@ describe('HTTPS', () => {
   it('is needed where certificates are all that lets workers in', () => {
     expect(faultsOf({ WORKER_AUTH_MODE: 'mtls-only' })).toMatchObject([{ variable: 'WORKER_AUTH_MODE' }])
   })
+})
+
+it('warns about a param that is nearly a limit, and leaves it a param', () => {
+  const path = file('[a]\ntoken = "t"\nmonthly_attempt = 5\nlanguages = ["en"]\n')
+  const { clients, warnings } = loadOrchestrator({ ...memory, GLOBAL_WORKER_TOKEN: 'w', CLIENTS_CONFIG_PATH: path })
+  expect(clients?.[0]?.params).toEqual({ monthly_attempt: 5, languages: ['en'] })
+  expect(warnings).toMatchObject([{ source: path, line: 3, remedy: 'Did you mean monthly_attempts?' }])
 })
 
 describe('variables that do nothing', () => {

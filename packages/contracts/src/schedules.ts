@@ -31,43 +31,75 @@ const day = 86_400
 const year = 366 * day
 const timeout = z.number().positive().max(year)
 
+/** Their descriptions are what the reference of schedules.toml and the API's document say. */
 const fields = {
-  /** Name of the blueprint that its jobs walk through; always the newest version. */
-  blueprint: name,
-  /** The input of each job. */
-  input_data: jsonObject.default({}),
+  blueprint: name.describe('Name of the blueprint that its jobs walk through; the newest version at the time.'),
+  input_data: jsonObject.default({}).describe('The input of each job.'),
 
-  // When. Exactly one of: interval_seconds; cron; daily_at; time with weekly_days, monthly_dates or both.
-  /** Every so many seconds, counted from the instant it was due before; the first time as soon as it is known. */
-  interval_seconds: z.int().min(1).max(year).optional(),
-  daily_at: timeOfDay.optional(),
-  weekly_days: z.array(weekday).min(1).max(7).optional(),
-  /** Days of the month. A month that does not have the day is passed over. */
-  monthly_dates: z.array(z.int().min(1).max(31)).min(1).max(31).optional(),
-  /** Of weekly_days and monthly_dates; alone it means every day. With both, a day must be one of each: the first Monday, say. */
-  time: timeOfDay.optional(),
-  cron: cronExpression.optional(),
+  interval_seconds: z
+    .int()
+    .min(1)
+    .max(year)
+    .optional()
+    .describe('Due every so many seconds, and the first time as soon as the schedule is known.'),
+  daily_at: timeOfDay.optional().describe('Due every day at this time, HH:MM; 9:00 is taken for 09:00.'),
+  weekly_days: z
+    .array(weekday)
+    .min(1)
+    .max(7)
+    .optional()
+    .describe('Due on these days of the week at `time`: mon, tue, wed, thu, fri, sat, sun.'),
+  monthly_dates: z
+    .array(z.int().min(1).max(31))
+    .min(1)
+    .max(31)
+    .optional()
+    .describe('Due on these days of the month at `time`. A month that does not have the day is passed over.'),
+  time: timeOfDay
+    .optional()
+    .describe(
+      'The time of weekly_days and monthly_dates, HH:MM; with both, a day must be one of each (the first Monday, say). Alone it means every day.',
+    ),
+  cron: cronExpression
+    .optional()
+    .describe('Due as a cron expression says, five fields or six with seconds first: 30 9 * * mon-fri, @daily.'),
 
-  /** Left out: the server's TZ. */
-  timezone: timezone.optional(),
-  /** Each run is put off by a random time of at most this many seconds, so that many schedules of one minute don't fall together. */
-  jitter_seconds: z.number().min(0).max(day).default(0),
-  /** What becomes of instants that nobody was there for: nothing, the newest one runs, or each of them runs. */
-  catch_up: z.enum(['skip', 'one', 'all']).default('one'),
-  /** Instants missed by more than this are let go. */
-  catch_up_window_seconds: z.number().positive().max(year).default(day),
-  /** When the schedule's job before has not ended: start beside it, leave this one out, start after it, or cancel it first. */
-  overlap: z.enum(['allow', 'skip', 'queue', 'cancel_old']).default('allow'),
-  enabled: z.boolean().default(true),
+  timezone: timezone.optional().describe('IANA time zone of times and cron; left out, the server’s TZ.'),
+  jitter_seconds: z
+    .number()
+    .min(0)
+    .max(day)
+    .default(0)
+    .describe(
+      'Each run is put off by at most this many seconds, so that many schedules of one minute don’t fall together.',
+    ),
+  catch_up: z
+    .enum(['skip', 'one', 'all'])
+    .default('one')
+    .describe('What becomes of instants at which no server ran: none of them runs, the newest one, or each.'),
+  catch_up_window_seconds: z
+    .number()
+    .positive()
+    .max(year)
+    .default(day)
+    .describe('Instants missed by more than this are let go.'),
+  overlap: z
+    .enum(['allow', 'skip', 'queue', 'cancel_old'])
+    .default('allow')
+    .describe(
+      'When the job before has not ended: start beside it, leave this one out, start when it has ended, or cancel it first.',
+    ),
+  enabled: z.boolean().default(true).describe('Off: it is never due.'),
 
-  // What its jobs are given.
-  priority: z.number().min(-1000).max(1000).default(0),
-  tags: tags.default([]),
-  metadata: jsonObject.default({}),
-  /** Seconds that a task of the job may wait for a worker, where the blueprint says nothing. */
-  dispatch_timeout: timeout.optional(),
-  /** Seconds that a task of the job may take, where the blueprint says nothing. */
-  result_timeout: timeout.optional(),
+  priority: z.number().min(-1000).max(1000).default(0).describe('Priority of its jobs; higher goes first.'),
+  tags: tags.default([]).describe('Tags of its jobs.'),
+  metadata: jsonObject.default({}).describe('Metadata of its jobs.'),
+  dispatch_timeout: timeout
+    .optional()
+    .describe('Seconds that a task of the job may wait for a worker, where the blueprint says nothing.'),
+  result_timeout: timeout
+    .optional()
+    .describe('Seconds that a task of the job may take, where the blueprint says nothing.'),
 }
 
 /** One schedule without its id and its owner. Parsing is idempotent: what comes out may be stored and parsed again. */

@@ -1,4 +1,4 @@
-/** Variables of the original system that mean nothing here. They are named when they are set: a setting that does nothing misleads. */
+/** Variables that people bring along from other orchestrators, and that mean nothing here. They are named when they are set: a setting that does nothing misleads. */
 import type { Fault } from '../../fault.ts'
 import type { Environment } from '../../variables/variable.ts'
 
