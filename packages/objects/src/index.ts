@@ -23,3 +23,4 @@ export type {
   StoredObject,
 } from './port.ts'
 export type { Presigned, PresignVerdict } from './presign.ts'
+export { createS3Objects, type S3Objects, type S3ObjectsOptions } from './s3/create-s3-objects.ts'
