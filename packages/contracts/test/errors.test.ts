@@ -32,6 +32,8 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   PAYLOAD_TOO_LARGE: [413, false],
   TOO_MANY_REQUESTS: [429, true],
   INTERNAL: [500, true],
+  PAYLOAD_LOST: [500, false],
+  FILES_NOT_ENABLED: [501, false],
   STORE_UNAVAILABLE: [503, true],
   SHUTTING_DOWN: [503, true],
 }

@@ -26,5 +26,8 @@ export function verified(source: Readable, sha256: string): Readable {
 /** Refuses a body that is not the one that the caller announced. */
 export function checkHash(expected: string | undefined, sha256: string): void {
   if (expected === undefined || expected === sha256) return
-  throw new ObjectStoreError('INTEGRITY_MISMATCH', 'The body is not the one whose hash was announced; nothing was stored')
+  throw new ObjectStoreError(
+    'INTEGRITY_MISMATCH',
+    'The body is not the one whose hash was announced; nothing was stored',
+  )
 }

@@ -48,4 +48,3 @@ export async function makeS3Store(server: TestS3, options: Partial<S3ObjectsOpti
     },
   }
 }
-

@@ -4,8 +4,8 @@ import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { ObjectStoreError, systemCode } from '../errors.ts'
 import type { ByteRange, ObjectInfo } from '../port.ts'
-import { folderExists, isAbsent, leadsElsewhere } from './folders.ts'
 import { verified } from '../verified.ts'
+import { folderExists, isAbsent, leadsElsewhere } from './folders.ts'
 import { footerLength, readFooter } from './footer.ts'
 
 export interface OpenObject {

@@ -34,9 +34,7 @@ const server = new Server({ address: '127.0.0.1', port: 0, silent: true, directo
 const list = server.store.listObjects.bind(server.store)
 server.store.listObjects = async (bucket, { prefix, startAfter = '', maxKeys = 1000 }) => {
   const { objects } = await list(bucket, prefix === undefined ? {} : { prefix })
-  const behind = objects
-    .filter(({ key }) => compareKeys(key, startAfter) > 0)
-    .sort((a, b) => compareKeys(a.key, b.key))
+  const behind = objects.filter(({ key }) => compareKeys(key, startAfter) > 0).sort((a, b) => compareKeys(a.key, b.key))
   return { objects: behind.slice(0, maxKeys), commonPrefixes: [], isTruncated: behind.length > maxKeys }
 }
 
