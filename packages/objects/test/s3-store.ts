@@ -1,7 +1,7 @@
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import type { StoreUnderTest } from '../src/conformance.ts'
 import { createS3Objects, type S3Objects, type S3ObjectsOptions } from '../src/index.ts'
-import { type TestS3, testS3 } from '../src/testing/test-s3.ts'
+import type { TestS3 } from '../src/testing/test-s3.ts'
 
 export interface S3UnderTest extends StoreUnderTest {
   store: S3Objects

@@ -62,8 +62,7 @@ export const createPacker = (thresholdBytes: number, cache: PayloadCache): Packe
         (into: Map<string, Upload>): Fill =>
         (value) => {
           const listed = typeof value === 'object' && value !== null ? shorts.get(value) : undefined
-          if (listed?.key.startsWith(owner.slice(0, owner.lastIndexOf('/', owner.length - 2) + 1)))
-            return referenceTo(listed)
+          if (listed?.key.startsWith(owner)) return referenceTo(listed)
           if (isSmall(value)) return isMarked(value) ? literal(value) : value
           const { text, ...digest } = digestOf(value)
           const reference = { ...digest, key: `${owner}${digest.sha256}` }

@@ -9,5 +9,4 @@ export interface Payloads {
     cursor?: string | null,
   ): Promise<{ objects: { key: string; modifiedAt: Date }[]; cursor: string | null }>
   delete(key: string): Promise<void>
-  deletePrefix(prefix: string): Promise<number>
 }
