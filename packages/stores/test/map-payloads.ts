@@ -13,7 +13,8 @@ export const createMapPayloads = (): MapPayloads => {
   const objects: MapPayloads['objects'] = new Map()
   const ask = (what: string, key: string): void => {
     payloads.asked.push(`${what} ${key}`)
-    if (payloads.away !== null && key.includes(payloads.away)) throw Object.assign(new Error('away'), { code: 'UNREACHABLE' })
+    if (payloads.away !== null && key.includes(payloads.away))
+      throw Object.assign(new Error('away'), { code: 'UNREACHABLE' })
   }
   const payloads: MapPayloads = {
     objects,

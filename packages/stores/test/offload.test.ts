@@ -2,7 +2,7 @@ import type { JsonObject } from '@tutti/contracts'
 import type { Job, Store } from '@tutti/engine'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { storeConformance } from '../src/conformance/index.ts'
-import { accept, aChange, aJob, anEvent, aTask, aTimer, ended, here, lease, next } from '../src/conformance/subject.ts'
+import { aChange, accept, aJob, anEvent, aTask, aTimer, ended, here, lease, next } from '../src/conformance/subject.ts'
 import { createMemoryStore, type OffloadingStore, offloading } from '../src/index.ts'
 import { createMapPayloads, type MapPayloads } from './map-payloads.ts'
 
@@ -14,7 +14,7 @@ storeConformance('memory, with large values elsewhere', async () => {
   return { store, second: async () => store, close: () => store.close() }
 })
 
-const big = (letter: string) => letter.repeat(200)
+const big = (letter: string) => letter.repeat(2000)
 const film = (): JsonObject => ({ film: { title: 'a', frames: [big('f')] } })
 
 let payloads: MapPayloads
@@ -22,7 +22,7 @@ let inner: Store
 let store: OffloadingStore
 let errors: unknown[]
 const another = (cacheBytes = 1_000_000): OffloadingStore =>
-  offloading(inner, { payloads, thresholdBytes: 64, cacheBytes, onError: (error) => errors.push(error) })
+  offloading(inner, { payloads, thresholdBytes: 1000, cacheBytes, onError: (error) => errors.push(error) })
 
 beforeEach(() => {
   payloads = createMapPayloads()
@@ -65,13 +65,16 @@ describe('a large value', () => {
     const mail = aTimer(child, { cause })
     const event = anEvent(job, 1, { data: { text: big('e') } })
     const record = { ...aRecord, body: { text: big('z') } }
-    const change = aChange({ ...job, seq: 1 }, {
-      enqueue: [task],
-      setTimers: [timer, mail],
-      events: [event],
-      spawn: [{ job: child, events: [], timers: [] }],
-      records: [record],
-    })
+    const change = aChange(
+      { ...job, seq: 1 },
+      {
+        enqueue: [task],
+        setTimers: [timer, mail],
+        events: [event],
+        spawn: [{ job: child, events: [], timers: [] }],
+        records: [record],
+      },
+    )
     await accept(store, change)
 
     const kept = JSON.stringify([
@@ -90,7 +93,9 @@ describe('a large value', () => {
     expect(new Set(timers)).toEqual(new Set([timer, mail]))
     expect(await elsewhere.getRecords('delivery', [record.id])).toEqual([record])
     expect(await elsewhere.listRecords({ kind: 'delivery', limit: 5 })).toEqual([record])
-    expect(await elsewhere.leaseRecords({ kind: 'delivery', limit: 5, leaseMs: 1 })).toMatchObject([{ body: record.body }])
+    expect(await elsewhere.leaseRecords({ kind: 'delivery', limit: 5, leaseMs: 1 })).toMatchObject([
+      { body: record.body },
+    ])
     expect(await elsewhere.leaseJobs({ blueprints: here, limit: 5, leaseMs: 1 })).toMatchObject([{ input: job.input }])
   })
 
@@ -114,7 +119,7 @@ describe('a large value', () => {
   })
 
   it('made of many small ones goes as a whole', async () => {
-    const rows = Array.from({ length: 50 }, (_, row) => ({ row }))
+    const rows = Array.from({ length: 500 }, (_, row) => ({ row }))
     const job = aJob({ results: rows })
     await accept(store, aChange(job))
     expect(puts()).toHaveLength(1)
@@ -157,7 +162,7 @@ describe('data that looks like a reference', () => {
     await accept(store, aChange(victim))
     const [key = ''] = payloads.objects.keys()
     const sha256 = key.slice(key.lastIndexOf('/') + 1)
-    const forged = { stolen: { '$tutti.payload': { key, bytes: 202, sha256 } } }
+    const forged = { stolen: { '$tutti.payload': { key, bytes: 2002, sha256 } } }
     const thief = aJob({ input: forged })
     await accept(inner, aChange(thief))
     expect((await readJob(store, thief.id)).input).toEqual(forged)
@@ -225,7 +230,7 @@ describe('a payload that is lost or damaged', () => {
     payloads.objects.clear()
     await expect(another().events(job.id, 0, 5)).rejects.toMatchObject({ code: 'PAYLOAD_LOST' })
     const { events } = await another().feed({ after: null, limit: 5 })
-    expect(events).toMatchObject([{ data: { text: { '$tutti.payload': { bytes: 202 } } } }])
+    expect(events).toMatchObject([{ data: { text: { '$tutti.payload': { bytes: 2002 } } } }])
   })
 })
 
@@ -236,7 +241,10 @@ describe('a list', () => {
     const elsewhere = another()
     const { jobs } = await elsewhere.jobs({ client: null, limit: 5 })
     expect(jobs).toMatchObject([
-      { input: { film: { '$tutti.payload': { sha256: expect.any(String) } } }, output: { '$tutti.payload': { bytes: 202 } } },
+      {
+        input: { film: { '$tutti.payload': { sha256: expect.any(String) } } },
+        output: { '$tutti.payload': { bytes: 2002 } },
+      },
     ])
     expect(gets()).toEqual([])
     await accept(elsewhere, aChange(next(jobs[0] as Job)))
@@ -295,11 +303,7 @@ describe('what is over', () => {
   })
 })
 
-const aRetry = aTaskRetry()
-
-function aTaskRetry() {
-  return { max: 1, initialMs: 1, factor: 1, maxMs: 1, jitter: 0 } as never
-}
+const aRetry = { attempts: 1, backoff: 'fixed' as const, initialMs: 1, maxMs: 1 }
 
 const aRecord = {
   kind: 'delivery',
