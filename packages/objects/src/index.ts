@@ -24,3 +24,13 @@ export type {
 } from './port.ts'
 export type { Presigned, PresignVerdict } from './presign.ts'
 export { createS3Objects, type S3Objects, type S3ObjectsOptions } from './s3/create-s3-objects.ts'
+export { checkName } from './task-files/names.ts'
+export { type SweepRequest, sweepTaskFiles } from './task-files/sweep-task-files.ts'
+export {
+  createTaskFiles,
+  type FileOperation,
+  jobPrefix,
+  type TaskFile,
+  type TaskFiles,
+  type TaskFilesOptions,
+} from './task-files/task-files.ts'
