@@ -1,5 +1,6 @@
 export { ObjectStoreError, type ObjectStoreErrorCode } from './errors.ts'
 export { handleObjectRequest, type ObjectRequestDeps } from './http/handle-object-request.ts'
+export { receiveObject } from './http/receive-object.ts'
 export type { ObjectFault, ObjectRequest, ObjectResponse } from './http/response.ts'
 export { type ServedObject, serveObject } from './http/serve-object.ts'
 export { checkKey } from './keys.ts'

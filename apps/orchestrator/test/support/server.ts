@@ -47,6 +47,7 @@ export interface TestOptions {
   settings?: OrchestratorDeps['settings']
   reloadWorkers?: OrchestratorDeps['reloadWorkers']
   log?: OrchestratorDeps['log']
+  files?: OrchestratorDeps['files']
 }
 
 export const startServer = async (options: TestOptions = {}): Promise<TestServer> => {
@@ -72,6 +73,7 @@ export const startServer = async (options: TestOptions = {}): Promise<TestServer
     log: options.log ?? silentLogger,
     ...(options.settings ? { settings: options.settings } : {}),
     ...(options.reloadWorkers ? { reloadWorkers: options.reloadWorkers } : {}),
+    ...(options.files ? { files: options.files } : {}),
   })
   const port = await server.listen({ host: '127.0.0.1', port: 0 })
   engine.start()
