@@ -85,15 +85,14 @@ export const createPacker = (thresholdBytes: number, cache: PayloadCache): Packe
   }
 }
 
-/** The container with its parts replaced; the same one when none was. */
+/** The container with its parts replaced; the same one, without a copy being made, when none is: the common case. */
 export const mapParts = (value: Json, map: Fill): Json => {
-  if (Array.isArray(value)) {
-    const parts = value.map(map)
-    return parts.some((part, at) => part !== value[at]) ? parts : value
-  }
   if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value)
-  const parts = entries.map(([, part]) => map(part))
-  if (parts.every((part, at) => part === entries[at]?.[1])) return value
-  return Object.fromEntries(entries.map(([name], at) => [name, parts[at] as Json]))
+  if (Array.isArray(value)) return value.some((part) => map(part) !== part) ? value.map(map) : value
+  for (const name in value) {
+    const part = value[name] as Json
+    if (map(part) === part) continue
+    return Object.fromEntries(Object.entries(value).map(([each, content]) => [each, map(content)]))
+  }
+  return value
 }
