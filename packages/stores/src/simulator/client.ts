@@ -10,6 +10,8 @@ export interface ClientDeps {
   engine: () => Engine | undefined
   jobs: number
   onCreated: (id: string) => void
+  /** The job is known to have ended: it may even be purged. */
+  over: (id: string) => boolean
 }
 
 const kinds = ['sequence', 'fan_out', 'approved', 'parent', 'unruly'] as const
@@ -24,7 +26,7 @@ const inputOf = (kind: (typeof kinds)[number], random: Random): JsonObject =>
     : {}
 
 /** Resolves when every job it was to create exists and has ended. */
-export const runClient = async ({ world, random, engine, jobs, onCreated }: ClientDeps): Promise<void> => {
+export const runClient = async ({ world, random, engine, jobs, onCreated, over }: ClientDeps): Promise<void> => {
   const attempt = async <T>(call: (engine: Engine) => Promise<T>): Promise<T | undefined> => {
     const instance = engine()
     if (!instance) return undefined
@@ -51,7 +53,7 @@ export const runClient = async ({ world, random, engine, jobs, onCreated }: Clie
     }
     for (;;) {
       const job = await attempt((instance) => instance.job(id, 'client'))
-      if (job && isTerminal(job.status)) return
+      if ((job && isTerminal(job.status)) || over(id)) return
       if (job?.status === 'waiting_for_human' && random.chance(0.5)) {
         const decision = random.pick(['yes', 'yes', 'yes', 'no', 'nonsense'])
         const approve = () =>
