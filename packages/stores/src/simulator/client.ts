@@ -44,7 +44,9 @@ export const runClient = async ({ world, random, engine, jobs, onCreated, over }
       ...(random.chance(0.1) ? { deadlineMs: random.between(1_000, 60_000) } : {}),
     }
     const id = spec.id as string
-    while (!(await attempt((instance) => instance.create([spec])))) await world.sleep(random.between(50, 1_000))
+    // Asked for once more when it had ended and was purged, it would begin anew.
+    while (!over(id) && !(await attempt((instance) => instance.create([spec]))))
+      await world.sleep(random.between(50, 1_000))
     onCreated(id)
     const cancelling = random.chance(0.15)
     if (cancelling) {

@@ -1,7 +1,6 @@
 /** `npm run simulate -- --seeds N [--seed X] [--store S]`: runs seeds one after another; a failing one says how to replay it. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startBuiltInPostgres } from '../postgres/built-in.ts'
 import { postgresStage } from './postgres-stage.ts'
@@ -21,8 +20,8 @@ const theatres: Record<string, () => Promise<Theatre>> = {
   postgres: async () => {
     if (process.env.DATABASE_URL)
       return { open: postgresStage(process.env.DATABASE_URL), seeds: 10, close: async () => {} }
-    const folder = await mkdtemp(join(tmpdir(), 'tutti-simulate-'))
-    const server = await startBuiltInPostgres({ dataDir: join(folder, 'data'), durable: false })
+    const folder = await mkdtemp(`${tmpdir()}/tutti-simulate-`)
+    const server = await startBuiltInPostgres({ dataDir: folder, durable: false })
     return {
       open: postgresStage(server.connectionString),
       seeds: 10,

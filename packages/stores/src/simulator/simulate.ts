@@ -32,7 +32,7 @@ const stormMs = 60_000
 const limitMs = 3_600_000
 
 /** A job that has ended is purged after this time: by then its client has seen that it has. */
-const keptMs = 90_000
+const keptMs = 20_000
 
 /**
  * Runs one seed.
@@ -258,7 +258,7 @@ const followFeed = (store: Store, world: World, done: () => boolean): Follower =
 
 const keepUp = async (store: Store, world: World, done: () => boolean): Promise<void> => {
   while (!done()) {
-    await store.purge({ finishedBefore: store.now() - keptMs, feedBefore: store.now() - keptMs, limit: 5 })
+    await store.purge({ finishedBefore: store.now() - keptMs, feedBefore: store.now() - 3 * keptMs, limit: 5 })
     await world.sleep(5_000)
   }
 }
