@@ -14,6 +14,7 @@ import { serverLog } from './http/server-log.ts'
 import { validatorCompiler } from './http/validation.ts'
 import { clientSecurity, documentRoutes, inDocument, workerSecurity } from './openapi/openapi.ts'
 import { approvalRoutes } from './routes/approvals.ts'
+import { objectRoutes } from './routes/objects.ts'
 import { publicRoutes } from './routes/public.ts'
 import { defaultSettings, type OrchestratorSettings } from './settings.ts'
 import { createWriteInstant } from './views/instant.ts'
@@ -70,6 +71,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
   app.register(serverHooks(deps))
   documentRoutes(app)
   app.register(publicRoutes(deps), { prefix: '/_public' })
+  app.register(objectRoutes(deps), { prefix: '/_public' })
   app.register(
     async (scope) => {
       requireClient(scope, deps.clients)

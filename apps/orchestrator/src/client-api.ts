@@ -6,6 +6,7 @@ import { adminRoutes } from './routes/admin.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { blueprintRoutes } from './routes/blueprints.ts'
 import { endpointRoutes, olderForm } from './routes/endpoints.ts'
+import { fileRoutes } from './routes/files.ts'
 import { jobActionRoutes } from './routes/job-actions.ts'
 import { jobStreamRoutes } from './routes/job-stream.ts'
 import { jobRoutes } from './routes/jobs.ts'
@@ -19,6 +20,7 @@ export const clientApi = (deps: RouteDeps): FastifyPluginAsyncZod => {
     requireClient(app, deps.clients)
     app.decorateRequest(olderForm, false)
     await app.register(jobRoutes(deps))
+    await app.register(fileRoutes(deps))
     await app.register(jobStreamRoutes(deps))
     await app.register(approvalRoutes(deps, '/jobs/:id/approve'))
     await app.register(blueprintRoutes(deps))

@@ -1,6 +1,7 @@
 /** What the routes are given. */
 import type { ClientDirectory, Reloader, TlsFiles, WorkerDirectory } from '@tutti/config'
 import type { Engine, Scheduler, Store } from '@tutti/engine'
+import type { ObjectStore, PresignVerdict } from '@tutti/objects'
 import type { Logger } from '@tutti/telemetry'
 import type { FastifyRequest } from 'fastify'
 import type { Parking } from './http/parking.ts'
@@ -32,6 +33,18 @@ export interface OrchestratorDeps {
   records?: Pick<Store, 'now' | 'putRecords' | 'getRecords' | 'listRecords' | 'dropRecords'>
   /** Milliseconds since the epoch; for tests. */
   now?: () => number
+  /** Absent where there is nowhere to keep files. */
+  files?: JobFiles
+}
+
+/** Where the files of jobs lie. */
+export interface JobFiles {
+  objects: ObjectStore
+  /** As addresses name it. */
+  bucket: string
+  maxUploadBytes: number
+  /** Of the local folder, whose presigned addresses begin with `<public url>/_public/objects`; S3 answers its own. */
+  verifyPresigned?: (url: string, method: string) => PresignVerdict
 }
 
 /** The same, completed by the server. */

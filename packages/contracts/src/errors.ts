@@ -97,7 +97,17 @@ export const errorCatalogue = {
     hint: 'The job keeps as many events as it may: try again when it has taken some.',
   },
   TOO_MANY_REQUESTS: { status: 429, retryable: true, hint: 'Wait for the seconds in Retry-After, then try again.' },
+  PAYLOAD_LOST: {
+    status: 500,
+    retryable: false,
+    hint: 'A large value is missing from the object store, or damaged there; only restoring it there helps.',
+  },
   INTERNAL: { status: 500, retryable: true, hint: 'This is a fault of the server; its log has the request id.' },
+  FILES_NOT_ENABLED: {
+    status: 501,
+    retryable: false,
+    hint: 'The operator has to set S3_ENDPOINT_URL, S3_ACCESS_KEY and S3_SECRET_KEY, or a local folder for files.',
+  },
   STORE_UNAVAILABLE: { status: 503, retryable: true, hint: 'The store can’t be reached; try again shortly.' },
   SHUTTING_DOWN: { status: 503, retryable: true, hint: 'This instance is stopping; try again, another one answers.' },
 } as const satisfies Record<string, CatalogueEntry>

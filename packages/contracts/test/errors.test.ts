@@ -41,6 +41,8 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   TOO_MANY_SIGNALS: [429, true],
   TOO_MANY_REQUESTS: [429, true],
   INTERNAL: [500, true],
+  PAYLOAD_LOST: [500, false],
+  FILES_NOT_ENABLED: [501, false],
   STORE_UNAVAILABLE: [503, true],
   SHUTTING_DOWN: [503, true],
 }

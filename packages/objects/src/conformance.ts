@@ -14,6 +14,10 @@ export interface StoreUnderTest {
   store: ObjectStore
   /** Sends a request to a presigned address, as a browser would. */
   request: (url: string, init?: PresignedRequest) => Promise<PresignedAnswer>
+  /** Changes a byte of a stored object behind the store's back. */
+  tamper: (key: string) => Promise<void>
+  /** Bytes of the longest segment of a key, where the server under test is narrower than the port. */
+  longestSegment?: number
   close: () => Promise<void>
 }
 
@@ -102,6 +106,57 @@ export function objectStoreConformance(name: string, make: () => Promise<StoreUn
         await store.put('k', 'new')
         await store.delete('k')
         expect((await buffer(stream)).toString()).toBe('old')
+      })
+    })
+
+    describe('integrity', () => {
+      const sha256 = createHash('sha256').update('content').digest('hex')
+
+      it('the hash is kept, and told before anything is read', async () => {
+        await store.put('k', 'content')
+        expect((await store.head('k'))?.sha256).toBe(sha256)
+        const { stream, sha256: told } = await store.get('k')
+        stream.destroy()
+        expect(told).toBe(sha256)
+      })
+
+      it('the hash of a large stream is kept too, with its type', async () => {
+        const body = Array.from({ length: 90 }, () => randomBytes(100_000))
+        await store.put('large', Readable.from(body), { contentType: 'text/plain' })
+        const hash = createHash('sha256').update(Buffer.concat(body)).digest('hex')
+        expect(await store.head('large')).toMatchObject({ size: 9_000_000, sha256: hash, contentType: 'text/plain' })
+      })
+
+      it.each([7, 9_000_000])('a body of %i bytes that is not the one announced stores nothing', async (size) => {
+        await store.put('k', 'former')
+        const body = Readable.from(Array.from({ length: 10 }, () => Buffer.alloc(size / 10)))
+        const code = { code: 'INTEGRITY_MISMATCH' }
+        await expect(store.put('k', body, { sha256 })).rejects.toMatchObject(code)
+        expect(await read('k')).toBe('former')
+      })
+
+      it('a body that is the one announced is stored', async () => {
+        expect(await store.put('k', 'content', { sha256 })).toMatchObject({ sha256 })
+      })
+
+      it('a content that somebody changed is CORRUPT, never read as if it were whole', async () => {
+        await store.put('k', 'content'.repeat(10_000))
+        await under.tamper('k')
+        const { stream } = await store.get('k')
+        await expect(buffer(stream)).rejects.toMatchObject({ code: 'CORRUPT' })
+      })
+    })
+
+    describe('deletePrefix', () => {
+      it('deletes what begins so, and nothing else', async () => {
+        for (const key of ['a/1', 'a/2', 'a/b/3', 'ab', 'b']) await store.put(key, 'x')
+        expect(await store.deletePrefix('a/')).toBe(3)
+        expect((await store.list('')).objects.map(({ key }) => key)).toEqual(['ab', 'b'])
+        expect(await store.deletePrefix('a/')).toBe(0)
+      })
+
+      it('refuses prefixes that lead elsewhere', async () => {
+        await expect(store.deletePrefix('../')).rejects.toMatchObject({ code: 'INVALID_KEY' })
       })
     })
 
@@ -229,7 +284,9 @@ export function objectStoreConformance(name: string, make: () => Promise<StoreUn
       })
 
       it('of 1024 bytes work, in one segment or in many', async () => {
-        for (const key of ['x'.repeat(1024), 'É'.repeat(512), `${'a/'.repeat(511)}ab`]) {
+        const { longestSegment = 1024 } = under
+        const segments = ['x'.repeat(1024), 'É'.repeat(512)].filter(() => longestSegment === 1024)
+        for (const key of [...segments, `${'a/'.repeat(511)}ab`]) {
           await store.put(key, 'x')
           expect(await read(key)).toBe('x')
           await store.delete(key)
@@ -238,7 +295,9 @@ export function objectStoreConformance(name: string, make: () => Promise<StoreUn
 
       it('hold what was put last, whatever they are', async () => {
         await fc.assert(
-          fc.asyncProperty(fc.uniqueArray(validKey, { minLength: 1, maxLength: 5 }), async (keys) => {
+          fc.asyncProperty(fc.uniqueArray(validKey, { minLength: 1, maxLength: 5 }), async (made) => {
+            const { longestSegment = 1024 } = under
+            const keys = made.filter((key) => key.split('/').every((part) => Buffer.byteLength(part) <= longestSegment))
             for (const key of keys) await store.put(key, `content of ${key}`)
             for (const key of keys) expect(await read(key)).toBe(`content of ${key}`)
             const listed = (await store.list('')).objects.map(({ key }) => key)
@@ -285,6 +344,11 @@ export function objectStoreConformance(name: string, make: () => Promise<StoreUn
           cursor = page.cursor
         } while (cursor !== null)
         expect(seen).toEqual(keys)
+      })
+
+      it('begins behind any key, so that a folder can be passed over', async () => {
+        const page = await store.list('', 'a/\u{10ffff}', 2)
+        expect(page.objects.map(({ key }) => key)).toEqual(['ab', 'b/1'])
       })
 
       it('goes on behind the cursor when the object at it is gone', async () => {

@@ -25,6 +25,14 @@ export function checkPrefix(prefix: string): void {
   }
 }
 
+/** The most objects that a page of a listing has. */
+export const longestPage = 1000
+
+export function checkPageLimit(limit: number): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= longestPage) return
+  throw new ObjectStoreError('INVALID_OPTION', `A page has 1 to ${longestPage} objects`)
+}
+
 function checkCharacters(key: string): void {
   if (Buffer.byteLength(key) > longestKeyBytes) throw invalid(key, `is longer than ${longestKeyBytes} bytes`)
   // A lone surrogate has no UTF-8, and all of them would be written as the same replacement character.

@@ -19,9 +19,11 @@ export interface ObjectStore {
   head(key: string): Promise<ObjectInfo | null>
   /** Deleting what does not exist succeeds: a retried delete is no fault. */
   delete(key: string): Promise<void>
+  /** Deletes every object whose key starts with `prefix`, and answers how many. One written meanwhile may stay. */
+  deletePrefix(prefix: string): Promise<number>
   /**
-   * The objects whose key starts with `prefix` (any text, not only a folder), ordered by the bytes of their keys.
-   * Pass the `cursor` of one page to get the next; `limit` is at most 1000, the default.
+   * The objects whose key starts with `prefix` (any text, not only a folder), ordered by the bytes of their keys. A page
+   * begins behind the key `cursor`: that of the page before, or any other. `limit` is at most 1000, the default.
    */
   list(prefix: string, cursor?: string | null, limit?: number): Promise<ObjectPage>
   /** An address that lets whoever has it read this object, and nothing else, until it expires. */
@@ -35,6 +37,8 @@ export type ObjectBody = Readable | Uint8Array | string
 export interface PutOptions {
   /** A MIME type; `application/octet-stream` when left out. */
   contentType?: string
+  /** The hash (hex) that the body must have; with another one nothing is stored: `INTEGRITY_MISMATCH`. */
+  sha256?: string
 }
 
 export interface StoredObject {
@@ -62,11 +66,16 @@ export interface ObjectInfo {
   contentType: string
   /** Opaque, without quotes; another content has another one. */
   etag: string
+  /** Of the content, hex; null where a writer did not leave it: one that came by a presigned address of S3. */
+  sha256: string | null
   modifiedAt: Date
 }
 
 export interface ObjectContent extends ObjectInfo {
-  /** The bytes asked for. Read it to its end or destroy it, or a file handle stays open. */
+  /**
+   * The bytes asked for. Read it to its end or destroy it, or a file handle or a connection stays open. The stream of a
+   * whole object fails with `CORRUPT` at its end when the bytes are not those that were written.
+   */
   stream: Readable
   /** What `stream` holds; `null` when it is the whole object. */
   range: Required<ByteRange> | null

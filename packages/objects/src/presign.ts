@@ -40,6 +40,11 @@ export interface SignerOptions {
 
 const longestExpiry = 7 * 24 * 60 * 60
 
+export function checkExpiry(expiresSeconds: number): void {
+  if (Number.isInteger(expiresSeconds) && expiresSeconds >= 1 && expiresSeconds <= longestExpiry) return
+  throw new ObjectStoreError('INVALID_OPTION', `An address expires after 1 to ${longestExpiry} seconds`)
+}
+
 export function createSigner({ publicUrl, secret, now }: SignerOptions): Signer {
   if (secret === '') throw new TypeError('An empty secret would let everybody sign addresses')
   const base = publicUrl.replace(/\/+$/, '')
@@ -54,9 +59,7 @@ export function createSigner({ publicUrl, secret, now }: SignerOptions): Signer 
 
   function presign(method: PresignMethod, key: string, expiresSeconds: number, filename: string | null): string {
     checkKey(key)
-    if (!Number.isInteger(expiresSeconds) || expiresSeconds < 1 || expiresSeconds > longestExpiry) {
-      throw new ObjectStoreError('INVALID_OPTION', `An address expires after 1 to ${longestExpiry} seconds`)
-    }
+    checkExpiry(expiresSeconds)
     const expires = Math.floor(now() / 1000) + expiresSeconds
     const query = new URLSearchParams({ expires: String(expires) })
     if (filename !== null) query.set('filename', filename)

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -13,6 +13,7 @@ export interface LocalStore {
   root: string
   store: LocalObjects
   request: (url: string, init?: PresignedRequest) => Promise<PresignedAnswer>
+  tamper: (key: string) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -28,6 +29,11 @@ export async function makeLocalStore(deps: LocalObjectsDeps = {}): Promise<Local
       const response = await handleObjectRequest(handler, { method, url, headers, body: stream })
       const content = response.body === null ? Buffer.alloc(0) : await buffer(response.body)
       return { status: response.status, headers: response.headers, body: content }
+    },
+    async tamper(key) {
+      const handle = await open(join(root, 'objects', `f${key}`), 'r+')
+      await handle.write('#', 3)
+      await handle.close()
     },
     close: () => rm(root, { recursive: true, force: true }),
   }

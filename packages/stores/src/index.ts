@@ -1,3 +1,5 @@
 export { createMemoryStore, type MemoryStoreOptions } from './memory/memory-store.ts'
+export { type OffloadingStore, type OffloadOptions, offloading } from './offload/offloading.ts'
+export type { Payloads } from './offload/payloads.ts'
 export { migrate, SchemaVersionError } from './postgres/migrate.ts'
 export { createPostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.ts'

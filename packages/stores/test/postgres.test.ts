@@ -2,8 +2,9 @@ import type { Store, Wakeup } from '@tutti/engine'
 import pg from 'pg'
 import { afterAll, beforeAll } from 'vitest'
 import { storeConformance } from '../src/conformance/index.ts'
-import { createPostgresStore } from '../src/index.ts'
+import { createPostgresStore, offloading } from '../src/index.ts'
 import { type TestDatabase, testDatabase } from '../src/testing/index.ts'
+import { createMapPayloads } from './map-payloads.ts'
 
 let database: TestDatabase
 let admin: pg.Client
@@ -40,12 +41,22 @@ const settleNews = async (): Promise<void> => {
   await Promise.all(heard)
 }
 
+const empty = async (): Promise<void> => {
+  await settleNews()
+  await admin.query(
+    'TRUNCATE tutti.jobs, tutti.tasks, tutti.queues, tutti.timers, tutti.events, tutti.feed, tutti.workers, tutti.records, tutti.budgets',
+  )
+}
+
 // One database for all tests, emptied between them: making and migrating one takes longer than most of them.
-storeConformance('postgres', async () => ({
-  store: stores[0],
-  second: async () => stores[1],
-  close: async () => {
-    await settleNews()
-    await admin.query('TRUNCATE tutti.jobs, tutti.tasks, tutti.timers, tutti.events, tutti.workers')
-  },
-}))
+storeConformance('postgres', async () => ({ store: stores[0], second: async () => stores[1], close: empty }))
+
+storeConformance('postgres, with large values elsewhere', async () => {
+  const payloads = createMapPayloads()
+  const onError = (error: unknown) => {
+    throw error
+  }
+  const [store, second] = stores.map((each) => offloading(each, { payloads, thresholdBytes: 64, onError }))
+  if (!store || !second) throw new Error('the stores are made before all tests')
+  return { store, second: async () => second, close: empty }
+})

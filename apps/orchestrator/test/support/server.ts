@@ -51,6 +51,7 @@ export interface TestOptions {
   log?: OrchestratorDeps['log']
   /** Further parts of the server. */
   parts?: Partial<OrchestratorDeps>
+  files?: OrchestratorDeps['files']
 }
 
 const nothingToReload = createReloader({
@@ -84,6 +85,7 @@ export const startServer = async (options: TestOptions = {}): Promise<TestServer
     log: options.log ?? silentLogger,
     reloader: { ...nothingToReload, ...options.reloader },
     ...(options.settings ? { settings: options.settings } : {}),
+    ...(options.files ? { files: options.files } : {}),
     ...options.parts,
   })
   const port = await server.listen({ host: '127.0.0.1', port: 0 })

@@ -64,6 +64,11 @@ export const createEngine = (deps: EngineDeps): Engine => {
   const env = (): Env => ({ now: store.now(), newId, random, limits })
 
   const commits = createBatcher<Change, CommitOutcome>({ maxBatch: 500, maxInFlight: 2, call: store.commit })
+  /** What takes long is done before a change joins the others: one large payload must not hold up, or fail, a whole batch. */
+  const commit = async (change: Change): Promise<CommitOutcome> => {
+    if (store.prepare) await store.prepare(change)
+    return commits.add(change)
+  }
   const reads = createBatcher<string, Job | undefined>({ maxBatch: 500, maxInFlight: 2, call: store.job })
 
   const handlers = createHandlers({
@@ -104,7 +109,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   const inbox = createInbox({
     env,
     read: reads.add,
-    commit: commits.add,
+    commit,
     advance: advanceDeps,
     cache,
     onCommitted,
@@ -114,7 +119,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     blueprints,
     quota: store,
     env,
-    commit: commits.add,
+    commit,
     read: reads.add,
     advance: advanceDeps,
     cache,

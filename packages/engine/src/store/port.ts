@@ -187,6 +187,11 @@ export interface Wakeup {
 export interface Store {
   /** The Store's clock, milliseconds since the epoch. Adapters with a remote clock keep an estimate of it. */
   now(): number
+  /**
+   * Does what takes long about a change before it travels with others in one commit. Absent where there is nothing of the kind;
+   * a commit of a change that was not prepared does it by itself, and fails for all when it fails for one.
+   */
+  prepare?(change: Change): Promise<void>
   /** Takes or refuses each change on its own; answers in the same order. No two may be of one job. */
   commit(changes: Change[]): Promise<CommitOutcome[]>
   /** In the order asked; undefined where there is none. */

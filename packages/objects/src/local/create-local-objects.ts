@@ -1,15 +1,17 @@
 import { unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { checkContentType } from '../content-type.ts'
+import { deletePrefix } from '../delete-prefix.ts'
 import { ObjectStoreError } from '../errors.ts'
-import { checkKey, checkPrefix } from '../keys.ts'
+import { checkKey, checkPrefix, longestPage } from '../keys.ts'
 import type { ObjectStore } from '../port.ts'
 import { createSigner, type PresignVerdict } from '../presign.ts'
+import { fitRange } from '../range.ts'
 import { type Folders, folderExists, isAbsent, openFolders, removeEmptyFolders } from './folders.ts'
-import { checkContentType } from './footer.ts'
 import { keyToPath } from './layout.ts'
 import { removeLeftovers } from './leftovers.ts'
-import { listObjects, longestPage } from './list.ts'
-import { fitRange, openObject, streamObject } from './read.ts'
+import { listObjects } from './list.ts'
+import { openObject, streamObject } from './read.ts'
 import { type WriteBytes, writeBytes, writeObject } from './write.ts'
 
 export interface LocalObjectsOptions {
@@ -59,8 +61,8 @@ export function createLocalObjects(options: LocalObjectsOptions, deps: LocalObje
     return join((await folders()).objects, keyToPath(key))
   }
 
-  return {
-    async put(key, body, { contentType = 'application/octet-stream' } = {}) {
+  const store: LocalObjects = {
+    async put(key, body, { contentType = 'application/octet-stream', sha256 } = {}) {
       checkContentType(contentType)
       const path = await pathOf(key)
       const write = deps.writeBytes ?? writeBytes
@@ -69,6 +71,7 @@ export function createLocalObjects(options: LocalObjectsOptions, deps: LocalObje
         path,
         body,
         contentType,
+        sha256,
         writeBytes: write,
       })
       return { key, ...written }
@@ -103,6 +106,8 @@ export function createLocalObjects(options: LocalObjectsOptions, deps: LocalObje
       await removeEmptyFolders(objects, dirname(path))
     },
 
+    deletePrefix: (prefix) => deletePrefix(store, prefix),
+
     async list(prefix, cursor = null, limit = longestPage) {
       checkPrefix(prefix)
       const { objects } = await folders()
@@ -113,4 +118,5 @@ export function createLocalObjects(options: LocalObjectsOptions, deps: LocalObje
     presignPut: async (key, presign) => signer.presignPut(key, presign),
     verifyPresigned: signer.verifyPresigned,
   }
+  return store
 }

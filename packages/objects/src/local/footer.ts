@@ -16,12 +16,6 @@ export const footerLength = 512
 const mark = '\ntutti-object-1\n'
 const shape = /^\ntutti-object-1\n([0-9a-f]{64})\n([\x20-\x7e]{1,255})\n *$/
 
-/** Refuses a content type that would not fit, or that would break out of the header it is sent in. */
-export function checkContentType(contentType: string): void {
-  if (/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(contentType)) return
-  throw new ObjectStoreError('INVALID_OPTION', 'A content type is 1 to 255 visible ASCII characters')
-}
-
 export function writeFooter({ contentType, sha256 }: Footer): Uint8Array {
   return Buffer.from(`${mark}${sha256}\n${contentType}\n`.padEnd(footerLength), 'latin1')
 }

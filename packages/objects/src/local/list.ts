@@ -1,13 +1,10 @@
 import { opendir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ObjectStoreError } from '../errors.ts'
-import { compareKeys } from '../keys.ts'
+import { checkPageLimit, compareKeys } from '../keys.ts'
 import type { ObjectPage } from '../port.ts'
 import { folderExists, isAbsent } from './folders.ts'
 import { footerLength } from './footer.ts'
 import { prefixToFolder, readEntry } from './layout.ts'
-
-export const longestPage = 1000
 
 export interface ListRequest {
   objects: string
@@ -23,9 +20,7 @@ export interface ListRequest {
  */
 export async function listObjects(request: ListRequest): Promise<ObjectPage> {
   const { limit } = request
-  if (!Number.isInteger(limit) || limit < 1 || limit > longestPage) {
-    throw new ObjectStoreError('INVALID_OPTION', `A page has 1 to ${longestPage} objects`)
-  }
+  checkPageLimit(limit)
   const candidates = await smallest(walk(request), limit + 1)
   const page = candidates.slice(0, limit)
   const objects: ObjectPage['objects'] = []

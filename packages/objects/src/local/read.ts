@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { ObjectStoreError, systemCode } from '../errors.ts'
 import type { ByteRange, ObjectInfo } from '../port.ts'
+import { verified } from '../verified.ts'
 import { folderExists, isAbsent, leadsElsewhere } from './folders.ts'
 import { footerLength, readFooter } from './footer.ts'
 
@@ -25,7 +26,7 @@ export async function openObject(key: string, path: string): Promise<OpenObject 
     if (!stat.isFile()) throw new ObjectStoreError('CORRUPT', 'The stored file is not a file')
     const { contentType, sha256 } = await readFooter(handle, stat.size)
     const size = stat.size - footerLength
-    return { handle, info: { key, size, contentType, etag: sha256, modifiedAt: stat.mtime } }
+    return { handle, info: { key, size, contentType, etag: sha256, sha256, modifiedAt: stat.mtime } }
   } catch (error) {
     await handle.close()
     throw error
@@ -42,19 +43,10 @@ async function openFile(path: string): Promise<FileHandle | null> {
   }
 }
 
-/** The range within an object of `size` bytes. Throws `RANGE_NOT_SATISFIABLE` when nothing of it is there. */
-export function fitRange(range: ByteRange, size: number): Required<ByteRange> {
-  const { start, end = Math.max(start, size - 1) } = range
-  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start) {
-    throw new ObjectStoreError('INVALID_OPTION', 'A range is two byte offsets, from 0 up, in order')
-  }
-  if (start >= size) throw new ObjectStoreError('RANGE_NOT_SATISFIABLE', `The object ends at byte ${size}`)
-  return { start, end: Math.min(end, size - 1) }
-}
-
-/** Streams the range, or everything, and closes the handle at its end. */
+/** Streams the range, or everything and holds it against its hash; closes the handle at its end. */
 export async function streamObject({ handle, info }: OpenObject, range: Required<ByteRange> | null): Promise<Readable> {
-  if (info.size > 0) return handle.createReadStream(range ?? { start: 0, end: info.size - 1 })
+  if (range !== null) return handle.createReadStream(range)
+  if (info.size > 0) return verified(handle.createReadStream({ start: 0, end: info.size - 1 }), info.etag)
   await handle.close()
   return Readable.from([])
 }

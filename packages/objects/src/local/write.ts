@@ -2,8 +2,10 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { chunksOf } from '../body.ts'
 import { ObjectStoreError, systemCode } from '../errors.ts'
 import type { ObjectBody } from '../port.ts'
+import { checkHash } from '../verified.ts'
 import { type Folders, isAbsent, makeFolder, syncFolder } from './folders.ts'
 import { writeFooter } from './footer.ts'
 
@@ -16,6 +18,8 @@ export interface WriteRequest {
   path: string
   body: ObjectBody
   contentType: string
+  /** The hash that the body must have. */
+  sha256: string | undefined
   writeBytes: WriteBytes
 }
 
@@ -52,15 +56,10 @@ async function fill(handle: FileHandle, request: WriteRequest): Promise<{ size: 
     await spaceChecked(() => request.writeBytes(handle, bytes))
   }
   const sha256 = hash.digest('hex')
+  checkHash(request.sha256, sha256)
   const footer = writeFooter({ contentType: request.contentType, sha256 })
   await spaceChecked(() => request.writeBytes(handle, footer))
   return { size, sha256 }
-}
-
-async function* chunksOf(body: ObjectBody): AsyncIterable<Uint8Array> {
-  if (typeof body === 'string') yield Buffer.from(body)
-  else if (body instanceof Uint8Array) yield body
-  else for await (const chunk of body) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk
 }
 
 const attempts = 20

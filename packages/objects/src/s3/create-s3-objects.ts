@@ -1,0 +1,125 @@
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import { checkContentType } from '../content-type.ts'
+import { deletePrefix } from '../delete-prefix.ts'
+import { ObjectStoreError } from '../errors.ts'
+import { attachment } from '../http/disposition.ts'
+import { checkKey, checkPrefix, longestPage } from '../keys.ts'
+import type { ObjectStore } from '../port.ts'
+import { checkExpiry } from '../presign.ts'
+import { createClients } from './client.ts'
+import { asked } from './failures.ts'
+import { listObjects } from './list.ts'
+import { getObject, headObject } from './read.ts'
+import { writeObject } from './write.ts'
+
+export interface S3ObjectsOptions {
+  bucket: string
+  /** Scheme, host and port; left out: AWS. */
+  endpoint?: string
+  region?: string
+  /** Left out, both: what the surroundings give (roles, profiles, AWS_* variables). */
+  accessKey?: string
+  secretKey?: string
+  /** Requests to S3 under way at a time, over all that use this store; a stream that is read counts until it is over. */
+  maxConcurrency?: number
+  /** Silence of the server after which a request is given up. */
+  requestTimeoutMs?: number
+  /** Bytes of a part of a large object: 5 MiB at least (S3's rule), and 10,000 of them are the longest object. */
+  partBytes?: number
+  /** Parts of one object on their way at a time. A write holds about `partBytes` × (`partsAtOnce` + 1). */
+  partsAtOnce?: number
+}
+
+export interface S3Objects extends ObjectStore {
+  readonly bucket: string
+  /**
+   * Makes sure, at start, that the bucket is there and ours to use; makes it when it is missing.
+   * @throws ObjectStoreError NO_BUCKET, ACCESS_DENIED, UNREACHABLE, with what to do
+   */
+  ensureBucket(): Promise<void>
+  /** Closes idle connections. */
+  close(): void
+}
+
+const leastPart = 5 * 1024 * 1024
+
+/** Objects in a bucket of S3, or of a server that speaks like it. */
+export function createS3Objects(options: S3ObjectsOptions): S3Objects {
+  const { bucket, partBytes = 8 * 1024 * 1024, partsAtOnce = 4 } = options
+  if (partBytes < leastPart) throw new TypeError(`A part has ${leastPart} bytes at least`)
+  const { asking: client, signing } = createClients(options)
+  const place = (key: string) => {
+    checkKey(key)
+    return { client, bucket, key }
+  }
+
+  const store: ObjectStore = {
+    async put(key, body, { contentType = 'application/octet-stream', sha256 } = {}) {
+      checkContentType(contentType)
+      const write = { ...place(key), body, contentType, sha256, partBytes, queueSize: partsAtOnce }
+      return { key, ...(await writeObject(write)) }
+    },
+    get: async (key, { range } = {}) => getObject(place(key), range),
+    head: async (key) => headObject(place(key)),
+    async delete(key) {
+      place(key)
+      await asked(`Deleting ${key}`, () => client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key })))
+    },
+    deletePrefix: (prefix) => deletePrefix(store, prefix),
+    async list(prefix, cursor = null, limit = longestPage) {
+      checkPrefix(prefix)
+      return listObjects({ client, bucket, prefix, cursor, limit })
+    },
+    async presignGet(key, { expiresSeconds, filename }) {
+      place(key)
+      checkExpiry(expiresSeconds)
+      const disposition = attachment(filename ?? key.slice(key.lastIndexOf('/') + 1))
+      const get = new GetObjectCommand({ Bucket: bucket, Key: key, ResponseContentDisposition: disposition })
+      return getSignedUrl(signing, get, { expiresIn: expiresSeconds })
+    },
+    async presignPut(key, { expiresSeconds }) {
+      place(key)
+      checkExpiry(expiresSeconds)
+      return getSignedUrl(signing, new PutObjectCommand({ Bucket: bucket, Key: key }), { expiresIn: expiresSeconds })
+    },
+  }
+
+  return {
+    ...store,
+    bucket,
+    async ensureBucket() {
+      try {
+        await asked(`The bucket ${bucket}`, () => client.send(new HeadBucketCommand({ Bucket: bucket })))
+      } catch (error) {
+        if (!(error instanceof ObjectStoreError) || !['NOT_FOUND', 'NO_BUCKET'].includes(error.code)) throw error
+        await createBucket()
+      }
+    },
+    close() {
+      client.destroy()
+      signing.destroy()
+    },
+  }
+
+  async function createBucket(): Promise<void> {
+    try {
+      await asked(`Making the bucket ${bucket}`, () => client.send(new CreateBucketCommand({ Bucket: bucket })))
+    } catch (error) {
+      // Another instance that starts at the same moment.
+      if (error instanceof Error && error.name === 'BucketAlreadyOwnedByYou') return
+      if (error instanceof ObjectStoreError && error.code !== 'ACCESS_DENIED') throw error
+      throw new ObjectStoreError(
+        'NO_BUCKET',
+        `There is no bucket ${bucket}, and it can’t be made with these keys; make it, or name another`,
+        { cause: error },
+      )
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * s3rver in a process of its own, started by `testS3`, and put right where it departs from S3 in ways that matter here: it
+ * pages in the order of its folders rather than of bytes, and takes every presigned address for genuine.
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
+import { compareKeys } from '../keys.ts'
+
+interface Listing {
+  objects: { key: string }[]
+  commonPrefixes: string[]
+  isTruncated: boolean
+}
+
+interface S3rver {
+  run(): Promise<{ port: number }>
+  middleware: ((context: Context, next: () => Promise<void>) => Promise<void>)[]
+  store: {
+    listObjects(bucket: string, options: { prefix?: string; startAfter?: string; maxKeys?: number }): Promise<Listing>
+  }
+}
+
+interface Context {
+  req: IncomingMessage
+  res: ServerResponse
+  status: number
+  body: unknown
+}
+
+const Server = createRequire(import.meta.url)('s3rver') as new (options: object) => S3rver
+const server = new Server({ address: '127.0.0.1', port: 0, silent: true, directory: process.argv[2] })
+
+const list = server.store.listObjects.bind(server.store)
+server.store.listObjects = async (bucket, { prefix, startAfter = '', maxKeys = 1000 }) => {
+  const { objects } = await list(bucket, prefix === undefined ? {} : { prefix })
+  const behind = objects.filter(({ key }) => compareKeys(key, startAfter) > 0).sort((a, b) => compareKeys(a.key, b.key))
+  return { objects: behind.slice(0, maxKeys), commonPrefixes: [], isTruncated: behind.length > maxKeys }
+}
+
+server.middleware.unshift(async (context, next) => {
+  if (isGenuine(context.req)) return next()
+  context.status = 403
+  context.body = '<Error><Code>SignatureDoesNotMatch</Code></Error>'
+})
+
+/** Signature version 4 in a query, as S3 checks it. */
+function isGenuine(request: IncomingMessage): boolean {
+  const [path = '', query = ''] = (request.url ?? '').split('?')
+  const fields = query.split('&').filter((field) => !field.startsWith('X-Amz-Signature='))
+  const value = (name: string) => new URLSearchParams(query).get(name) ?? ''
+  if (value('X-Amz-Signature') === '') return true
+  const headers = value('X-Amz-SignedHeaders').split(';')
+  const canonical = [
+    request.method,
+    path,
+    fields.sort().join('&'),
+    ...headers.map((name) => `${name}:${String(request.headers[name] ?? '').trim()}`),
+    '',
+    headers.join(';'),
+    'UNSIGNED-PAYLOAD',
+  ].join('\n')
+  const [, ...scope] = value('X-Amz-Credential').split('/')
+  const hash = createHash('sha256').update(canonical).digest('hex')
+  const text = ['AWS4-HMAC-SHA256', value('X-Amz-Date'), scope.join('/'), hash].join('\n')
+  const sign = (key: string | Buffer, part: string) => createHmac('sha256', key).update(part).digest()
+  const signature = sign(scope.reduce<string | Buffer>(sign, 'AWS4S3RVER'), text)
+  const offered = Buffer.from(value('X-Amz-Signature'), 'hex')
+  return offered.length === signature.length && timingSafeEqual(offered, signature)
+}
+
+const { port } = await server.run()
+process.stdout.write(`${port}\n`)
+// The test that started it has gone, however it ended.
+process.stdin.resume().on('end', () => process.exit())

@@ -1,0 +1,12 @@
+import { afterAll, beforeAll } from 'vitest'
+import { objectStoreConformance } from '../src/conformance.ts'
+import { type TestS3, testS3 } from '../src/testing/test-s3.ts'
+import { makeS3Store } from './s3-store.ts'
+
+let server: TestS3
+beforeAll(async () => {
+  server = await testS3()
+})
+afterAll(() => server.close())
+
+objectStoreConformance('S3', () => makeS3Store(server))
