@@ -26,6 +26,8 @@ export type Routes<To extends string> = { success?: To; failure?: To; cancelled?
 
 export interface EndContext<I> {
   readonly job: { id: string; client: string; createdAt: Date }
+  /** Who owns the job, as the configuration knew it when the job was made. */
+  readonly client: { id: string; plan: string | null; params: JsonObject }
   readonly input: I
   /** What `goTo(…, data)` and the results of single tasks have added so far. */
   readonly data: JsonObject
@@ -85,8 +87,12 @@ export interface ContextDeps {
 /** What of the job a handler may read. Each part is copied when it is first read, as handlers may write to what they get. */
 export const endContext = (job: Job): EndContext<JsonObject> => {
   const [input, data, results, last] = [copied(job.input), copied(job.data), copied(job.results), copied(job.last)]
+  const client = copied({ id: job.client, ...job.clientFacts })
   return {
     job: { id: job.id, client: job.client, createdAt: new Date(job.createdAt) },
+    get client() {
+      return client()
+    },
     get input() {
       return input()
     },
