@@ -13,6 +13,8 @@ export { BlueprintFault } from './blueprint/fault.ts'
 export type { TaskFiles } from './blueprint/files.ts'
 export { graphOf, toDot } from './blueprint/graph.ts'
 export { checkEvent, checkInput, checkOutput, checkParams, checkResult } from './blueprint/input.ts'
+export { jsonBlueprint, readJsonBlueprint } from './blueprint/json/compile.ts'
+export type { DocumentFault } from './blueprint/json/template.ts'
 export {
   BlueprintError,
   type BlueprintOrigin,
