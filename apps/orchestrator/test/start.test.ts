@@ -133,7 +133,7 @@ test('a blueprint that comes while the server runs has its endpoint at once, and
   server.engine.blueprints.replace('dir', [late])
   expect((await server.call('POST', '/api/v1/late/comer', { any: 'thing' }, anna)).status).toBe(202)
   expect((await server.call('POST', '/api/late/comer/', {}, anna)).status).toBe(202)
-  expect((await server.call('POST', '/api/v1/late/comer', {}, { 'x-client-token': 'of-nobody' })).status).toBe(401)
+  expect((await server.call('POST', '/api/v1/late/comer', {}, { 'x-avtomatika-token': 'of-nobody' })).status).toBe(401)
   server.engine.blueprints.replace('dir', [])
   expect((await server.call('POST', '/api/v1/late/comer', {}, anna)).status).toBe(404)
 })
