@@ -44,11 +44,22 @@ const taskFields = {
     .optional(),
   priority: z.number().min(-1000).max(1000).optional(),
   concurrency_key: text.optional(),
+  concurrency_limit: z.int().min(1).optional(),
+  fair_key: text.optional(),
+  /** Longest wait for a worker, and longest time to a result over all tries. */
+  pickup_timeout: duration.optional(),
+  result_timeout: duration.optional(),
+  /** What the worker must have; see the guide for blueprints. */
+  needs: jsonObject.optional(),
+  strategy: z.enum(['default', 'round_robin', 'least_connections', 'cheapest', 'best_value', 'overflow']).optional(),
+  max_cost: z.number().nonnegative().optional(),
+  sticky: z.union([z.literal(true), stateName]).optional(),
+  avoid: z.union([z.literal(true), stateName]).optional(),
 }
 
 const actions = {
   go_to: z.union([stateName, z.strictObject({ to: stateName, data: json.optional() })]).optional(),
-  dispatch: z.strictObject({ ...taskFields, on: routes }).optional(),
+  dispatch: z.strictObject({ ...taskFields, on: routes, on_event: routes.optional() }).optional(),
   parallel: z
     .strictObject({
       /** Written out, or one `task` for each member of a list. */
@@ -58,17 +69,46 @@ const actions = {
       into: stateName,
       fail_fast: z.boolean().optional(),
       concurrency: z.int().min(1).optional(),
+      /** Goes on as soon as so many have succeeded. */
+      quorum: z.int().min(1).optional(),
     })
     .refine((given) => (given.tasks === undefined) !== (given.each === undefined || given.task === undefined), {
       message: 'give either `tasks`, or `each` and `task`',
     })
     .optional(),
-  approval: z.strictObject({ message: text, on: routes, timeout: duration.optional() }).optional(),
-  run_blueprint: z.strictObject({ name: text.min(1), input: json.default({}), on: routes }).optional(),
+  approval: z
+    .strictObject({
+      message: text,
+      on: routes,
+      timeout: duration.optional(),
+      assignees: z.array(text).max(100).optional(),
+      escalate: z
+        .array(z.strictObject({ after: duration, to: text }))
+        .max(20)
+        .optional(),
+    })
+    .optional(),
+  run_blueprint: z
+    .strictObject({ name: text.min(1), input: json.default({}), on: routes, timeout: duration.optional() })
+    .optional(),
+  wait_for_event: z
+    .strictObject({
+      name: text.min(1),
+      on: z.strictObject({ event: stateName, timeout: stateName.optional() }),
+      timeout: duration.optional(),
+    })
+    .optional(),
+  /** For so long, or until an instant: a text such as 2030-01-01T00:00:00Z. */
+  sleep: z
+    .strictObject({ for: duration.optional(), until: json.optional(), to: stateName })
+    .refine((given) => (given.for === undefined) !== (given.until === undefined), { message: 'give `for` or `until`' })
+    .optional(),
   agent: z
     .strictObject({ prompt: text.min(1), config: json.default({}), timeout: duration.optional(), on: routes })
     .optional(),
   finish: z.strictObject({ output: json.optional() }).optional(),
+  /** In a state of `undo`: done with it. */
+  undone: z.strictObject({}).optional(),
   fail: z.strictObject({ message: text.min(1), code: z.string().min(1).max(64).optional() }).optional(),
 }
 

@@ -3,6 +3,7 @@
  * messages may be reworded. `hint` says what the caller can do.
  */
 import { z } from 'zod'
+import { instant } from './json.ts'
 
 interface CatalogueEntry {
   status: number
@@ -49,8 +50,9 @@ export const errorCatalogue = {
   JOB_NOT_WAITING: {
     status: 409,
     retryable: false,
-    hint: 'Read the job: it takes a decision only while its status is waiting_for_human.',
+    hint: 'Read the job: its status and `waiting_for` tell what it takes.',
   },
+  JOB_RUNNING: { status: 409, retryable: false, hint: 'Cancel the job first, or wait until it has ended.' },
   EVENT_GAP: {
     status: 409,
     retryable: true,
@@ -61,6 +63,17 @@ export const errorCatalogue = {
     status: 413,
     retryable: false,
     hint: 'Send less, or put the data into object storage and pass its address.',
+  },
+  IDEMPOTENCY_CONFLICT: {
+    status: 422,
+    retryable: false,
+    hint: 'The key was used for another request: choose a new key, or repeat the first request unchanged.',
+  },
+  QUOTA_EXCEEDED: { status: 429, retryable: true, hint: 'Wait until `retry_at`, or ask for a larger quota.' },
+  TOO_MANY_SIGNALS: {
+    status: 429,
+    retryable: true,
+    hint: 'The job keeps as many events as it may: try again when it has taken some.',
   },
   TOO_MANY_REQUESTS: { status: 429, retryable: true, hint: 'Wait for the seconds in Retry-After, then try again.' },
   INTERNAL: { status: 500, retryable: true, hint: 'This is a fault of the server; its log has the request id.' },
@@ -78,6 +91,8 @@ export const errorBody = z.object({
   hint: z.string(),
   /** Where in the request the fault is: `body.input.url`, `query.limit`. */
   path: z.string().optional(),
+  /** From when on the same request can succeed. */
+  retry_at: instant.optional(),
 })
 export type ErrorBody = z.infer<typeof errorBody>
 
@@ -86,11 +101,14 @@ export class TuttiError extends Error {
   override readonly name = 'TuttiError'
   readonly code: ErrorCode
   readonly path: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly retryAt: number | undefined
 
-  constructor(code: ErrorCode, message: string, options: { path?: string; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: { path?: string; retryAt?: number; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.path = options.path
+    this.retryAt = options.retryAt
   }
 
   get status(): number {
@@ -105,6 +123,7 @@ export class TuttiError extends Error {
       retryable,
       hint,
       ...(this.path === undefined ? {} : { path: this.path }),
+      ...(this.retryAt === undefined ? {} : { retry_at: new Date(this.retryAt).toISOString() }),
     }
   }
 }

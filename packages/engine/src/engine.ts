@@ -4,6 +4,7 @@
  */
 import type { JobError, Json, JsonObject } from '@tutti/contracts'
 import type { BlueprintRegistry } from './blueprint/registry.ts'
+import type { JobChanges } from './job/cause.ts'
 import type { ClientFacts, Job, JobEvent, Origin } from './job/job.ts'
 import type { LeasedTask } from './job/task.ts'
 import type { JobQuery, StoredRecord, WorkerRecord } from './store/port.ts'
@@ -18,7 +19,7 @@ export interface JobSpec {
   tags?: string[]
   metadata?: JsonObject
   deadlineMs?: number
-  /** Not begun before this instant, or this long after its creation. */
+  /** Not begun before this instant, or this long after its creation; of both the later. The deadline counts from creation. */
   startAt?: number
   delayMs?: number
   /** With `id`: hash of the request. A job of that id made from another request is refused with IDEMPOTENCY_CONFLICT. */
@@ -120,6 +121,8 @@ export interface EngineSettings {
   overflowLimit: number
   /** Longest time between two looks at the clock, should every wake-up be lost. */
   safetyIntervalMs: number
+  /** How long jobs are kept after their end; null: for ever. */
+  retentionMs: number | null
 }
 
 /** Between 0 and 1; a new worker has 1. */
@@ -136,7 +139,8 @@ export interface Engine {
   readonly settings: EngineSettings
   /**
    * Creates jobs and runs their first handlers. A spec whose id exists answers with the job that is there, if the client's own.
-   * @throws TuttiError BLUEPRINT_NOT_FOUND, INVALID_BODY (with the path of the fault)
+   * With a quota, all are drawn or none is made.
+   * @throws TuttiError BLUEPRINT_NOT_FOUND, INVALID_BODY (with the path of the fault), QUOTA_EXCEEDED, IDEMPOTENCY_CONFLICT
    */
   create(specs: JobSpec[]): Promise<Job[]>
   /** A client sees its own jobs; null sees all. @throws TuttiError JOB_NOT_FOUND */
@@ -152,15 +156,19 @@ export interface Engine {
     answer: { decision: string; by: string; comment: string | null },
   ): Promise<Job>
 
-  /** Keeps the job from taking further steps. Tasks that are out go on, and their results are recorded. */
+  /**
+   * Keeps the job from taking further steps: no handler begins, and its status is `paused`, whatever it waits for (`waiting` still tells).
+   * What is under way goes on: a handler that runs, tasks that are out, timers, children. What comes of it is recorded, up to the
+   * state that it leads to. The deadline counts, and the job can be cancelled. Pausing twice is pausing once.
+   */
   pause(id: string, client: string | null, by: string): Promise<Job>
+  /** The job goes on from where it has come to. One that was to wait for its next try or its start goes on waiting, if that is still ahead. */
   resume(id: string, client: string | null, by: string): Promise<Job>
-  /** Changes what does not touch the job's course. */
-  update(
-    id: string,
-    client: string | null,
-    changes: { priority?: number; tags?: string[]; metadata?: JsonObject },
-  ): Promise<Job>
+  /**
+   * Changes what does not touch the job's course. A new priority is that of the tasks and children made from then on; those that are
+   * in the queue keep theirs. `tags` and `metadata` replace the old ones.
+   */
+  update(id: string, client: string | null, changes: JobChanges, by?: string): Promise<Job>
   /**
    * Sends the job an event. One that it does not wait for yet is kept; one whose id it has had is answered as if it were new.
    * @throws TuttiError JOB_TERMINAL, INVALID_BODY (the event's schema), TOO_MANY_SIGNALS
@@ -168,11 +176,16 @@ export interface Engine {
   signal(id: string, client: string | null, event: { id?: string; name: string; data: Json }): Promise<Job>
   /**
    * Begins a new job from a past state of this one: as it stood when it last entered `state`, or after line `seq` of its log; with
-   * neither, in the state in which it ended or stands. `data` is laid over what it had then.
+   * neither, in the last state that it was in and that is no end: that is how a failed job is tried again. `data` is laid over what it had
+   * then. A job may be forked while it runs; what was undone of it is not done again.
    * @throws TuttiError INVALID_BODY when there was no such state
    */
   fork(id: string, client: string | null, from: ForkRequest): Promise<Job>
-  /** Puts a waiting job onto another version of its blueprint; `state` where the present one is not there any more. */
+  /**
+   * Puts a job that waits or is paused onto another version of its blueprint; `state` where the present one is not there any more: the job leaves what it
+   * waits for and enters that one.
+   * @throws TuttiError BLUEPRINT_NOT_FOUND, JOB_NOT_WAITING, INVALID_BODY when the version lacks a state that the job needs
+   */
   migrate(id: string, client: string | null, to: { version: number; state?: string; by: string }): Promise<Job>
   /** Removes a job that has ended, with its log. @throws TuttiError JOB_NOT_FOUND, JOB_RUNNING */
   remove(id: string, client: string | null): Promise<void>
@@ -212,6 +225,19 @@ export interface Engine {
     progress: number
     message: string | null
   }): Promise<void>
+
+  /**
+   * Records what a worker tells in the middle of a task. Where the blueprint has a route for it (`onEvent`), the job takes that, and the
+   * worker's lease is taken away.
+   */
+  workerEvent(event: {
+    worker: string
+    jobId: string
+    taskId: string
+    name: string
+    data: Json
+    token?: string
+  }): Promise<OutcomeAnswer>
 
   /** Calls the listener whenever the job's log may have grown; also after lost connections. */
   watch(jobId: string, listener: () => void): () => void

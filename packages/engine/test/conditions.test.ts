@@ -13,7 +13,7 @@ import {
   task,
   toDot,
 } from '../src/index.ts'
-import { create, createFleet, takeOne } from './fleet.ts'
+import { answer, create, createFleet, takeOne } from './fleet.ts'
 
 const ended = async (tested: Blueprint, patch: Parameters<typeof create>[2] = {}) => {
   const fleet = createFleet([tested])
@@ -202,6 +202,29 @@ test('params of a task are checked before it is handed out, one by one, and comp
   const engine = fleet.engine()
   await create(engine, 'contract')
   expect((await takeOne(engine, { skills: ['work.cut'] })).task.params).toEqual({ size: 7, unit: 'px' })
+})
+
+test('a result that breaks its skill’s contract is the worker’s failure; one that keeps it is completed', async () => {
+  const cut = blueprint({
+    name: 'cut',
+    skills: { work: { result: z.object({ url: z.string(), pages: z.number().default(1) }) } },
+  })
+    .state('a', { start: true, to: ['done', 'bad'] }, ({ dispatch }) =>
+      dispatch('work', {}, { on: { success: 'done', failure: 'bad' } }),
+    )
+    .end('done')
+    .end('bad', ({ last }) => last?.error?.code, { outcome: 'failed' })
+  const fleet = createFleet([cut])
+  const engine = fleet.engine()
+  const answered = async (data: JsonObject) => {
+    const { id } = await create(engine, 'cut')
+    expect(await answer(engine, await takeOne(engine), { data })).toEqual({ status: 'accepted' })
+    return engine.job(id, null)
+  }
+  expect((await answered({ url: 'x' })).output).toEqual({ url: 'x', pages: 1 })
+  const broken = await answered({ url: 5 })
+  expect(broken).toMatchObject({ status: 'failed', state: 'bad', output: 'CONTRACT_VIOLATION_ERROR' })
+  expect(broken.error?.message).toContain('data.url')
 })
 
 test('results and events are checked by name; an event that no schema names is refused where any is named', () => {

@@ -2,7 +2,8 @@
 import type { AgentRunParams, Json, JsonObject } from '@tutti/contracts'
 import { AGENT_SKILL } from '@tutti/contracts'
 import { type Duration, toMs } from '../job/duration.ts'
-import type { Job, LastOutcome } from '../job/job.ts'
+import type { BranchOutcome, Ending, Job, LastOutcome } from '../job/job.ts'
+import type { Needs, Strategy } from '../job/needs.ts'
 import { chooseRetry, type RetryOptions } from '../job/retry.ts'
 import type { Action, TaskSpec } from './action.ts'
 
@@ -14,9 +15,28 @@ export interface TaskOptions {
   /** Longest time one try may take, from hand-out. */
   timeout?: Duration
   retry?: RetryOptions
+  /** Higher first. Default: the job's. */
   priority?: number
-  /** At most one task of a key is open at a time. */
+  /** What the worker must have. */
+  needs?: Needs
+  /** Which of several waiting workers gets it. */
+  strategy?: Strategy
+  /** The highest price of the skill that is paid. */
+  maxCost?: number
+  /** To the worker of the job's last task, or of the task of that state, as long as it is there. After a fan-out: to any of its workers. */
+  sticky?: true | string
+  /** To any worker but that one. */
+  avoid?: true | string
+  /** At most `concurrencyLimit` tasks of a key are open at a time. */
   concurrencyKey?: string
+  /** Default: 1. */
+  concurrencyLimit?: number
+  /** Tasks of equal priority take turns between the values of this. Default: the client. */
+  fairKey?: string
+  /** Longest wait for a worker, of each try. Then the task has failed, and is not tried again. Default: the job's. */
+  pickupTimeout?: Duration
+  /** Longest time to a result, from here, over all tries. Then the task has failed. Default: the job's. */
+  resultTimeout?: Duration
 }
 
 /** By outcome: `success`, `failure`, `cancelled`, or a status of the worker's own. Without `failure` a failure ends the job. */
@@ -24,15 +44,22 @@ export type Routes<To extends string> = { success?: To; failure?: To; cancelled?
   [status: string]: To | undefined
 }
 
+/** One task of a `parallel`. `closed`: it was not needed any more. */
+export interface Branch extends BranchOutcome {
+  data: Json
+}
+
 export interface EndContext<I> {
   readonly job: { id: string; client: string; createdAt: Date }
-  /** Who owns the job, as the configuration knew it when the job was made. */
+  /** What is known of the client: its plan, and `params` of its own. */
   readonly client: { id: string; plan: string | null; params: JsonObject }
   readonly input: I
   /** What `goTo(…, data)` and the results of single tasks have added so far. */
   readonly data: JsonObject
   /** Results of the last `parallel`, in the order of its tasks; null where a branch failed. */
   readonly results: Json[]
+  /** How each of those tasks came out, with its data. */
+  readonly branches: Branch[]
   /** How the action that led here came out. */
   readonly last: LastOutcome | null
 }
@@ -40,31 +67,83 @@ export interface EndContext<I> {
 export interface Context<I, To extends string> extends EndContext<I> {
   /** Aborted when the handler has run too long. */
   readonly signal: AbortSignal
+  /** In a state that undoes another: how the job will end. Else null. */
+  readonly ending: Ending | null
   /** On to another state at once, adding `data` to the job's. */
   goTo(state: To, data?: object): TypedAction<To>
   /** Hands one task to a worker that has the skill. An object it answers is added to `data`. */
-  dispatch(skill: string, params: object, options: TaskOptions & { on: Routes<To> }): TypedAction<To>
-  /** Hands out many tasks; goes on when all are done, or with `failFast` when the first fails. */
-  parallel(tasks: TaskSpec[], options: { into: To; failFast?: boolean; concurrency?: number }): TypedAction<To>
-  /** Waits for a person. Without `on.timeout` a time-out fails the job. */
-  approval(options: { message: string; on: Record<string, To>; timeout?: Duration }): TypedAction<To>
+  dispatch(skill: string, params: object, options: DispatchOptions<To>): TypedAction<To>
+  /**
+   * Hands out many tasks; goes on when all are done, with `failFast` when the first fails, with `quorum` as soon as so many have
+   * succeeded or can't any more. Tasks that are not needed then are closed. At most `concurrency` are handed out at a time.
+   */
+  parallel(
+    tasks: TaskSpec[],
+    options: { into: To; failFast?: boolean; concurrency?: number; quorum?: number },
+  ): TypedAction<To>
+  /**
+   * Waits for a person. Without `on.timeout` a time-out fails the job. `escalate` names who is told when nobody has decided that long
+   * after the request. The engine hands `assignees` and `to` on as they are.
+   */
+  approval(options: {
+    message: string
+    on: Record<string, To>
+    timeout?: Duration
+    assignees?: string[]
+    escalate?: { after: Duration; to: string }[]
+  }): TypedAction<To>
   /** Runs an agent in a sandbox: a task of skill `agent.run`, with a day's time unless told otherwise. Its answer is an AgentResult. */
-  agent(options: AgentRunParams & TaskOptions & { on: Routes<To> }): TypedAction<To>
-  /** Runs another blueprint as a child; its output comes back in `last.data`. */
-  runBlueprint(name: string, input: object, options: { on: Routes<To> }): TypedAction<To>
+  agent(options: AgentRunParams & DispatchOptions<To>): TypedAction<To>
+  /** Runs another blueprint as a child; its output comes back in `last.data`. A child that outlasts `timeout` fails. */
+  runBlueprint(name: string, input: object, options: { on: Routes<To>; timeout?: Duration }): TypedAction<To>
+  /**
+   * Waits for an event of that name, sent to the job from outside; one that came before counts. Its data are then `last.data`.
+   * Without a route for `timeout` a time-out fails the job.
+   */
+  waitForEvent(options: { name: string; on: To | { event: To; timeout?: To }; timeout?: Duration }): TypedAction<To>
+  /** Goes on after so long, or at that instant; one that has passed is now. Costs nothing meanwhile. */
+  sleep(duration: Duration, options: { to: To }): TypedAction<To>
+  sleepUntil(date: Date | number, options: { to: To }): TypedAction<To>
+  /** In a state that undoes another: done with it. */
+  undone(): TypedAction<To>
   finish(output?: unknown): TypedAction<To>
   fail(message: string, code?: string): TypedAction<To>
 }
 
-/** A task for `parallel`. */
-export const task = (skill: string, params: object, options: TaskOptions = {}): TaskSpec => ({
-  skill,
-  params: plain(params) as JsonObject,
-  priority: options.priority ?? null,
-  timeoutMs: options.timeout === undefined ? null : toMs(options.timeout),
-  concurrencyKey: options.concurrencyKey ?? null,
-  retry: options.retry ? chooseRetry(options.retry) : null,
-})
+export interface DispatchOptions<To extends string> extends TaskOptions {
+  on: Routes<To>
+  /** An event of this name, told by the worker in the middle of the task, ends the task and leads there. */
+  onEvent?: Record<string, To>
+}
+
+/** A task for `parallel`. @throws RangeError for a limit under which nothing would ever run */
+export const task = (skill: string, params: object, options: TaskOptions = {}): TaskSpec => {
+  const { needs = {}, maxCost, concurrencyLimit = 1 } = options
+  atLeastOne('concurrencyLimit', concurrencyLimit)
+  return {
+    skill,
+    params: plain(params) as JsonObject,
+    priority: options.priority ?? null,
+    timeoutMs: msOrNull(options.timeout),
+    needs: maxCost === undefined ? (plain(needs) as Needs) : { ...(plain(needs) as Needs), maxCost },
+    strategy: options.strategy ?? 'default',
+    sticky: options.sticky ?? null,
+    avoid: options.avoid ?? null,
+    concurrencyKey: options.concurrencyKey ?? null,
+    concurrencyLimit,
+    fairKey: options.fairKey ?? null,
+    pickupMs: msOrNull(options.pickupTimeout),
+    resultMs: msOrNull(options.resultTimeout),
+    retry: options.retry ? chooseRetry(options.retry) : null,
+  }
+}
+
+const msOrNull = (duration: Duration | undefined): number | null => (duration === undefined ? null : toMs(duration))
+
+const atLeastOne = (what: string, count: number): void => {
+  if (!Number.isInteger(count) || count < 1)
+    throw new RangeError(`${what} must be a whole number from 1, not ${count}: nothing would ever run`)
+}
 
 /**
  * JSON as it will be when read back. Actions are stored: a Date or an undefined that survived until the next restart
@@ -72,6 +151,25 @@ export const task = (skill: string, params: object, options: TaskOptions = {}): 
  */
 export const plain = (value: unknown): Json =>
   value === undefined ? null : (JSON.parse(JSON.stringify(value)) as Json)
+
+/** What of an agent's options is for the task and not for the agent. */
+const dispatchOptions: Record<keyof DispatchOptions<string>, true> = {
+  on: true,
+  onEvent: true,
+  timeout: true,
+  retry: true,
+  priority: true,
+  needs: true,
+  strategy: true,
+  maxCost: true,
+  sticky: true,
+  avoid: true,
+  concurrencyKey: true,
+  concurrencyLimit: true,
+  fairKey: true,
+  pickupTimeout: true,
+  resultTimeout: true,
+}
 
 const routes = (on: Record<string, string | undefined>): Record<string, string> =>
   Object.fromEntries(Object.entries(on).filter((route): route is [string, string] => route[1] !== undefined))
@@ -92,6 +190,10 @@ export const endContext = (job: Job): EndContext<JsonObject> => {
     job: { id: job.id, client: job.client, createdAt: new Date(job.createdAt) },
     get client() {
       return client()
+    },
+    get branches() {
+      const data = results()
+      return job.branches.map((branch, at) => ({ ...branch, data: data[at] ?? null }))
     },
     get input() {
       return input()
@@ -123,31 +225,67 @@ export const handlerContext = (job: Job, deps: ContextDeps): Context<JsonObject,
   }
   const actions: Omit<Context<JsonObject, string>, keyof EndContext<JsonObject>> = {
     signal: deps.signal,
+    ending: structuredClone(job.ending),
     goTo: (to, data) => make({ kind: 'go_to', to, data: data ? (plain(data) as JsonObject) : null }),
-    dispatch: (skill, params, { on, ...options }) =>
-      make({ kind: 'dispatch', task: task(skill, params, options), on: routes(on) }),
-    parallel: (tasks, { into, failFast = false, concurrency }) => {
-      if (concurrency !== undefined && !(concurrency >= 1))
-        throw new RangeError(`parallel: concurrency must be at least 1, not ${concurrency}: nothing would ever run`)
-      return make({ kind: 'parallel', tasks, into, failFast, concurrency: concurrency ?? null })
+    dispatch: (skill, params, { on, onEvent = {}, ...options }) =>
+      make({ kind: 'dispatch', task: task(skill, params, options), on: routes(on), onEvent: routes(onEvent) }),
+    parallel: (tasks, { into, failFast = false, concurrency, quorum }) => {
+      if (concurrency !== undefined) atLeastOne('parallel: concurrency', concurrency)
+      if (quorum !== undefined) {
+        atLeastOne('parallel: quorum', quorum)
+        if (quorum > tasks.length)
+          throw new RangeError(`parallel: a quorum of ${quorum} can't be reached by ${tasks.length} tasks`)
+      }
+      return make({
+        kind: 'parallel',
+        tasks,
+        into,
+        failFast,
+        concurrency: concurrency ?? null,
+        quorum: quorum ?? null,
+      })
     },
-    approval: ({ message, on, timeout }) =>
-      make({ kind: 'approval', message, on: routes(on), timeoutMs: timeout === undefined ? null : toMs(timeout) }),
-    // A turn may rightly take hours: the time-out of ordinary tasks would end it in the middle.
-    agent: ({ on, timeout = '1d', retry, priority, concurrencyKey, ...params }) =>
-      actions.dispatch(AGENT_SKILL, params, {
-        on,
-        timeout,
-        ...(retry === undefined ? {} : { retry }),
-        ...(priority === undefined ? {} : { priority }),
-        ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
+    approval: ({ message, on, timeout, assignees = [], escalate = [] }) =>
+      make({
+        kind: 'approval',
+        message,
+        on: routes(on),
+        timeoutMs: msOrNull(timeout),
+        assignees,
+        escalate: escalate.map(({ after, to }) => ({ afterMs: toMs(after), to })),
       }),
-    runBlueprint: (name, input, { on }) =>
+    // A turn may rightly take hours: the time-out of ordinary tasks would end it in the middle.
+    agent: (given) => {
+      const entries = Object.entries({ timeout: '1d', ...given })
+      const options = entries.filter(([key]) => Object.hasOwn(dispatchOptions, key))
+      const params = entries.filter(([key]) => !Object.hasOwn(dispatchOptions, key))
+      return actions.dispatch(
+        AGENT_SKILL,
+        Object.fromEntries(params),
+        Object.fromEntries(options) as unknown as DispatchOptions<string>,
+      )
+    },
+    waitForEvent: ({ name, on, timeout }) =>
+      make({
+        kind: 'wait_for_event',
+        name,
+        on: typeof on === 'string' ? { event: on } : routes({ ...on }),
+        timeoutMs: msOrNull(timeout),
+      }),
+    sleep: (duration, { to }) => make({ kind: 'sleep', to, ms: toMs(duration) }),
+    sleepUntil: (date, { to }) => {
+      const until = Math.round(Number(date))
+      if (!Number.isFinite(until)) throw new RangeError(`sleepUntil: not an instant: ${String(date)}`)
+      return make({ kind: 'sleep_until', to, until })
+    },
+    undone: () => make({ kind: 'undone' }),
+    runBlueprint: (name, input, { on, timeout }) =>
       make({
         kind: 'run_blueprint',
         blueprint: name,
         ...deps.child(name, plain(input) as JsonObject),
         on: routes(on),
+        timeoutMs: msOrNull(timeout),
       }),
     finish: (output) => make({ kind: 'finish', output: plain(output) }),
     fail: (message, code = 'FAILED') => make({ kind: 'fail', error: { code, message }, output: null }),

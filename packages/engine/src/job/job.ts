@@ -8,20 +8,32 @@ export interface OpenTask {
   skill: string
   attempt: number
   retry: RetryPolicy
+  /** Where it waits, from which follows where a retry that must go elsewhere waits. */
+  queue: string
+  /** Longest wait for a worker, of each try; null: for ever. */
+  pickupMs: number | null
+  /** A timer ends the task at this instant, whatever try it is at; null: none. */
+  resultBy: number | null
 }
 
+/** A task as the job asks for it, every default filled in. */
 export interface BranchSpec {
   skill: string
+  queue: string
   params: JsonObject
   priority: number
   timeoutMs: number | null
   concurrencyKey: string | null
+  concurrencyLimit: number
+  fairKey: string
+  pickupMs: number | null
+  resultMs: number | null
   retry: RetryPolicy
 }
 
-/** One task of a parallel fan-out. `spec` is kept only until the task is enqueued. */
+/** One task of a parallel fan-out. `spec` is kept only until the task is enqueued. `closed`: it was not needed any more. */
 export interface Branch {
-  status: 'waiting' | 'open' | 'done' | 'failed'
+  status: 'waiting' | 'open' | 'done' | 'failed' | 'closed'
   task: OpenTask
   spec: BranchSpec | null
   data: Json
@@ -29,16 +41,59 @@ export interface Branch {
 }
 
 export type Waiting =
-  | { kind: 'task'; task: OpenTask; on: Record<string, string> }
-  | { kind: 'parallel'; into: string; failFast: boolean; concurrency: number | null; branches: Branch[] }
-  | { kind: 'approval'; message: string; on: Record<string, string>; timerId: string | null; expiresAt: number | null }
+  /** `onEvent`: where an event of the worker's leads, by the event's name. */
+  | { kind: 'task'; task: OpenTask; on: Record<string, string>; onEvent: Record<string, string> }
+  | {
+      kind: 'parallel'
+      into: string
+      failFast: boolean
+      concurrency: number | null
+      /** So many successes are enough; null: all branches count. */
+      quorum: number | null
+      branches: Branch[]
+    }
+  | {
+      kind: 'approval'
+      message: string
+      on: Record<string, string>
+      /** Whom the message is for, as the blueprint names them; the engine only hands it on. */
+      assignees: string[]
+      timerId: string | null
+      expiresAt: number | null
+      /** Who is told when, should nobody have decided by then. Those before `escalated` have been. */
+      escalate: Escalation[]
+      escalated: number
+    }
   | { kind: 'child'; childId: string; on: Record<string, string> }
+  | { kind: 'event'; name: string; on: Record<string, string>; timerId: string | null; expiresAt: number | null }
+  | { kind: 'sleep'; to: string; timerId: string; until: number }
+
+export interface Escalation {
+  at: number
+  to: string
+}
 
 /** How the last action of the job came out; handlers read it as `last`. */
 export interface LastOutcome {
   status: string
   data: Json
   error: JobError | null
+}
+
+/** How one task of the last `parallel` came out; its data are in `results` at the same place. */
+export interface BranchOutcome {
+  skill: string
+  status: 'done' | 'failed' | 'closed'
+  error: JobError | null
+}
+
+/** How a job is to end when its states are undone. */
+export interface Ending {
+  status: 'failed' | 'cancelled' | 'quarantined' | 'error'
+  output: Json
+  error: JobError | null
+  /** Where it stood when that was decided. */
+  state: string
 }
 
 /** Where a job came from. */
@@ -75,6 +130,8 @@ export interface Job {
   data: JsonObject
   /** Results of the last `parallel`, in the order of its tasks; null for a branch that failed. */
   results: Json[]
+  /** As long as `results`, and in the same order. */
+  branches: BranchOutcome[]
   last: LastOutcome | null
   waiting: Waiting | null
   output: Json
@@ -105,6 +162,18 @@ export interface Job {
   /** No handler runs while this holds; what it waits for goes on. */
   paused: boolean
   signals: Signal[]
+  /** Ids of the newest signals, so that one that comes twice counts once. */
+  signalIds: string[]
+  /** By state: the workers that its tasks were last given up or answered by. */
+  workers: Record<string, string[]>
+  /** The state that dispatched last. */
+  dispatchedIn: string | null
+  /** What the state that the job is in would have to be undone by, should it be left in success. */
+  undoBy: string | null
+  /** Undo states of what was done, in the order it was done. They run backwards when the job fails. */
+  undo: string[]
+  /** Set while that goes on. */
+  ending: Ending | null
   createdAt: number
   /** Not begun before; null: at once. */
   startAt: number | null
@@ -115,8 +184,10 @@ export interface Job {
   rev: number
   /** Number of the newest line of the log. */
   seq: number
-  /** Instant at which any instance may take the job to run its handler; null while it waits for something else. */
+  /** Instant at which any instance may take the job to run its handler; null while it waits for something else. Only ever moves on. */
   wakeAt: number | null
+  /** A handler outlasted its commit and runs on; `wakeAt` is then the end of its lease, by which its answer is fenced. */
+  handling: boolean
 }
 
 /** A line of a job's log. */

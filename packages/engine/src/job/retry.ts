@@ -7,6 +7,8 @@ export interface RetryPolicy {
   backoff: 'exponential' | 'fixed'
   initialMs: number
   maxMs: number
+  /** A try after a failed one goes to any worker but those that failed. */
+  elsewhere: boolean
 }
 
 /** What a blueprint's author writes. */
@@ -15,6 +17,8 @@ export interface RetryOptions {
   backoff?: 'exponential' | 'fixed'
   initial?: Duration
   max?: Duration
+  /** Keeps the next try from the workers that failed. Where there is no other worker, it waits for one. */
+  elsewhere?: boolean
 }
 
 /** A policy whose author may have left the number of tries to the engine: null. */
@@ -30,6 +34,7 @@ export const resolveRetry = (options: RetryOptions | undefined, attempts: number
   backoff: options?.backoff ?? 'exponential',
   initialMs: toMs(options?.initial ?? '1s'),
   maxMs: toMs(options?.max ?? '5m'),
+  elsewhere: options?.elsewhere ?? false,
 })
 
 /**

@@ -2,8 +2,7 @@
  * From a job that wants its handler run to one that waits or has ended. Handlers that answer quickly run inside the commit
  * that led to them, so a job of one task costs three changes; a slow one gets a lease and goes on outside.
  */
-import { isTerminal } from '@tutti/contracts'
-import type { Job } from '../job/job.ts'
+import { restingStatus, wantsHandler } from '../job/status.ts'
 import type { Draft } from '../transition/draft.ts'
 import { transition } from '../transition/transition.ts'
 import type { After } from './after.ts'
@@ -22,9 +21,6 @@ export interface Continuation {
   outcome: Promise<HandlerOutcome>
 }
 
-export const wantsHandler = (job: Job): boolean =>
-  !isTerminal(job.status) && job.waiting === null && job.status !== 'awaiting_retry' && job.status !== 'paused'
-
 /** Runs handlers until the job waits, ends, or takes too long. The draft is then ready to be committed. */
 export const advance = async (draft: Draft, deps: AdvanceDeps): Promise<Continuation | null> => {
   const { job } = draft
@@ -33,6 +29,7 @@ export const advance = async (draft: Draft, deps: AdvanceDeps): Promise<Continua
     if (!deps.handlers.knows(job)) {
       // Another instance has the code: leave the job where its next look at the clock finds it.
       job.wakeAt = draft.env.now
+      job.status = restingStatus(job)
       return null
     }
     // A snapshot: the handler may keep its context after it was given up, and must not see the job change under it.
@@ -40,6 +37,7 @@ export const advance = async (draft: Draft, deps: AdvanceDeps): Promise<Continua
     const quick = await within(outcome, deps.inlineMs, deps.after)
     if (quick === undefined) {
       job.wakeAt = draft.env.now + deps.leaseMs
+      job.handling = true
       return { outcome }
     }
     transition(draft, asCause(quick, null))

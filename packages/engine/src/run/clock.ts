@@ -1,9 +1,10 @@
-/** The one loop that watches the clock: timers, lost leases and jobs that are due. It sleeps until the next instant it knows of. */
+/** The one loop that watches the clock: timers, lost leases, jobs and records that are due. It sleeps until the next instant it knows of. */
 
 import type { Cause } from '../job/cause.ts'
 import type { Job } from '../job/job.ts'
 import type { BlueprintVersion, Store } from '../store/port.ts'
 import type { After } from './after.ts'
+import type { DueRecords } from './due-records.ts'
 import type { Delivery, Receipt } from './inbox.ts'
 
 export interface ClockDeps {
@@ -15,6 +16,7 @@ export interface ClockDeps {
   blueprints: () => BlueprintVersion[]
   /** Called after each look: tasks may have become visible. */
   onTick: () => void
+  records: DueRecords
   onError: (error: unknown) => void
   safetyIntervalMs: number
   /** How long another instance keeps off what this one took. */
@@ -79,7 +81,10 @@ export const createClock = (deps: ClockDeps): Clock => {
         const cause: Cause = { type: 'task_lost', taskId, attempt, worker, reason }
         return settle(jobId, null, { cause, fence: [taskId, token] })
       }),
-      ...jobs.map((job) => settle(job.id, null, { cause: { type: 'wake', rev: job.rev } })),
+      ...jobs.flatMap((job) =>
+        job.wakeAt === null ? [] : settle(job.id, null, { cause: { type: 'wake', wakeAt: job.wakeAt } }),
+      ),
+      deps.records.look(),
     ])
     return due.timers.length + due.lost.length + jobs.length >= batch
   }
@@ -91,7 +96,7 @@ export const createClock = (deps: ClockDeps): Clock => {
       try {
         const more = await look()
         deps.onTick()
-        const next = more ? deps.store.now() : await deps.store.nextDue(deps.blueprints(), [])
+        const next = more ? deps.store.now() : await deps.store.nextDue(deps.blueprints(), deps.records.kinds())
         const due = Math.min(next ?? Number.POSITIVE_INFINITY, wakeAt)
         pause = Math.min(Math.max(due - deps.store.now(), pauseMs), deps.safetyIntervalMs)
       } catch (error) {
@@ -120,6 +125,7 @@ export const createClock = (deps: ClockDeps): Clock => {
       running = false
       sleepFor?.(0)
       await loop
+      await deps.records.idle()
     },
   }
 }

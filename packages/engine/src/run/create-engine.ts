@@ -12,11 +12,15 @@ import { findOpen } from '../transition/result.ts'
 import { type After, realAfter } from './after.ts'
 import { createBatcher } from './batcher.ts'
 import { createClock } from './clock.ts'
+import { createCommands } from './commands.ts'
 import { createDataStores } from './data-stores.ts'
+import { createDueRecords } from './due-records.ts'
 import { createHandOut } from './hand-out.ts'
 import { asCause, createHandlers, type HandlerOutcome } from './handlers.ts'
 import { createCache, createInbox, type Receipt } from './inbox.ts'
 import { createIntake } from './intake.ts'
+import { keepContract } from './result-contract.ts'
+import { createRetention } from './retention.ts'
 
 export const defaultSettings: EngineSettings = {
   instance: 'engine',
@@ -35,6 +39,7 @@ export const defaultSettings: EngineSettings = {
   reputation: { reward: 0.001, failurePenalty: 0.05, violationPenalty: 0.2, minimum: 0.3 },
   overflowLimit: 3,
   safetyIntervalMs: 5_000,
+  retentionMs: null,
 }
 
 export interface EngineDeps {
@@ -48,6 +53,8 @@ export interface EngineDeps {
   newId?: () => string
   random?: () => number
   after?: After
+  /** Jobs that ended later are not purged yet, however old they may get: an archive holds them back until it has them. */
+  purgeBefore?: () => Promise<number>
 }
 
 /**
@@ -86,7 +93,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   const continuations = new Set<Promise<void>>()
   const onContinuation = (job: Job, outcome: Promise<HandlerOutcome>): void => {
     const work = outcome
-      .then((result) => inbox.deliver(job.id, { cause: asCause(result, job.rev) }))
+      .then((result) => inbox.deliver(job.id, { cause: asCause(result, job.wakeAt) }))
       // The lease of the handler runs out, and the clock of any instance runs it again.
       .then(() => {}, onError)
       .finally(() => continuations.delete(work))
@@ -97,12 +104,15 @@ export const createEngine = (deps: EngineDeps): Engine => {
       ...change.setTimers.map((timer) => timer.dueAt),
       ...change.requeue.map((entry) => entry.visibleAt),
       ...change.spawn.map(() => store.now()),
+      ...change.records.flatMap(({ dueAt }) => (dueAt === null ? [] : [dueAt])),
+      ...change.enqueue.flatMap(({ pickupBy }) => (pickupBy === null ? [] : [pickupBy])),
       ...(change.job.wakeAt === null ? [] : [change.job.wakeAt]),
     ]
     if (due.length > 0) clock.expect(Math.min(...due))
   }
   const inbox = createInbox({
     env,
+    weigh: keepContract(blueprints),
     read: reads.add,
     commit: commits.add,
     advance: advanceDeps,
@@ -112,6 +122,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   })
   const intake = createIntake({
     blueprints,
+    quota: store,
     env,
     commit: commits.add,
     read: reads.add,
@@ -127,13 +138,29 @@ export const createEngine = (deps: EngineDeps): Engine => {
     leaseMs: settings.taskLeaseMs,
     safetyIntervalMs: settings.safetyIntervalMs,
   })
+  const retention = createRetention({
+    store,
+    retentionMs: settings.retentionMs,
+    purgeBefore: deps.purgeBefore ?? (() => Promise.resolve(Number.POSITIVE_INFINITY)),
+    onError,
+  })
+  const records = createDueRecords({
+    store,
+    leaseMs: advanceDeps.leaseMs,
+    onError,
+    expect: (dueAt) => clock.expect(dueAt),
+  })
   const clock = createClock({
     store,
     after,
     deliver: inbox.deliver,
     adopt: cache.put,
     blueprints: blueprints.versions,
-    onTick: handOut.wakeSome,
+    onTick: () => {
+      handOut.wakeSome()
+      retention.tick()
+    },
+    records,
     onError,
     safetyIntervalMs: settings.safetyIntervalMs,
     leaseMs: advanceDeps.leaseMs,
@@ -199,16 +226,8 @@ export const createEngine = (deps: EngineDeps): Engine => {
     job: own,
     jobs: (query) => store.jobs(query),
     events: (jobId, since, limit) => store.events(jobId, since, limit),
-    cancel: async (id, client, by, reason) => {
-      await own(id, client)
-      const receipt = await inbox.deliver(id, { cause: { type: 'cancel', by, reason } })
-      return applied(receipt)
-    },
-    approve: async (id, client, { decision, by, comment }) => {
-      await own(id, client)
-      const receipt = await inbox.deliver(id, { cause: { type: 'approval', decision, by, comment } })
-      return applied(receipt)
-    },
+    ...createCommands({ store, blueprints, newId, own, deliver: inbox.deliver, begin: intake.begin }),
+    onDue: records.onDue,
     register: async (declaration) => {
       const now = store.now()
       const worker: WorkerRecord = {
@@ -240,6 +259,21 @@ export const createEngine = (deps: EngineDeps): Engine => {
       ])
       return { record: worker, held }
     },
+    drain: async (id, drained) => {
+      const now = store.now()
+      const touched = await store.touchWorker({
+        id,
+        info: { drained },
+        lastSeenAt: now,
+        expiresAt: now + settings.workerTtlMs,
+      })
+      if (!touched) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
+      return touched
+    },
+    deregister: async (id) => {
+      await store.removeWorker(id)
+      await store.expireLeases(id)
+    },
     renew: (worker, taskIds, leaseMs) => store.renew({ worker, taskIds, leaseMs }),
     workers: () => store.workers(),
     worker: (id) => store.worker(id),
@@ -254,6 +288,12 @@ export const createEngine = (deps: EngineDeps): Engine => {
     progress: async ({ worker, jobId, taskId, progress, message }) => {
       if ((await store.held(worker, taskId)) === undefined) return
       await inbox.deliver(jobId, { cause: { type: 'progress', taskId, progress, message } })
+    },
+    workerEvent: async ({ worker, jobId, taskId, name, data, token }) => {
+      const held = token ?? (await store.held(worker, taskId))
+      if (held === undefined) return ignored(await whyNotHeld(jobId, taskId))
+      const cause = { type: 'worker_event', taskId, worker, name, data } as const
+      return answerOf(await inbox.deliver(jobId, { cause, fence: [taskId, held] }))
     },
     watch: (jobId, listener) => {
       const listeners = watchers.get(jobId) ?? new Set()
@@ -274,7 +314,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
       // A handler that ends may lead to another slow one.
       while (continuations.size > 0) await Promise.all(continuations)
       await inbox.idle()
-      await Promise.all([commits.idle(), leases.idle()])
+      await Promise.all([commits.idle(), leases.idle(), retention.idle()])
       await dataStores.close()
       unsubscribe()
     },
@@ -299,18 +339,4 @@ const answerOf = ({ verdict }: Receipt): OutcomeAnswer => {
     default:
       return ignored('stale_task')
   }
-}
-
-const applied = ({ verdict, job }: Receipt): Job => {
-  if (verdict === 'applied' && job) return job
-  if (verdict === 'terminal') throw new TuttiError('JOB_TERMINAL', `The job has ended as ${job?.status}`)
-  if (verdict === 'invalid_decision') {
-    const known =
-      job?.waiting?.kind === 'approval' ? Object.keys(job.waiting.on).filter((each) => each !== 'timeout') : []
-    throw new TuttiError('INVALID_DECISION', `Invalid decision for this job; it takes ${known.join(', ')}`, {
-      path: 'body.decision',
-    })
-  }
-  if (verdict === 'not_waiting') throw new TuttiError('JOB_NOT_WAITING', 'Job is not in a state that can be approved')
-  throw new TuttiError('JOB_NOT_FOUND', 'Job not found')
 }

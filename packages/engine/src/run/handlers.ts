@@ -13,9 +13,11 @@ import type { After } from './after.ts'
 import type { DataStores } from './data-stores.ts'
 
 /** How a handler came out, before anybody decided what to do about it. */
-export type HandlerOutcome = { type: 'acted'; action: Action } | { type: 'threw'; error: JobError; retryable: boolean }
+export type HandlerOutcome =
+  | { type: 'acted'; action: Action; undo: string | null }
+  | { type: 'threw'; error: JobError; retryable: boolean }
 
-export const asCause = (outcome: HandlerOutcome, rev: number | null): Cause => ({ ...outcome, rev })
+export const asCause = (outcome: HandlerOutcome, lease: number | null): Cause => ({ ...outcome, lease })
 
 export interface HandlersDeps {
   blueprints: BlueprintRegistry
@@ -50,7 +52,8 @@ export const createHandlers = (deps: HandlersDeps): Handlers => {
             reject(new Error(`the handler of "${job.state}" ran longer than ${timeoutMs / 1000} s`))
           })
         })
-        return { type: 'acted', action: await Promise.race([act(deps, job, abort.signal), timeout]) }
+        const action = await Promise.race([act(deps, job, abort.signal), timeout])
+        return { type: 'acted', action, undo: undoOf(blueprints, job) }
       } catch (thrown) {
         const fault = thrown instanceof BlueprintFault
         const message = thrown instanceof Error ? thrown.message : String(thrown)
@@ -66,6 +69,9 @@ export const createHandlers = (deps: HandlersDeps): Handlers => {
     },
   }
 }
+
+const undoOf = (blueprints: BlueprintRegistry, job: Job): string | null =>
+  blueprints.get(job.blueprint, job.version)?.state(job.state)?.undo ?? null
 
 const act = async (deps: HandlersDeps, job: Job, signal: AbortSignal): Promise<Action> => {
   const blueprint = deps.blueprints.get(job.blueprint, job.version)

@@ -1,80 +1,69 @@
 /** What the action that a handler returned, or the error it threw, makes of the job. */
-import type { JobError, JsonObject } from '@tutti/contracts'
+import type { JobError } from '@tutti/contracts'
 import type { Action } from '../blueprint/action.ts'
-import type { Job } from '../job/job.ts'
 import { backoffMs } from '../job/retry.ts'
+import { requestApproval } from './approval.ts'
+import { spawnChild } from './child.ts'
+import { endJob, enterState, undoNext } from './course.ts'
 import { dispatchTask } from './dispatch.ts'
-import { type Draft, draftOf, log, setTimer } from './draft.ts'
-import { endJob } from './end.ts'
-import { enterState, mergeData } from './enter.ts'
+import { type Draft, log } from './draft.ts'
 import { dispatchParallel } from './parallel.ts'
+import { sleepUntil, waitForEvent } from './signal.ts'
 
-export const applyAction = (draft: Draft, action: Action): void => {
+/** @param undo the state that undoes the one whose handler acted */
+export const applyAction = (draft: Draft, action: Action, undo: string | null): void => {
   const { job, env } = draft
   job.wakeAt = null
+  job.handling = false
   job.attempt = 0
+  job.undoBy = undo
   switch (action.kind) {
     case 'go_to':
-      if (action.data) mergeData(draft, action.data)
-      enterState(draft, action.to)
+      enterState(draft, action.to, { done: true, data: action.data, tellData: action.data !== null })
       return
     case 'dispatch':
-      dispatchTask(draft, action.task, action.on)
+      dispatchTask(draft, action.task, action.on, action.onEvent)
       return
     case 'parallel':
-      dispatchParallel(draft, action.tasks, action)
+      dispatchParallel(draft, action)
       return
-    case 'approval': {
-      const timerId = action.timeoutMs === null ? null : `${job.id}:approval:${job.transitions}`
-      const expiresAt = action.timeoutMs === null ? null : env.now + action.timeoutMs
-      job.status = 'waiting_for_human'
-      job.waiting = { kind: 'approval', message: action.message, on: action.on, timerId, expiresAt }
-      if (timerId !== null && expiresAt !== null)
-        setTimer(draft, { id: timerId, jobId: job.id, dueAt: expiresAt, cause: { type: 'approval_timeout', timerId } })
-      log(draft, 'approval_requested', { message: action.message, decisions: Object.keys(action.on) })
+    case 'approval':
+      requestApproval(draft, action)
       return
-    }
     case 'run_blueprint':
       spawnChild(draft, action)
       return
+    case 'wait_for_event':
+      waitForEvent(draft, action)
+      return
+    case 'sleep':
+      sleepUntil(draft, action.to, env.now + action.ms)
+      return
+    case 'sleep_until':
+      sleepUntil(draft, action.to, action.until)
+      return
+    case 'undone':
     case 'finish':
-      endJob(draft, 'finished', action.output, null)
+      // While a job is undone, an end state is only the end of one undoing.
+      if (job.ending) undoNext(draft)
+      else if (action.kind === 'finish') endJob(draft, 'finished', action.output, null)
+      else
+        endJob(draft, 'error', null, {
+          code: 'BLUEPRINT_ERROR',
+          message: `the state "${job.state}" says that it has undone something, but the job is not being undone`,
+        })
       return
     case 'fail':
       endJob(draft, 'failed', action.output, action.error)
   }
 }
 
-const spawnChild = (draft: Draft, action: Action & { kind: 'run_blueprint' }): void => {
-  const { job, env } = draft
-  const child = newJob(
-    {
-      id: env.newId(),
-      blueprint: action.blueprint,
-      version: action.version,
-      start: action.start,
-      client: job.client,
-      input: action.input,
-      priority: job.priority,
-      tags: job.tags,
-      metadata: {},
-      parentId: job.id,
-      deadlineAt: null,
-    },
-    env.now,
-  )
-  const begun = draftOf({ ...child, wakeAt: env.now }, env)
-  log(begun, 'job_created', { blueprint: child.blueprint, version: child.version, parent_job_id: job.id })
-  draft.spawn.push({ job: { ...begun.job, rev: 1 }, events: begun.events, timers: [] })
-  job.status = 'waiting_for_child'
-  job.waiting = { kind: 'child', childId: child.id, on: action.on }
-  log(draft, 'child_started', { child_job_id: child.id, blueprint: child.blueprint })
-}
-
 /** A handler threw: try it again after a back-off, or give the job up. */
 export const applyThrown = (draft: Draft, error: JobError, retryable: boolean): void => {
   const { job, env } = draft
   job.attempt += 1
+  job.wakeAt = null
+  job.handling = false
   log(draft, 'handler_failed', { attempt: job.attempt, error: { code: error.code, message: error.message } })
   if (!retryable) {
     endJob(draft, 'error', null, error)
@@ -90,59 +79,7 @@ export const applyThrown = (draft: Draft, error: JobError, retryable: boolean): 
     backoff: 'exponential',
     initialMs: 1000,
     maxMs: 300_000,
+    elsewhere: false,
   } as const
-  job.status = 'awaiting_retry'
   job.wakeAt = env.now + backoffMs(policy, job.attempt, env.random())
 }
-
-/** `origin` and what follows it have defaults. */
-export interface NewJob {
-  id: string
-  blueprint: string
-  version: number
-  start: string
-  client: string
-  input: JsonObject
-  priority: number
-  tags: string[]
-  metadata: JsonObject
-  parentId: string | null
-  deadlineAt: number | null
-  origin?: Job['origin']
-  depth?: number
-  clientFacts?: Job['clientFacts']
-}
-
-/** A job before anything happened to it; `rev` 0 means that it is not stored yet. */
-export const newJob = ({ start, ...spec }: NewJob, now: number): Job => ({
-  origin: { kind: 'api' },
-  depth: 0,
-  clientFacts: { plan: null, params: {} },
-  ...spec,
-  fingerprint: null,
-  webhook: null,
-  trace: null,
-  dispatchTimeoutMs: null,
-  resultTimeoutMs: null,
-  paused: false,
-  signals: [],
-  startAt: null,
-  status: 'pending',
-  state: start,
-  data: {},
-  results: [],
-  last: null,
-  waiting: null,
-  output: null,
-  error: null,
-  attempt: 0,
-  transitions: 0,
-  progress: null,
-  progressMessage: null,
-  createdAt: now,
-  updatedAt: now,
-  finishedAt: null,
-  rev: 0,
-  seq: 0,
-  wakeAt: null,
-})

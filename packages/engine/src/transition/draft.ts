@@ -1,10 +1,10 @@
 /** The job being changed and what the change brings with it, gathered while one or more causes are applied. */
 import type { JsonObject } from '@tutti/contracts'
-import { isTerminal } from '@tutti/contracts'
 import type { Timer } from '../job/cause.ts'
 import type { Job, JobEvent } from '../job/job.ts'
 import type { Task } from '../job/task.ts'
-import type { Change } from '../store/port.ts'
+import { webhookRecord } from '../job/webhook.ts'
+import type { Change, StoredRecord } from '../store/port.ts'
 
 /** What a transition needs besides job and cause. All of it given from outside, so that the core stays pure. */
 export interface Env {
@@ -13,7 +13,14 @@ export interface Env {
   newId: () => string
   /** 0 ≤ n < 1 */
   random: () => number
-  limits: { taskAttempts: number; taskTimeoutMs: number | null; handlerAttempts: number; maxTransitions: number }
+  limits: {
+    taskAttempts: number
+    taskTimeoutMs: number | null
+    handlerAttempts: number
+    maxTransitions: number
+    maxDepth: number
+    maxSignals: number
+  }
 }
 
 export interface Draft {
@@ -26,6 +33,7 @@ export interface Draft {
   readonly clearTimers: string[]
   readonly events: JobEvent[]
   readonly spawn: Change['spawn']
+  readonly records: StoredRecord[]
 }
 
 /**
@@ -42,6 +50,7 @@ export const draftOf = (job: Job, env: Env): Draft => ({
   clearTimers: [],
   events: [],
   spawn: [],
+  records: [],
 })
 
 export const log = (draft: Draft, type: string, data: JsonObject = {}): void => {
@@ -50,11 +59,19 @@ export const log = (draft: Draft, type: string, data: JsonObject = {}): void => 
   draft.events.push({ jobId: job.id, seq: job.seq, at: env.now, type, state: job.state, data })
 }
 
+/** Tells the job's webhook of what the newest line of the log tells. */
+export const tell = (draft: Draft, event: string, details: JsonObject = {}): void => {
+  const record = webhookRecord(draft.job, draft.env.now, event, details)
+  if (record) draft.records.push(record)
+}
+
 /** Closes a task, or takes it back if this very draft had enqueued it. Closing twice is closing once. */
 export const closeTask = (draft: Draft, taskId: string): void => {
   const at = draft.enqueue.findIndex((task) => task.id === taskId)
   if (at >= 0) draft.enqueue.splice(at, 1)
   else if (!draft.close.includes(taskId)) draft.close.push(taskId)
+  const retried = draft.requeue.findIndex((entry) => entry.taskId === taskId)
+  if (retried >= 0) draft.requeue.splice(retried, 1)
 }
 
 export const setTimer = (draft: Draft, timer: Timer): void => {
@@ -75,7 +92,6 @@ export const clearTimer = (draft: Draft, id: string): void => {
  */
 export const changeOf = (draft: Draft, fences: Change['fences'], answered: string[], settled: string[]): Change => {
   const job: Job = { ...draft.job, rev: draft.job.rev + 1, updatedAt: draft.env.now }
-  if (isTerminal(job.status)) job.wakeAt = null
   return {
     job,
     fences,
@@ -87,7 +103,7 @@ export const changeOf = (draft: Draft, fences: Change['fences'], answered: strin
     clearTimers: [...draft.clearTimers, ...settled],
     events: draft.events,
     spawn: draft.spawn,
-    records: [],
+    records: draft.records,
   }
 }
 

@@ -1,8 +1,9 @@
 /** How a job ends, and what it leaves to others when it does. */
 import type { JobError, Json } from '@tutti/contracts'
-import { clearTimer, closeTask, type Draft, log, setTimer } from './draft.ts'
+import { clearTimer, type Draft, log, setTimer, tell } from './draft.ts'
+import { leaveWaiting } from './leave.ts'
 
-type TerminalStatus = 'finished' | 'failed' | 'cancelled' | 'quarantined' | 'error'
+export type TerminalStatus = 'finished' | 'failed' | 'cancelled' | 'quarantined' | 'error'
 
 const endEvent = {
   finished: 'job_finished',
@@ -15,25 +16,21 @@ const endEvent = {
 export const deadlineTimer = (jobId: string): string => `${jobId}:deadline`
 
 /**
- * Ends the job. Its open tasks and timers go with it (the Store removes them for every terminal job); a child it waits for
- * is cancelled; a parent that waits for it is told. Both messages are timers due at once in the same commit, so neither
+ * Ends the job, now and for good. Its open tasks and timers go with it (the Store removes them for every terminal job); a child it
+ * waits for is cancelled; a parent that waits for it is told. Both messages are timers due at once in the same commit, so neither
  * can be lost nor take effect twice.
  */
-export const endJob = (draft: Draft, status: TerminalStatus, output: Json, error: JobError | null): void => {
+export const conclude = (draft: Draft, status: TerminalStatus, output: Json, error: JobError | null): void => {
   const { job, env } = draft
-  if (job.waiting?.kind === 'child')
-    setTimer(draft, {
-      id: `${job.id}:cancel:${job.waiting.childId}`,
-      jobId: job.waiting.childId,
-      dueAt: env.now,
-      cause: { type: 'cancel', by: 'parent', reason: `the parent job ${job.id} ended as ${status}` },
-    })
   leaveWaiting(draft)
   job.status = status
   job.output = output
   job.error = error
   job.finishedAt = env.now
   job.wakeAt = null
+  job.handling = false
+  job.undoBy = null
+  job.ending = null
   if (job.deadlineAt !== null) clearTimer(draft, deadlineTimer(job.id))
   draft.enqueue.length = 0
   draft.requeue.length = 0
@@ -41,6 +38,8 @@ export const endJob = (draft: Draft, status: TerminalStatus, output: Json, error
     duration_ms: env.now - job.createdAt,
     ...(error ? { error: { code: error.code, message: error.message } } : {}),
   })
+  // Receivers know of four ends; a fault of the blueprint is a failure whose `status` says more.
+  tell(draft, status === 'error' ? 'job_failed' : endEvent[status])
   if (job.parentId !== null)
     setTimer(draft, {
       id: `${job.id}:ended`,
@@ -48,14 +47,4 @@ export const endJob = (draft: Draft, status: TerminalStatus, output: Json, error
       dueAt: env.now,
       cause: { type: 'child_ended', childId: job.id, status, output, error },
     })
-}
-
-/** Forgets what the job waited for, closing tasks and timers that only the wait needed. */
-export const leaveWaiting = (draft: Draft): void => {
-  const { waiting } = draft.job
-  draft.job.waiting = null
-  if (waiting?.kind === 'task') closeTask(draft, waiting.task.id)
-  if (waiting?.kind === 'parallel')
-    for (const branch of waiting.branches) if (branch.status === 'open') closeTask(draft, branch.task.id)
-  if (waiting?.kind === 'approval' && waiting.timerId !== null) clearTimer(draft, waiting.timerId)
 }

@@ -1,45 +1,30 @@
 /** Fan-out and join: branches end in any order, and the job goes on once. */
 import type { JobError, Json } from '@tutti/contracts'
-import type { TaskSpec } from '../blueprint/action.ts'
-import type { Branch, OpenTask, Waiting } from '../job/job.ts'
-import { enqueueTask, resolveTask } from './dispatch.ts'
+import type { Action } from '../blueprint/action.ts'
+import type { Branch, Waiting } from '../job/job.ts'
+import { enterState } from './course.ts'
+import { beginDispatch, enqueueTask, openTask, resolveTask } from './dispatch.ts'
 import { type Draft, log } from './draft.ts'
-import { enterState } from './enter.ts'
 
-type Parallel = Waiting & { kind: 'parallel' }
+export type Parallel = Waiting & { kind: 'parallel' }
 
-export const dispatchParallel = (
-  draft: Draft,
-  specs: TaskSpec[],
-  options: { into: string; failFast: boolean; concurrency: number | null },
-): void => {
+export const dispatchParallel = (draft: Draft, action: Action & { kind: 'parallel' }): void => {
+  const { into, failFast, concurrency, quorum, tasks } = action
   const waiting: Parallel = {
     kind: 'parallel',
-    ...options,
-    branches: specs.map((spec) => {
+    into,
+    failFast,
+    concurrency,
+    quorum,
+    branches: tasks.map((spec) => {
       const resolved = resolveTask(draft, spec)
-      const task: OpenTask = { id: draft.env.newId(), skill: resolved.skill, attempt: 1, retry: resolved.retry }
-      return { status: 'waiting', task, spec: resolved, data: null, error: null }
+      return { status: 'waiting', task: openTask(draft, resolved), spec: resolved, data: null, error: null }
     }),
   }
-  draft.job.status = 'waiting_for_parallel'
+  beginDispatch(draft)
   draft.job.waiting = waiting
-  log(draft, 'parallel_started', { into: options.into, tasks: specs.length })
-  if (waiting.branches.length === 0) finishParallel(draft, waiting)
-  else openBranches(draft, waiting)
-}
-
-/** Enqueues waiting branches as far as the cap allows. */
-const openBranches = (draft: Draft, waiting: Parallel): void => {
-  let open = waiting.branches.filter((branch) => branch.status === 'open').length
-  for (const branch of waiting.branches) {
-    if (waiting.concurrency !== null && open >= waiting.concurrency) return
-    if (branch.status !== 'waiting' || branch.spec === null) continue
-    enqueueTask(draft, branch.spec, branch.task.id)
-    branch.status = 'open'
-    branch.spec = null
-    open += 1
-  }
+  log(draft, 'parallel_started', { into, tasks: tasks.length, ...(quorum === null ? {} : { quorum }) })
+  goOn(draft, waiting)
 }
 
 export const endBranch = (
@@ -52,22 +37,60 @@ export const endBranch = (
   branch.status = error ? 'failed' : 'done'
   branch.data = data
   branch.error = error
-  const over = waiting.branches.every((other) => other.status === 'done' || other.status === 'failed')
-  if (over || (error && waiting.failFast)) finishParallel(draft, waiting)
+  goOn(draft, waiting)
+}
+
+/** Joins as soon as it is known how the fan-out comes out; else opens what the cap allows. */
+const goOn = (draft: Draft, waiting: Parallel): void => {
+  const { branches, quorum, failFast } = waiting
+  const done = count(branches, 'done')
+  const failed = count(branches, 'failed')
+  const decided = quorum !== null && (done >= quorum || branches.length - failed < quorum)
+  if (decided || done + failed === branches.length || (failFast && failed > 0)) finishParallel(draft, waiting)
   else openBranches(draft, waiting)
 }
 
-/** Goes on to the join state: `results` in the order of the tasks, `last` tells whether any branch failed. */
-export const finishParallel = (draft: Draft, waiting: Parallel): void => {
-  const { job } = draft
-  const failed = waiting.branches.filter((branch) => branch.status === 'failed')
-  const [first] = failed
-  job.results = waiting.branches.map((branch) => branch.data)
-  job.last = {
-    status: failed.length === 0 ? 'success' : 'failure',
-    data: { done: waiting.branches.filter((branch) => branch.status === 'done').length, failed: failed.length },
-    error: first?.error ?? null,
+const openBranches = (draft: Draft, waiting: Parallel): void => {
+  let open = count(waiting.branches, 'open')
+  for (const branch of waiting.branches) {
+    if (waiting.concurrency !== null && open >= waiting.concurrency) return
+    if (branch.status !== 'waiting' || branch.spec === null) continue
+    enqueueTask(draft, branch.spec, branch.task)
+    branch.status = 'open'
+    branch.spec = null
+    open += 1
   }
-  log(draft, 'parallel_finished', { tasks: waiting.branches.length, failed: failed.length })
-  enterState(draft, waiting.into)
 }
+
+/** Goes on to the join state: `results` in the order of the tasks, `last` tells whether enough branches succeeded. */
+const finishParallel = (draft: Draft, waiting: Parallel): void => {
+  const { job } = draft
+  const { branches, quorum } = waiting
+  const done = count(branches, 'done')
+  const failed = count(branches, 'failed')
+  const status = (quorum === null ? failed === 0 : done >= quorum) ? 'success' : 'failure'
+  const error = branches.find((branch) => branch.status === 'failed')?.error ?? null
+  job.results = branches.map((branch) => branch.data)
+  job.branches = branches.map((branch) => ({
+    skill: branch.task.skill,
+    status: branch.status === 'done' || branch.status === 'failed' ? branch.status : 'closed',
+    error: branch.error,
+  }))
+  job.last = { status, data: { done, failed }, error }
+  // The data of each branch are in the line of its own result: twice would be twice as long.
+  log(draft, 'parallel_finished', {
+    tasks: branches.length,
+    done,
+    failed,
+    status,
+    branches: job.branches.map(({ skill, status: how, error: why }) => ({
+      skill,
+      status: how,
+      ...(why ? { error: { code: why.code, message: why.message } } : {}),
+    })),
+  })
+  enterState(draft, waiting.into, { done: done > 0 })
+}
+
+const count = (branches: Branch[], status: Branch['status']): number =>
+  branches.reduce((sum, branch) => sum + (branch.status === status ? 1 : 0), 0)

@@ -166,6 +166,9 @@ const variablesOf = (context: EndContext<JsonObject>): Variables => ({
   get results(): Json {
     return context.results
   },
+  get branches(): unknown {
+    return context.branches
+  },
   get last(): unknown {
     return context.last
   },

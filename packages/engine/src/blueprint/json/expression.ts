@@ -21,7 +21,7 @@ export class ExpressionError extends Error {
 }
 
 /** Variables that every expression sees. */
-export const jobVariables = ['input', 'data', 'results', 'last', 'client', 'job'] as const
+export const jobVariables = ['input', 'data', 'results', 'branches', 'last', 'client', 'job'] as const
 /** And those of a task made for each member of a list. */
 export const eachVariables = ['item', 'index'] as const
 
