@@ -2,7 +2,7 @@
 import type { BlueprintVersion, Job, JobEvent, JobQuery } from '@tutti/engine'
 import type { Pool } from 'pg'
 import { cursorOf, parseCursor } from '../cursor.ts'
-import { columnText, isUuid } from './text.ts'
+import { columnText, isUuid, textOf } from './text.ts'
 
 interface JobRow {
   body: string
@@ -43,6 +43,8 @@ export const listJobs = async (pool: Pool, query: JobQuery): Promise<{ jobs: Job
   if (query.blueprint !== undefined) where((p) => `blueprint = ${p}`, query.blueprint)
   for (const label of query.labels ?? [])
     where((p) => `labels <> '{}' AND labels @> ARRAY[${p}]::text[]`, columnText(label))
+  if (query.createdFrom !== undefined) where((p) => `created_at >= ${p}::bigint`, query.createdFrom)
+  if (query.createdBefore !== undefined) where((p) => `created_at < ${p}::bigint`, query.createdBefore)
   if (query.cursor !== undefined) {
     const { at, id } = parseCursor(query.cursor)
     values.push(at, id)
@@ -85,7 +87,7 @@ export const readEvents = async (pool: Pool, jobId: string, since: number, limit
     seq: row.seq,
     at: Number(row.at),
     type: row.type,
-    state: row.state,
+    state: textOf(row.state),
     data: JSON.parse(row.data) as JobEvent['data'],
   }))
 }
