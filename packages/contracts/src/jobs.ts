@@ -71,6 +71,8 @@ export const waitingFor = z.discriminatedUnion('kind', [
     expires_at: instant.nullable(),
   }),
   z.object({ kind: z.literal('child'), job_id: z.uuid() }),
+  z.object({ kind: z.literal('event'), name: z.string(), expires_at: instant.nullable() }),
+  z.object({ kind: z.literal('sleep'), until: instant }),
 ])
 export type WaitingFor = z.infer<typeof waitingFor>
 

@@ -124,7 +124,7 @@ test('durations: numbers, and text with a unit, as whole milliseconds', () => {
 })
 
 test('back-off doubles up to its longest, and half of it is chance', () => {
-  const policy = { attempts: 9, backoff: 'exponential', initialMs: 100, maxMs: 1_000 } as const
+  const policy = { attempts: 9, backoff: 'exponential', initialMs: 100, maxMs: 1_000, elsewhere: false } as const
   expect([1, 2, 3, 4, 5, 60].map((attempt) => backoffMs(policy, attempt, 1))).toEqual([
     100, 200, 400, 800, 1_000, 1_000,
   ])
@@ -138,6 +138,14 @@ test('a task is data: what JSON can not hold is gone at once, not after the next
     params: { when: '1970-01-01T00:00:00.000Z' },
     priority: null,
     timeoutMs: 1_000,
+    needs: {},
+    strategy: 'default',
+    sticky: null,
+    avoid: null,
+    concurrencyLimit: 1,
+    fairKey: null,
+    pickupMs: null,
+    resultMs: null,
     concurrencyKey: 'k',
     retry: null,
   })

@@ -1,13 +1,23 @@
 /** Jobs in every state, made by the core itself, and what a cause makes of them. */
+import type { Json } from '@tutti/contracts'
 import type { Action, TaskSpec } from '../src/blueprint/action.ts'
 import type { Cause } from '../src/job/cause.ts'
 import type { Job } from '../src/job/job.ts'
+import { newJob } from '../src/job/new-job.ts'
 import type { Change } from '../src/store/port.ts'
-import { newJob } from '../src/transition/act.ts'
 import { changeOf, type Draft, draftOf, type Env } from '../src/transition/draft.ts'
 import { transition, type Verdict } from '../src/transition/transition.ts'
 
 export const startedAt = 1_900_000_000_000
+
+export const limits: Env['limits'] = {
+  taskAttempts: 3,
+  taskTimeoutMs: 60_000,
+  handlerAttempts: 3,
+  maxTransitions: 20,
+  maxDepth: 3,
+  maxSignals: 3,
+}
 
 /** Ids count up, chance is always in the middle: what comes out can be compared. */
 export const anEnv = (patch: Partial<Env> = {}): Env => {
@@ -16,7 +26,7 @@ export const anEnv = (patch: Partial<Env> = {}): Env => {
     now: startedAt,
     newId: () => `id-${++ids}`,
     random: () => 0.5,
-    limits: { taskAttempts: 3, taskTimeoutMs: 60_000, handlerAttempts: 3, maxTransitions: 20 },
+    limits,
     ...patch,
   }
 }
@@ -26,7 +36,15 @@ export const aSpec = (patch: Partial<TaskSpec> = {}): TaskSpec => ({
   params: {},
   priority: null,
   timeoutMs: null,
+  needs: {},
+  strategy: 'default',
+  sticky: null,
+  avoid: null,
   concurrencyKey: null,
+  concurrencyLimit: 1,
+  fairKey: null,
+  pickupMs: null,
+  resultMs: null,
   retry: null,
   ...patch,
 })
@@ -69,24 +87,44 @@ export const step = (job: Job, cause: Cause, env: Env = anEnv()): Step => {
   return { verdict, draft, job: change.job, change, events: change.events.map((event) => event.type) }
 }
 
-export const acted = (action: Action): Cause => ({ type: 'acted', rev: null, action })
+export const acted = (action: Action): Cause => ({ type: 'acted', lease: null, action })
 
 export const dispatch = (
   on: Record<string, string> = { success: 'next', failure: 'mend' },
   patch: Partial<TaskSpec> = {},
-) => acted({ kind: 'dispatch', task: aSpec(patch), on })
+  onEvent: Record<string, string> = {},
+) => acted({ kind: 'dispatch', task: aSpec(patch), on, onEvent })
+
+export const approval = (patch: Partial<Action & { kind: 'approval' }> = {}): Cause =>
+  acted({
+    kind: 'approval',
+    message: 'well?',
+    on: { yes: 'next' },
+    timeoutMs: null,
+    assignees: [],
+    escalate: [],
+    ...patch,
+  })
+
+export const awaitEvent = (
+  timeoutMs: number | null = null,
+  on: Record<string, string> = { event: 'next', timeout: 'late' },
+): Cause => acted({ kind: 'wait_for_event', name: 'paid', on, timeoutMs })
+
+export const signal = (id: string, name = 'paid', data: Json = null): Cause => ({ type: 'signal', id, name, data })
 
 export const parallel = (
   tasks: number,
-  options: { failFast?: boolean; concurrency?: number | null; patch?: Partial<TaskSpec> } = {},
+  options: { failFast?: boolean; concurrency?: number | null; quorum?: number | null; patch?: Partial<TaskSpec> } = {},
 ): Cause => {
-  const { failFast = false, concurrency = null, patch = {} } = options
+  const { failFast = false, concurrency = null, quorum = null, patch = {} } = options
   return acted({
     kind: 'parallel',
     tasks: Array.from({ length: tasks }, () => aSpec(patch)),
     into: 'join',
     failFast,
     concurrency,
+    quorum,
   })
 }
 
@@ -96,13 +134,27 @@ export const states = {
   task: () => step(fresh(), dispatch()).job,
   parallel: () => step(fresh(), parallel(2)).job,
   approval: () =>
-    step(fresh(), acted({ kind: 'approval', message: 'well?', on: { yes: 'next', timeout: 'late' }, timeoutMs: 1_000 }))
-      .job,
+    step(
+      fresh(),
+      approval({ on: { yes: 'next', timeout: 'late' }, timeoutMs: 1_000, escalate: [{ afterMs: 10, to: 'ops' }] }),
+    ).job,
   child: () =>
     step(
       fresh(),
-      acted({ kind: 'run_blueprint', blueprint: 'c', version: 2, start: 's', input: {}, on: { success: 'next' } }),
+      acted({
+        kind: 'run_blueprint',
+        blueprint: 'c',
+        version: 2,
+        start: 's',
+        input: {},
+        on: { success: 'next' },
+        timeoutMs: null,
+      }),
     ).job,
+  event: () => step(fresh(), awaitEvent(1_000)).job,
+  sleeping: () => step(fresh(), acted({ kind: 'sleep', to: 'next', ms: 1_000 })).job,
+  paused: () => step(fresh(), { type: 'pause', by: 'me' }).job,
+  undoing: () => step(fresh({ undo: ['refund'] }), threw(false)).job,
   retrying: () => step(fresh(), threw()).job,
   finished: () => step(fresh(), acted({ kind: 'finish', output: 1 })).job,
   failed: () => step(fresh(), acted({ kind: 'fail', error: { code: 'X', message: 'x' }, output: null })).job,
@@ -116,7 +168,7 @@ export const states = {
 
 export const threw = (retryable = true): Cause => ({
   type: 'threw',
-  rev: null,
+  lease: null,
   error: { code: 'HANDLER_FAILED', message: 'boom' },
   retryable,
 })

@@ -124,14 +124,7 @@ test('fifty results in one call are answered in their order, good and bad among 
   const wide = blueprint({ name: 'wide' })
     .state('start', { start: true, to: ['done'] }, ({ parallel }) =>
       parallel(
-        Array.from({ length: 50 }, (_, at) => ({
-          skill: 'work',
-          params: { at },
-          priority: null,
-          timeoutMs: null,
-          concurrencyKey: null,
-          retry: null,
-        })),
+        Array.from({ length: 50 }, (_, at) => task('work', { at })),
         { into: 'done' },
       ),
     )

@@ -4,13 +4,15 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Action } from '../src/blueprint/action.ts'
 import type { Cause } from '../src/job/cause.ts'
-import type { Job } from '../src/job/job.ts'
+import type { Job, JobEvent } from '../src/job/job.ts'
+import { knowledgeOf, stateAt } from '../src/job/state-at.ts'
+import { restingStatus } from '../src/job/status.ts'
 import type { Change } from '../src/store/port.ts'
 import { changeOf, type Draft, draftOf } from '../src/transition/draft.ts'
 import { transition } from '../src/transition/transition.ts'
-import { anEnv, aSpec, fresh, startedAt } from './core.ts'
+import { anEnv, aSpec, limits as coreLimits, fresh, startedAt } from './core.ts'
 
-const limits = { taskAttempts: 3, taskTimeoutMs: 1_000, handlerAttempts: 3, maxTransitions: 15 }
+const limits = { ...coreLimits, maxTransitions: 15 }
 const stateName = fc.constantFrom('a', 'b', 'c')
 const retry = fc.option(
   fc.record({
@@ -18,16 +20,37 @@ const retry = fc.option(
     backoff: fc.constantFrom('fixed' as const, 'exponential' as const),
     initialMs: fc.integer({ min: 0, max: 100 }),
     maxMs: fc.integer({ min: 0, max: 1_000 }),
+    elsewhere: fc.boolean(),
   }),
 )
-const spec = retry.map((each) => aSpec({ retry: each }))
-const on = fc.dictionary(fc.constantFrom('success', 'failure', 'cancelled', 'own', 'yes', 'timeout'), stateName, {
-  maxKeys: 4,
-})
+const place = fc.option(fc.oneof(fc.constant(true as const), stateName))
+const spec = fc
+  .record({
+    retry,
+    sticky: place,
+    avoid: place,
+    pickupMs: fc.option(fc.nat({ max: 1_000 })),
+    resultMs: fc.option(fc.nat({ max: 1_000 })),
+  })
+  .map(aSpec)
+const on = fc.dictionary(
+  fc.constantFrom('success', 'failure', 'cancelled', 'own', 'yes', 'timeout', 'event'),
+  stateName,
+  {
+    maxKeys: 4,
+  },
+)
 
 const action: fc.Arbitrary<Action> = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('go_to' as const), to: stateName, data: fc.constant(null) }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('dispatch' as const), task: spec, on }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('go_to' as const),
+      to: stateName,
+      data: fc.option(fc.dictionary(fc.constantFrom('x', 'y', '__proto__'), fc.integer())),
+    }),
+  },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('dispatch' as const), task: spec, on, onEvent: on }) },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -36,6 +59,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       into: stateName,
       failFast: fc.boolean(),
       concurrency: fc.option(fc.integer({ min: 1, max: 3 })),
+      quorum: fc.option(fc.integer({ min: 1, max: 4 })),
     }),
   },
   {
@@ -45,6 +69,8 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       message: fc.constant('?'),
       on,
       timeoutMs: fc.option(fc.integer({ min: 0, max: 1_000 })),
+      assignees: fc.constant<string[]>([]),
+      escalate: fc.array(fc.record({ afterMs: fc.nat({ max: 1_000 }), to: fc.constant('ops') }), { maxLength: 2 }),
     }),
   },
   {
@@ -56,7 +82,34 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       start: fc.constant('s'),
       input: fc.constant({}),
       on,
+      timeoutMs: fc.option(fc.integer({ min: 0, max: 1_000 })),
     }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('wait_for_event' as const),
+      name: fc.constantFrom('paid', 'shipped'),
+      on,
+      timeoutMs: fc.option(fc.integer({ min: 0, max: 1_000 })),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('sleep' as const), to: stateName, ms: fc.nat({ max: 1_000 }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('sleep_until' as const),
+      to: stateName,
+      until: fc.integer({ min: startedAt - 10, max: startedAt + 10 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ kind: 'undone' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.constant({ kind: 'fail' as const, error: { code: 'FAILED', message: 'm' }, output: null }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('finish' as const), output: fc.constant(null) }) },
 )
@@ -76,15 +129,40 @@ interface Move {
     | 'cancel'
     | 'deadline'
     | 'progress'
+    | 'escalate'
+    | 'signal'
+    | 'expire event'
+    | 'wake up'
+    | 'worker event'
+    | 'result deadline'
+    | 'pause'
+    | 'resume'
+    | 'update'
+    | 'migrate'
   status: string
   code: string
   action: Action
+  undo: string | null
 }
 const move: fc.Arbitrary<Move> = fc.record({
   pick: fc.nat({ max: 9 }),
   what: fc.oneof(
     { weight: 12, arbitrary: fc.constant('answer' as const) },
     { weight: 4, arbitrary: fc.constantFrom('lose' as const, 'old' as const, 'wake' as const) },
+    { weight: 4, arbitrary: fc.constantFrom('signal' as const, 'worker event' as const, 'result deadline' as const) },
+    {
+      weight: 5,
+      arbitrary: fc.constantFrom(
+        'pause' as const,
+        'resume' as const,
+        'resume' as const,
+        'update' as const,
+        'migrate' as const,
+        'escalate' as const,
+        'expire event' as const,
+        'wake up' as const,
+      ),
+    },
     {
       weight: 2,
       arbitrary: fc.constantFrom(
@@ -100,6 +178,7 @@ const move: fc.Arbitrary<Move> = fc.record({
   status: fc.constantFrom('success', 'success', 'failure', 'failure', 'cancelled', 'own', 'constructor'),
   code: fc.constantFrom('TRANSIENT_ERROR', 'TRANSIENT_ERROR', 'PERMANENT_ERROR', 'INVALID_INPUT_ERROR', 'toString'),
   action,
+  undo: fc.option(stateName),
 })
 
 /** All that a reader of changes can know: the tasks in the queue with their try, and the log. */
@@ -107,9 +186,11 @@ interface Model {
   tasks: Map<string, { attempt: number; attempts: number }>
   everOpened: Map<string, number>
   seq: number
+  timers: Map<string, number>
+  log: JobEvent[]
 }
 
-const causesOf = (job: Job, model: Model, { pick, what, status, code, action: next }: Move): Cause[] => {
+const causesOf = (job: Job, model: Model, { pick, what, status, code, action: next, undo }: Move): Cause[] => {
   const ids = [...model.tasks.keys(), 'no-such-task']
   const taskId = ids[pick % ids.length] ?? ''
   const attempt = model.tasks.get(taskId)?.attempt ?? 1
@@ -119,16 +200,18 @@ const causesOf = (job: Job, model: Model, { pick, what, status, code, action: ne
     case 'old': {
       const error = status === 'failure' ? { code, message: 'm' } : null
       const tried = what === 'old' ? attempt - 1 : attempt
-      return [{ type: 'task_result', ...common, attempt: tried, status, data: taskId, error, durationMs: null }]
+      return [
+        { type: 'task_result', ...common, attempt: tried, status, data: dataOf(pick, taskId), error, durationMs: null },
+      ]
     }
     case 'lose':
-      return [{ type: 'task_lost', ...common, attempt, reason: pick % 2 ? 'timed_out' : 'lease_expired' }]
+      return [{ type: 'task_lost', ...common, attempt, reason: reasons[pick % 3] ?? 'timed_out' }]
     case 'progress':
       return [{ type: 'progress', taskId, progress: 0.5, message: null }]
     case 'wake':
-      return [{ type: 'wake', rev: job.rev - (pick % 2) }]
+      return [{ type: 'wake', wakeAt: (job.wakeAt ?? 0) - (pick % 2) }]
     case 'throw':
-      return [{ type: 'threw', rev: job.rev - (pick % 2), error: { code: 'X', message: 'm' }, retryable: pick > 1 }]
+      return [{ type: 'threw', lease: pick % 2 ? -1 : null, error: { code: 'X', message: 'm' }, retryable: pick > 1 }]
     case 'decide':
       return [{ type: 'approval', decision: pick % 2 ? 'yes' : 'timeout', by: 'me', comment: null }]
     case 'expire': {
@@ -137,16 +220,44 @@ const causesOf = (job: Job, model: Model, { pick, what, status, code, action: ne
     }
     case 'child': {
       const childId = job.waiting?.kind === 'child' ? job.waiting.childId : 'none'
-      return [{ type: 'child_ended', childId, status: pick % 2 ? 'finished' : 'failed', output: null, error: null }]
+      return [
+        { type: 'child_ended', childId, status: pick % 2 ? 'finished' : 'failed', output: { out: pick }, error: null },
+      ]
     }
+    case 'escalate': {
+      const [step, at] = job.waiting?.kind === 'approval' ? [job.waiting.escalated, job.waiting.escalate] : [0, []]
+      return [{ type: 'approval_escalation', step, at: at[step]?.at ?? 0 }]
+    }
+    case 'signal':
+      return [{ type: 'signal', id: `s-${pick}`, name: pick % 2 ? 'paid' : 'shipped', data: { pick } }]
+    case 'expire event':
+    case 'wake up': {
+      const timerId = job.waiting?.kind === 'event' || job.waiting?.kind === 'sleep' ? job.waiting.timerId : null
+      return [{ type: what === 'wake up' ? 'sleep_over' : 'event_timeout', timerId: timerId ?? 'none' }]
+    }
+    case 'worker event':
+      return [{ type: 'worker_event', ...common, name: pick % 2 ? 'own' : 'seen', data: { seen: pick } }]
+    case 'result deadline':
+      return [{ type: 'result_deadline', taskId }]
+    case 'pause':
+    case 'resume':
+      return [{ type: what, by: 'me' }]
+    case 'update':
+      return [{ type: 'update', by: 'me', changes: { priority: pick } }]
+    case 'migrate':
+      return [{ type: 'migrate', by: 'me', version: pick, state: pick % 2 ? 'a' : null, states: ['a', 'b', 'start'] }]
     case 'cancel':
       return [{ type: 'cancel', by: 'me', reason: null }]
     case 'deadline':
       return [{ type: 'deadline' }]
     default:
-      return [{ type: 'acted', rev: null, action: next }]
+      return [{ type: 'acted', lease: null, action: next, undo }]
   }
 }
+
+const reasons = ['timed_out', 'lease_expired', 'not_picked_up'] as const
+/** An object becomes data, anything else does not. */
+const dataOf = (pick: number, taskId: string) => (pick % 2 ? taskId : { x: pick, [`from-${pick}`]: taskId })
 
 const note = (model: Model, change: Change): void => {
   const { job } = change
@@ -172,12 +283,25 @@ const note = (model: Model, change: Change): void => {
     model.everOpened.set(task.id, task.attempt)
   }
   if (isTerminal(job.status)) model.tasks.clear()
+  for (const timer of change.setTimers) if (timer.jobId === job.id) model.timers.set(timer.id, timer.dueAt)
+  for (const id of change.clearTimers) model.timers.delete(id)
+  if (isTerminal(job.status)) model.timers.clear()
+  model.log.push(...change.events)
 }
 
 const openOf = ({ waiting }: Job) => {
   if (waiting?.kind === 'task') return [waiting.task]
   if (waiting?.kind !== 'parallel') return []
   return waiting.branches.filter((branch) => branch.status === 'open').map((branch) => branch.task)
+}
+
+const timersOf = (job: Job): string[] => {
+  const { waiting } = job
+  const ids = openOf(job).flatMap((task) => (task.resultBy === null ? [] : [`${task.id}:result`]))
+  if (waiting?.kind === 'approval' && waiting.escalated < waiting.escalate.length)
+    ids.push(`job:escalation:${job.transitions}:${waiting.escalated}`)
+  if (waiting && 'timerId' in waiting && waiting.timerId !== null) ids.push(waiting.timerId)
+  return ids
 }
 
 const holds = (job: Job, model: Model): void => {
@@ -191,15 +315,14 @@ const holds = (job: Job, model: Model): void => {
     // A fan-out that waits has something to wait for.
     expect(open).toBeGreaterThan(0)
   }
-  const waits = {
-    task: 'waiting_for_worker',
-    parallel: 'waiting_for_parallel',
-    approval: 'waiting_for_human',
-    child: 'waiting_for_child',
-  }
-  if (job.waiting) expect(job.status).toBe(waits[job.waiting.kind])
-  else expect(Object.values(waits)).not.toContain(job.status)
-  expect(job.transitions).toBeLessThanOrEqual(limits.maxTransitions + 1)
+  if (!isTerminal(job.status)) expect(job.status).toBe(restingStatus(job))
+  if (job.waiting) expect(job.wakeAt).toBeNull()
+  // What is on the clock is exactly what the job waits for.
+  expect(new Set(model.timers.keys())).toEqual(new Set(timersOf(job)))
+  expect(job.transitions).toBeLessThanOrEqual(limits.maxTransitions * 2 + 1)
+  expect(job.signals.length).toBeLessThanOrEqual(limits.maxSignals)
+  // Of what the log tells, everything can be known again.
+  expect(stateAt(model.log, model.seq)).toEqual(knowledgeOf(job))
   if (isTerminal(job.status)) expect([job.waiting, job.wakeAt, job.finishedAt]).toEqual([null, null, startedAt])
   if (job.status === 'awaiting_retry') expect(job.wakeAt).not.toBeNull()
 }
@@ -210,11 +333,16 @@ const brought = ({ env: _, ...rest }: Draft) => structuredClone(rest)
 /** Applies several causes to one draft, as the inbox does, and the actions of handlers that follow from them. */
 const run = (job: Job, model: Model, moves: Move[], env: ReturnType<typeof anEnv>): Job => {
   const draft = draftOf(job, env)
+  const settled: string[] = []
   for (const each of moves) {
     const before = brought(draft)
     for (const cause of causesOf(draft.job, model, each)) {
       const wasTerminal = isTerminal(draft.job.status)
+      const { transitions } = draft.job
       const verdict = transition(draft, cause)
+      // The one timer that its own wait outlives.
+      if (cause.type === 'approval_escalation' && verdict === 'applied')
+        settled.push(`job:escalation:${transitions}:${cause.step}`)
       if (wasTerminal) expect(verdict).toBe('terminal')
       if (each.what === 'old') expect(verdict).not.toBe('applied')
       if (verdict !== 'applied') expect(brought(draft)).toEqual(before)
@@ -223,9 +351,9 @@ const run = (job: Job, model: Model, moves: Move[], env: ReturnType<typeof anEnv
   for (const each of moves) {
     const { status, waiting } = draft.job
     if (isTerminal(status) || waiting !== null || status === 'awaiting_retry') break
-    transition(draft, { type: 'acted', rev: null, action: each.action })
+    transition(draft, { type: 'acted', lease: null, action: each.action, undo: each.undo })
   }
-  const change = changeOf(draft, [], [], [])
+  const change = changeOf(draft, [], [], settled)
   expect(change.job.rev).toBe(job.rev + 1)
   note(model, change)
   holds(change.job, model)
@@ -234,8 +362,8 @@ const run = (job: Job, model: Model, moves: Move[], env: ReturnType<typeof anEnv
 
 const play = (batches: Move[][]): { job: Job; model: Model } => {
   const env = { ...anEnv(), limits, newId: () => crypto.randomUUID() }
-  let job = fresh({ parentId: 'parent' })
-  const model: Model = { tasks: new Map(), everOpened: new Map(), seq: 0 }
+  let job = fresh({ parentId: 'parent', webhook: { url: 'http://x', events: null } })
+  const model: Model = { tasks: new Map(), everOpened: new Map(), seq: 0, timers: new Map(), log: [] }
   for (const moves of batches) job = run(job, model, moves, env)
   return { job, model }
 }
@@ -264,8 +392,8 @@ test('results of a fan-out are in the order of its tasks, whatever the order and
         const tasks = branches.map(() => aSpec())
         let job = step(fresh(), {
           type: 'acted',
-          rev: null,
-          action: { kind: 'parallel', tasks, into: 'join', failFast: false, concurrency },
+          lease: null,
+          action: { kind: 'parallel', tasks, into: 'join', failFast: false, concurrency, quorum: null },
         })
         const ids = job.waiting?.kind === 'parallel' ? job.waiting.branches.map((branch) => branch.task.id) : []
         while (job.waiting) {

@@ -5,9 +5,11 @@ import type { Cause } from '../src/job/cause.ts'
 import {
   acted,
   anEnv,
+  approval,
   dispatch,
   failed,
   fresh,
+  limits,
   openTasks,
   parallel,
   result,
@@ -91,7 +93,7 @@ describe('a single task', () => {
   })
 
   test('the tries of the blueprint win, those it leaves out are the engine’s', () => {
-    const retry = { attempts: null, backoff: 'fixed', initialMs: 10, maxMs: 10 } as const
+    const retry = { attempts: null, backoff: 'fixed', initialMs: 10, maxMs: 10, elsewhere: false } as const
     const left = step(fresh(), dispatch({}, { retry })).job
     const own = step(fresh(), dispatch({}, { retry: { ...retry, attempts: 1 } })).job
     expect(left.waiting).toMatchObject({ task: { retry: { attempts: 3, initialMs: 10 } } })
@@ -217,7 +219,7 @@ describe('ends', () => {
   })
 
   test('a blueprint that goes in circles ends, and what it had opened goes with it', () => {
-    const env = anEnv({ limits: { taskAttempts: 1, taskTimeoutMs: null, handlerAttempts: 1, maxTransitions: 3 } })
+    const env = anEnv({ limits: { ...limits, maxTransitions: 3 } })
     let job = fresh()
     for (let at = 0; at < 3; at += 1) job = step(job, acted({ kind: 'go_to', to: 'start', data: null }), env).job
     const done = step(job, acted({ kind: 'go_to', to: 'start', data: null }), env)
@@ -232,7 +234,7 @@ describe('approvals', () => {
   test('a decision goes its route, is noted, and stops the clock', () => {
     const done = step(states.approval(), decide('yes'))
     expect(done.job).toMatchObject({ state: 'next', last: { status: 'yes', data: { by: 'me', comment: 'fine' } } })
-    expect(done.change.clearTimers).toEqual(['job:approval:0'])
+    expect(done.change.clearTimers).toEqual(['job:approval:0', 'job:escalation:0:0'])
   })
 
   test.each(['maybe', 'timeout', 'constructor', '__proto__', 'toString', ''])('%j is no decision', (decision) => {
@@ -241,8 +243,10 @@ describe('approvals', () => {
 
   test('nobody decides: the route for that, or the end', () => {
     expect(step(states.approval(), { type: 'approval_timeout', timerId: 'job:approval:0' }).job.state).toBe('late')
-    const action = { kind: 'approval', message: '?', on: { yes: 'next' }, timeoutMs: 5 } as const
-    const done = step(step(fresh(), acted(action)).job, { type: 'approval_timeout', timerId: 'job:approval:0' })
+    const done = step(step(fresh(), approval({ timeoutMs: 5 })).job, {
+      type: 'approval_timeout',
+      timerId: 'job:approval:0',
+    })
     expect(done.job).toMatchObject({ status: 'failed', error: { code: 'APPROVAL_TIMEOUT' } })
   })
 })

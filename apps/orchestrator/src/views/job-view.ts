@@ -52,6 +52,14 @@ const waitingFor = (waiting: Waiting | null, instant: WriteInstant): WaitingFor 
         decisions: Object.keys(waiting.on).filter((decision) => decision !== 'timeout'),
         expires_at: waiting.expiresAt === null ? null : instant(waiting.expiresAt),
       }
+    case 'event':
+      return {
+        kind: 'event',
+        name: waiting.name,
+        expires_at: waiting.expiresAt === null ? null : instant(waiting.expiresAt),
+      }
+    case 'sleep':
+      return { kind: 'sleep', until: instant(waiting.until) }
     case 'child':
       return { kind: 'child', job_id: waiting.childId }
   }

@@ -9,11 +9,11 @@ export type Cause =
    */
   | { type: 'wake'; wakeAt: number }
   /**
-   * The handler returned. `rev` is the job's `handlerRev`, which fences one that was given up; null when it ran inside the commit.
+   * The handler returned. `lease` is the job's `wakeAt` since it runs: it fences one that was given up. null: it ran inside the commit.
    * `undo` names the state that undoes the one whose handler it was.
    */
-  | { type: 'acted'; rev: number | null; action: Action; undo?: string | null }
-  | { type: 'threw'; rev: number | null; error: JobError; retryable: boolean }
+  | { type: 'acted'; lease: number | null; action: Action; undo?: string | null }
+  | { type: 'threw'; lease: number | null; error: JobError; retryable: boolean }
   | {
       type: 'task_result'
       taskId: string

@@ -184,10 +184,10 @@ export interface Job {
   rev: number
   /** Number of the newest line of the log. */
   seq: number
-  /** Instant at which any instance may take the job to run its handler; null while it waits for something else. */
+  /** Instant at which any instance may take the job to run its handler; null while it waits for something else. Only ever moves on. */
   wakeAt: number | null
-  /** Revision in which a handler began to run that outlasted its commit: only its answer counts. null: none runs. */
-  handlerRev: number | null
+  /** A handler outlasted its commit and runs on; `wakeAt` is then the end of its lease, by which its answer is fenced. */
+  handling: boolean
 }
 
 /** A line of a job's log. */

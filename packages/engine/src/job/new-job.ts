@@ -54,6 +54,6 @@ export const newJob = ({ start, ...spec }: NewJob, now: number): Job => ({
   rev: 0,
   seq: 0,
   wakeAt: null,
-  handlerRev: null,
+  handling: false,
   ...spec,
 })

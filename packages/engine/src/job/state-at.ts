@@ -69,6 +69,10 @@ const apply = (fold: Fold, { type, data }: JobEvent): void => {
       fold.data = laidOver(fold.data, data.data ?? fold.answer)
       fold.answer = null
       return
+    case 'compensation_started':
+      // The answer led to the job's end, and not into a state.
+      fold.answer = null
+      return
     case 'task_finished':
       if (typeof data.branch === 'number') {
         fold.joined[data.branch] = data.status === 'cancelled' ? null : (data.data ?? null)

@@ -17,7 +17,7 @@ const statusOfWait = {
 export const restingStatus = (job: Job): JobStatus => {
   if (job.paused) return 'paused'
   if (job.waiting) return statusOfWait[job.waiting.kind]
-  if (job.wakeAt === null || job.handlerRev !== null) return 'running'
+  if (job.wakeAt === null || job.handling) return 'running'
   if (job.attempt > 0) return 'awaiting_retry'
   return job.transitions === 0 ? 'pending' : 'running'
 }

@@ -37,7 +37,7 @@ export const advance = async (draft: Draft, deps: AdvanceDeps): Promise<Continua
     const quick = await within(outcome, deps.inlineMs, deps.after)
     if (quick === undefined) {
       job.wakeAt = draft.env.now + deps.leaseMs
-      job.handlerRev = job.rev + 1
+      job.handling = true
       return { outcome }
     }
     transition(draft, asCause(quick, null))

@@ -83,7 +83,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   const continuations = new Set<Promise<void>>()
   const onContinuation = (job: Job, outcome: Promise<HandlerOutcome>): void => {
     const work = outcome
-      .then((result) => inbox.deliver(job.id, { cause: asCause(result, job.handlerRev) }))
+      .then((result) => inbox.deliver(job.id, { cause: asCause(result, job.wakeAt) }))
       // The lease of the handler runs out, and the clock of any instance runs it again.
       .then(() => {}, onError)
       .finally(() => continuations.delete(work))

@@ -14,7 +14,7 @@ export type HandlerOutcome =
   | { type: 'acted'; action: Action; undo: string | null }
   | { type: 'threw'; error: JobError; retryable: boolean }
 
-export const asCause = (outcome: HandlerOutcome, rev: number | null): Cause => ({ ...outcome, rev })
+export const asCause = (outcome: HandlerOutcome, lease: number | null): Cause => ({ ...outcome, lease })
 
 export interface HandlersDeps {
   blueprints: BlueprintRegistry

@@ -14,7 +14,7 @@ import { sleepUntil, waitForEvent } from './signal.ts'
 export const applyAction = (draft: Draft, action: Action, undo: string | null): void => {
   const { job, env } = draft
   job.wakeAt = null
-  job.handlerRev = null
+  job.handling = false
   job.attempt = 0
   job.undoBy = undo
   switch (action.kind) {
@@ -63,7 +63,7 @@ export const applyThrown = (draft: Draft, error: JobError, retryable: boolean): 
   const { job, env } = draft
   job.attempt += 1
   job.wakeAt = null
-  job.handlerRev = null
+  job.handling = false
   log(draft, 'handler_failed', { attempt: job.attempt, error: { code: error.code, message: error.message } })
   if (!retryable) {
     endJob(draft, 'error', null, error)

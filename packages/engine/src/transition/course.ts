@@ -40,7 +40,7 @@ export const enterState = (draft: Draft, to: string, { done, data = null, tellDa
   job.state = to
   job.attempt = 0
   job.wakeAt = null
-  job.handlerRev = null
+  job.handling = false
   job.progress = null
   job.progressMessage = null
   log(draft, 'state_entered', { previous_state: from, ...(tellData ? { data } : {}) })

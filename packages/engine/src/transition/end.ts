@@ -28,7 +28,7 @@ export const conclude = (draft: Draft, status: TerminalStatus, output: Json, err
   job.error = error
   job.finishedAt = env.now
   job.wakeAt = null
-  job.handlerRev = null
+  job.handling = false
   job.undoBy = null
   job.ending = null
   if (job.deadlineAt !== null) clearTimer(draft, deadlineTimer(job.id))

@@ -37,7 +37,7 @@ export const updateJob = (draft: Draft, { by, changes }: Of<'update'>): Verdict 
 /** Only between two steps: a handler of the old version that runs just now could lead to states that the new one does not have. */
 export const migrateJob = (draft: Draft, { by, version, state, states }: Of<'migrate'>): Verdict => {
   const { job } = draft
-  if (job.handlerRev !== null || (job.waiting === null && !job.paused)) return 'not_waiting'
+  if (job.handling || (job.waiting === null && !job.paused)) return 'not_waiting'
   const moves = state !== null && state !== job.state
   const needed = moves ? [state] : [job.state, ...exits(draft)]
   if (needed.some((name) => !states.includes(name))) return 'unknown_state'

@@ -49,14 +49,14 @@ const apply = (draft: Draft, cause: Cause): Verdict => {
       if (job.wakeAt !== cause.wakeAt || job.waiting !== null) return 'stale'
       // While the job is paused its turn passes; it is resumed into running at once.
       job.wakeAt = null
-      job.handlerRev = null
+      job.handling = false
       return 'applied'
     case 'acted':
-      if (outlived(job, cause.rev)) return 'stale'
+      if (outlived(job, cause.lease)) return 'stale'
       applyAction(draft, cause.action, cause.undo ?? null)
       return 'applied'
     case 'threw':
-      if (outlived(job, cause.rev)) return 'stale'
+      if (outlived(job, cause.lease)) return 'stale'
       applyThrown(draft, cause.error, cause.retryable)
       return 'applied'
     case 'task_result':
@@ -103,7 +103,8 @@ const apply = (draft: Draft, cause: Cause): Verdict => {
 const appliedIf = (applied: boolean): Verdict => (applied ? 'applied' : 'stale')
 
 /** Whether the job has gone on without the handler that speaks now. */
-const outlived = (job: Job, rev: number | null): boolean => job.handlerRev !== rev || job.waiting !== null
+const outlived = (job: Job, lease: number | null): boolean =>
+  job.waiting !== null || job.handling !== (lease !== null) || (lease !== null && lease !== job.wakeAt)
 
 const applyProgress = (draft: Draft, { taskId, progress, message }: Cause & { type: 'progress' }): boolean => {
   const { job } = draft

@@ -22,6 +22,7 @@ export const aJob = (patch: Partial<Job> = {}): Job => ({
   input: {},
   data: {},
   results: [],
+  branches: [],
   last: null,
   waiting: null,
   output: null,
@@ -44,6 +45,12 @@ export const aJob = (patch: Partial<Job> = {}): Job => ({
   resultTimeoutMs: null,
   paused: false,
   signals: [],
+  signalIds: [],
+  workers: {},
+  dispatchedIn: null,
+  undoBy: null,
+  undo: [],
+  ending: null,
   startAt: null,
   createdAt: 1_900_000_000_000,
   updatedAt: 1_900_000_000_000,
@@ -52,6 +59,7 @@ export const aJob = (patch: Partial<Job> = {}): Job => ({
   rev: 1,
   seq: 0,
   wakeAt: null,
+  handling: false,
   ...patch,
 })
 
