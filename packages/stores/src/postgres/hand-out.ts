@@ -126,10 +126,10 @@ export const leaseLost = async (pool: Pool, limit: number, leaseMs: number): Pro
   const { rows } = await pool.query<LostRow>({
     name: 'lease_lost',
     text: `WITH ended AS (
-             SELECT id FROM tutti.tasks WHERE state = 'leased' AND expires_at <= tutti.now_ms()
+             SELECT id FROM tutti.tasks WHERE state = 'leased' AND expires_at <= (SELECT tutti.now_ms())
              ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
            ), left_lying AS (
-             SELECT id FROM tutti.tasks WHERE state <> 'leased' AND pickup_by <= tutti.now_ms()
+             SELECT id FROM tutti.tasks WHERE state <> 'leased' AND pickup_by <= (SELECT tutti.now_ms())
              ORDER BY pickup_by LIMIT $1::int - (SELECT count(*) FROM ended) FOR UPDATE SKIP LOCKED)
            UPDATE tutti.tasks t SET expires_at = tutti.now_ms() + $2::bigint, state = 'leased', worker = coalesce(worker, ''),
              token = coalesce(token, gen_random_uuid()::text)

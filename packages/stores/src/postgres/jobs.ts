@@ -67,7 +67,7 @@ export const leaseJobs = async (
   const { rows } = await pool.query<JobRow>({
     name: 'lease_jobs',
     text: `UPDATE tutti.jobs j SET rev = rev + 1, wake_at = tutti.now_ms() + $4::bigint
-           FROM (SELECT id FROM tutti.jobs WHERE wake_at <= tutti.now_ms() AND (blueprint, version) IN (SELECT * FROM unnest($1::text[], $2::int[]))
+           FROM (SELECT id FROM tutti.jobs WHERE wake_at <= (SELECT tutti.now_ms()) AND (blueprint, version) IN (SELECT * FROM unnest($1::text[], $2::int[]))
                  ORDER BY wake_at LIMIT $3 FOR UPDATE SKIP LOCKED) due
            WHERE j.id = due.id RETURNING j.body, j.rev, j.wake_at`,
     values: [blueprints.map(({ name }) => name), blueprints.map(({ version }) => version), limit, leaseMs],

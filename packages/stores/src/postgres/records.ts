@@ -34,7 +34,7 @@ const recordOf = (row: RecordRow): StoredRecord => {
 }
 
 const columns = 'kind, id, rev, due_at, expires_at, body'
-const alive = '(expires_at IS NULL OR expires_at > tutti.now_ms())'
+const alive = '(expires_at IS NULL OR expires_at > (SELECT tutti.now_ms()))'
 
 export const putRecords = async (pool: Pool, records: StoredRecord[]): Promise<boolean[]> => {
   if (records.length === 0) return []
@@ -93,7 +93,7 @@ export const leaseRecords = async (
   const { rows } = await pool.query<RecordRow>({
     name: 'lease_records',
     text: `UPDATE tutti.records r SET rev = rev + 1, due_at = tutti.now_ms() + $3::bigint
-           FROM (SELECT kind, id FROM tutti.records WHERE kind = $1 AND due_at <= tutti.now_ms() AND ${alive}
+           FROM (SELECT kind, id FROM tutti.records WHERE kind = $1 AND due_at <= (SELECT tutti.now_ms()) AND ${alive}
                  ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) due
            WHERE r.kind = due.kind AND r.id = due.id RETURNING r.kind, r.id, r.rev, r.due_at, r.expires_at, r.body`,
     values: [columnText(kind), limit, leaseMs],

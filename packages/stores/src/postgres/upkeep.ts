@@ -73,11 +73,11 @@ export const purge = async (
      WHERE f.xid = oldest.xid AND f.id = oldest.id AND oldest.stored_at < $1`,
     [feedBefore],
   )
-  const expired = `SELECT kind, id FROM tutti.records WHERE expires_at <= tutti.now_ms() LIMIT ${chunk} FOR UPDATE SKIP LOCKED`
+  const expired = `SELECT kind, id FROM tutti.records WHERE expires_at <= (SELECT tutti.now_ms()) LIMIT ${chunk} FOR UPDATE SKIP LOCKED`
   await untilDone(`DELETE FROM tutti.records r USING (${expired}) e WHERE r.kind = e.kind AND r.id = e.id`, [])
-  const fresh = `SELECT key FROM tutti.budgets WHERE fresh_at <= tutti.now_ms() LIMIT ${chunk} FOR UPDATE SKIP LOCKED`
+  const fresh = `SELECT key FROM tutti.budgets WHERE fresh_at <= (SELECT tutti.now_ms()) LIMIT ${chunk} FOR UPDATE SKIP LOCKED`
   await untilDone(`DELETE FROM tutti.budgets b USING (${fresh}) f WHERE b.key = f.key`, [])
-  await pool.query('DELETE FROM tutti.workers WHERE expires_at <= tutti.now_ms()')
+  await pool.query('DELETE FROM tutti.workers WHERE expires_at <= (SELECT tutti.now_ms())')
   await forgetQueues(pool)
   const { rows } = await pool.query<{ id: string }>(
     'SELECT id FROM tutti.jobs WHERE finished_at < $1 ORDER BY finished_at LIMIT $2',

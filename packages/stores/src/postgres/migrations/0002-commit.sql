@@ -23,7 +23,7 @@ DECLARE
 BEGIN
   SELECT turn + 1 INTO mine FROM tutti.tasks
     WHERE state = 'queued' AND queue = of_queue AND priority = of_priority AND fair_key = of_fair_key
-    ORDER BY turn DESC LIMIT 1;
+    ORDER BY -turn LIMIT 1;
   SELECT coalesce(min(turn) FILTER (WHERE visible_at <= now), max(turn)) INTO first FROM (
     SELECT turn, visible_at FROM tutti.tasks WHERE state = 'queued' AND queue = of_queue AND priority = of_priority
     ORDER BY turn, arrival LIMIT 10) f;
