@@ -1,5 +1,5 @@
 export { createOrchestrator, type Orchestrator } from './app.ts'
 export type { OrchestratorDeps } from './deps.ts'
-export { loadBlueprints } from './load-blueprints.ts'
+export { loadBlueprintFile, loadBlueprints } from './load-blueprints.ts'
 export { defaultSettings, type OrchestratorSettings } from './settings.ts'
 export { type RunningOrchestrator, type SharedParts, startOrchestrator } from './start.ts'

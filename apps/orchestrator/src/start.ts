@@ -15,6 +15,7 @@ import { createMemoryStore, createPostgresStore } from '@tutti/stores'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { createOrchestrator } from './app.ts'
 import { loadBlueprints } from './load-blueprints.ts'
+import { watchBlueprints } from './watch-blueprints.ts'
 
 export interface RunningOrchestrator {
   port: number
@@ -41,19 +42,22 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     timeZone: config.tz,
   })
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
-  const { blueprints, faults } = await findBlueprints(config.blueprintsDir, shared.blueprints ?? [])
-  const { store: given } = shared
-  const openStore = given ? async () => given : chooseStore(config, log)
+  const given = shared.blueprints ?? []
+  const { blueprints: found, faults } = await findBlueprints(config.blueprintsDir, given)
+  const { store: shareStore } = shared
+  const openStore = shareStore ? async () => shareStore : chooseStore(config, log)
   if (typeof openStore !== 'function') faults.push(openStore)
   if (faults.length > 0 || typeof openStore !== 'function') throw new ConfigError(faults)
 
   const store = await openStore()
   const engine = createEngine({
     store,
-    blueprints,
+    blueprints: given,
     settings: engineSettings(config),
     onError: (error) => log.error({ err: error }, 'the engine met an error, and goes on'),
   })
+  engine.blueprints.replace('dir', found)
+  let unwatch = async (): Promise<void> => {}
   const workers = workerDirectory({ workers: entries, globalToken: config.globalWorkerToken })
   const server = createOrchestrator({
     engine,
@@ -73,13 +77,16 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
         }),
   })
   const stop = async (): Promise<void> => {
+    await unwatch()
     await server.close()
     await engine.stop()
-    if (!given) await store.close()
+    if (!shareStore) await store.close()
   }
   try {
     const port = await server.listen({ host: config.apiHost, port: config.apiPort })
     engine.start()
+    if (config.blueprintsDir !== '')
+      unwatch = watchBlueprints({ folder: config.blueprintsDir, blueprints: engine.blueprints, log })
     log.info({ host: config.apiHost, port, blueprints: engine.blueprints.names() }, 'the orchestrator listens')
     return { port, log, stop }
   } catch (error) {
@@ -111,8 +118,8 @@ const findBlueprints = async (
   given: readonly Blueprint[],
 ): Promise<{ blueprints: Blueprint[]; faults: Fault[] }> => {
   try {
-    const blueprints = [...given, ...(folder === '' ? [] : await loadBlueprints(folder))]
-    createRegistry(blueprints)
+    const blueprints = folder === '' ? [] : await loadBlueprints(folder)
+    createRegistry([...given, ...blueprints])
     return { blueprints, faults: [] }
   } catch (error) {
     if (!(error instanceof BlueprintError)) throw error

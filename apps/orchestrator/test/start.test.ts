@@ -62,7 +62,7 @@ test('every file that can’t be loaded is named', async () => {
     'throws.ts': 'throw new Error("no database")',
     'good.ts': module(`export default ${simple('good')}`),
   })
-  await expect(loadBlueprints(path)).rejects.toThrow(/broken\.ts: .+\n.*throws\.ts: no database$/)
+  await expect(loadBlueprints(path)).rejects.toThrow(/broken\.ts(:\d+)?: .+\n.*throws\.ts:1: no database$/)
   await expect(loadBlueprints(join(path, 'nowhere'))).rejects.toThrow(/nowhere/)
 })
 
