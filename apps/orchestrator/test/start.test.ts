@@ -134,6 +134,9 @@ test('a blueprint that comes while the server runs has its endpoint at once, and
   expect((await server.call('POST', '/api/v1/late/comer', { any: 'thing' }, anna)).status).toBe(202)
   expect((await server.call('POST', '/api/late/comer/', {}, anna)).status).toBe(202)
   expect((await server.call('POST', '/api/v1/late/comer', {}, { 'x-avtomatika-token': 'of-nobody' })).status).toBe(401)
+  expect(() => server.engine.blueprints.add('api', { ...late, name: 'odd', endpoint: '/a/:id' })).toThrow(
+    /may hold only/,
+  )
   server.engine.blueprints.replace('dir', [])
   expect((await server.call('POST', '/api/v1/late/comer', {}, anna)).status).toBe(404)
 })

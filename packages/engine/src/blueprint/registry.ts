@@ -4,7 +4,7 @@
  */
 import type { Blueprint, EndDefinition, StateDefinition } from './blueprint.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { blueprintFaults } from './validate.ts'
+import { blueprintFaults, trimSlashes } from './validate.ts'
 
 export class BlueprintError extends Error {
   override readonly name = 'BlueprintError'
@@ -166,8 +166,7 @@ const faultsOf = (blueprints: readonly LoadedBlueprint[]): string[] => {
   return faults
 }
 
-/** `/a` and `a/` are one address. */
-const pathOf = ({ endpoint }: Blueprint): string => (endpoint ?? '').replace(/^\/+|\/+$/g, '')
+const pathOf = ({ endpoint }: Blueprint): string => trimSlashes(endpoint ?? '')
 
 const load = (origin: BlueprintOrigin, blueprint: Blueprint): LoadedBlueprint => {
   const states = new Map(blueprint.states.map((state) => [state.name, state]))
