@@ -6,6 +6,7 @@ import type { JobError, Json, JsonObject } from '@tutti/contracts'
 import type { BlueprintRegistry } from './blueprint/registry.ts'
 import type { JobChanges } from './job/cause.ts'
 import type { ClientFacts, Job, JobEvent, Origin } from './job/job.ts'
+import type { Queue } from './job/needs.ts'
 import type { LeasedTask } from './job/task.ts'
 import type { JobQuery, StoredRecord, WorkerRecord } from './store/port.ts'
 
@@ -89,6 +90,25 @@ export interface WorkerDeclaration {
   info: JsonObject
 }
 
+/** A worker as it is shown: its own words, and what is kept beside them. */
+export interface ListedWorker extends WorkerRecord {
+  /** By the operator; a worker that drains itself says so in `info.status`. */
+  drained: boolean
+  /** Between 0 and 1. */
+  reputation: number
+}
+
+/** Who could do the tasks of a queue. */
+export interface QueueExplanation {
+  queue: Queue
+  /** Somebody who is registered may take them: they wait for a free hand. */
+  possible: boolean
+  /** Hand-outs of the skill are limited (`skillRates`): they may wait for that. */
+  rateLimited: boolean
+  /** By id. `why` ends a sentence that begins with the worker's name; null: this one may take them. */
+  workers: { id: string; why: string | null }[]
+}
+
 export interface EngineSettings {
   /** Names this instance in logs. */
   instance: string
@@ -130,7 +150,7 @@ export interface ReputationSettings {
   reward: number
   failurePenalty: number
   violationPenalty: number
-  /** A worker below gets no tasks of queues that have other workers. */
+  /** A worker below gets only tasks that no registered worker above could do. */
   minimum: number
 }
 
@@ -204,14 +224,17 @@ export interface Engine {
    */
   heartbeat(worker: string, patch: JsonObject, taskIds?: string[]): Promise<{ record: WorkerRecord; held: string[] }>
   /** While drained a worker gets no further tasks, whatever it says of itself. @throws TuttiError WORKER_NOT_FOUND */
-  drain(worker: string, drained: boolean): Promise<WorkerRecord>
+  drain(worker: string, drained: boolean): Promise<ListedWorker>
   /** Takes the worker off the list; its leases end at once. */
   deregister(worker: string): Promise<void>
   /** Prolongs leases only. Answers the tasks that are still the worker's. */
   renew(worker: string, taskIds: string[], leaseMs: number): Promise<string[]>
-  workers(): Promise<WorkerRecord[]>
-  worker(id: string): Promise<WorkerRecord | undefined>
+  workers(): Promise<ListedWorker[]>
+  worker(id: string): Promise<ListedWorker | undefined>
+  /** Why the tasks of a queue wait, worker by worker. @throws TuttiError INVALID_QUERY for what is no queue's name */
+  explain(queue: string): Promise<QueueExplanation>
 
+  /** @throws TuttiError WORKER_NOT_FOUND: it must register (again) */
   take(request: TakeRequest): Promise<LeasedTask[]>
   /** Gives tasks back untried. */
   release(leases: LeasedTask[]): Promise<void>

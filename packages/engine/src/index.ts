@@ -25,8 +25,8 @@ export {
   type RegistryChange,
 } from './blueprint/registry.ts'
 export type * from './engine.ts'
-export type { Cause, Timer } from './job/cause.ts'
-export type { ClientFacts, Job, JobEvent, Origin, Signal, Waiting } from './job/job.ts'
+export type { Cause, JobChanges, Timer } from './job/cause.ts'
+export type { BranchOutcome, ClientFacts, Ending, Job, JobEvent, Origin, Signal, Waiting } from './job/job.ts'
 export { labelsOf } from './job/labels.ts'
 export {
   type DeviceNeed,
@@ -38,6 +38,9 @@ export {
   strategies,
   type Wanted,
 } from './job/needs.ts'
+export { type NewJob, newJob } from './job/new-job.ts'
+export { type Knowledge, stateAt } from './job/state-at.ts'
 export type { LeasedTask, Task, TaskRequest } from './job/task.ts'
+export { type WebhookAttempt, type WebhookBody, type WebhookPayload, webhookKind } from './job/webhook.ts'
 export { createEngine, defaultSettings } from './run/create-engine.ts'
 export type * from './store/port.ts'

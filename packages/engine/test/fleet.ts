@@ -28,6 +28,8 @@ export interface Fleet {
     store?: Store
     start?: boolean
     after?: After
+    /** Registers workers that ask for tasks, unless set to false. */
+    registers?: boolean
   }): Engine
   /** Errors that nobody was there to answer to. */
   errors: unknown[]
@@ -68,10 +70,27 @@ export const createFleet = (blueprints: Blueprint[]): Fleet => {
       })
       engines.push(engine)
       if (options.start ?? true) engine.start()
-      return engine
+      return (options.registers ?? true) ? registering(engine) : engine
     },
   }
 }
+
+/** Where a test is not about registration: a worker that asks for tasks of some skills is registered with them first. */
+const registering = (engine: Engine): Engine => ({
+  ...engine,
+  take: async (request) => {
+    const known = await engine.worker(request.worker)
+    const skills = request.skills ?? []
+    if (!known || skills.some((skill) => !known.skills.includes(skill)))
+      await engine.register({
+        id: request.worker,
+        bootId: known?.bootId ?? null,
+        skills: [...new Set([...(known?.skills ?? []), ...skills])],
+        info: known?.info ?? {},
+      })
+    return engine.take(request)
+  },
+})
 
 /** One task of skill `work`, all routes there. */
 export const single = (retry = { attempts: 3 }): Blueprint =>

@@ -1,6 +1,11 @@
 /** A queue whose answers can be held up on their way, and polls that wait at it. */
+
+import { createHandOut } from '../src/hand-out/hand-out.ts'
+import { createKnownQueues } from '../src/hand-out/known-queues.ts'
+import { createMatching } from '../src/hand-out/matching.ts'
+import type { WorkerRecord } from '../src/index.ts'
 import type { LeasedTask, TaskRequest } from '../src/job/task.ts'
-import { createHandOut } from '../src/run/hand-out.ts'
+import { createDirectory } from '../src/workers/directory.ts'
 import { createTime } from './time.ts'
 
 const leaseOf = (skill: string, worker: string): LeasedTask => ({
@@ -35,9 +40,39 @@ export const setUp = () => {
   const looks: TaskRequest[] = []
   let gate: Promise<void> | null = null
   let failing = false
+  const onError = (error: unknown): void => {
+    throw error
+  }
+  const queues = createKnownQueues({
+    readAll: async () => [],
+    now: time.now,
+    maxAgeMs: Number.POSITIVE_INFINITY,
+    onNew: () => {},
+    onError,
+  })
+  const registered = new Map<string, WorkerRecord>()
+  const directory = createDirectory({
+    readAll: async () => [...registered.values()],
+    read: async (id) => registered.get(id),
+    readMarks: async () => {},
+    drained: () => false,
+    reputation: () => 1,
+    minimum: 0.3,
+    now: time.now,
+    maxAgeMs: Number.POSITIVE_INFINITY,
+    onChange: () => {},
+    onError,
+  })
   const handOut = createHandOut({
     after: time.after,
-    lease: async (request) => {
+    find: directory.find,
+    peek: directory.peek,
+    seen: () => {},
+    queues,
+    matching: createMatching({ queues, directory, minimum: 0.3, now: time.now }),
+    held: () => 0,
+    overflowLimit: 3,
+    ask: async (request) => {
       looks.push(request)
       if (failing) throw new Error('the Store can not be reached')
       const leases: LeasedTask[] = []
@@ -66,6 +101,8 @@ export const setUp = () => {
     options: { max?: number; waitMs?: number; signal?: AbortSignal } = {},
   ) => {
     const { max = 1, waitMs = 60_000, signal } = options
+    const lease = { registeredAt: 0, lastSeenAt: 0, expiresAt: Number.POSITIVE_INFINITY }
+    registered.set(worker, { id: worker, bootId: null, skills, info: {}, ...lease })
     const taken = handOut.take({ worker, skills, max, waitMs, ...(signal ? { signal } : {}) })
     void taken.then(
       (leases) =>

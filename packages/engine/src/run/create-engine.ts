@@ -1,12 +1,12 @@
 /** Wires the stations: intake → transition → commit → news → hand-out, and the clock beside them. */
-import { isTerminal, type JsonObject, TuttiError } from '@tutti/contracts'
+import { isTerminal, TuttiError } from '@tutti/contracts'
 import type { Blueprint } from '../blueprint/blueprint.ts'
 import type { TaskFiles } from '../blueprint/files.ts'
 import { createRegistry } from '../blueprint/registry.ts'
 import type { Engine, EngineSettings, JobSpec, OutcomeAnswer, Revocation, TaskOutcome } from '../engine.ts'
+import { createHandOutStation } from '../hand-out/station.ts'
 import type { Job } from '../job/job.ts'
-import type { LeasedTask, TaskRequest } from '../job/task.ts'
-import type { Change, CommitOutcome, Store, Wakeup, WorkerRecord } from '../store/port.ts'
+import type { Change, CommitOutcome, Store, Wakeup } from '../store/port.ts'
 import type { Env } from '../transition/draft.ts'
 import { findOpen } from '../transition/result.ts'
 import { type After, realAfter } from './after.ts'
@@ -15,7 +15,6 @@ import { createClock } from './clock.ts'
 import { createCommands } from './commands.ts'
 import { createDataStores } from './data-stores.ts'
 import { createDueRecords } from './due-records.ts'
-import { createHandOut } from './hand-out.ts'
 import { asCause, createHandlers, type HandlerOutcome } from './handlers.ts'
 import { createCache, createInbox, type Receipt } from './inbox.ts'
 import { createIntake } from './intake.ts'
@@ -71,7 +70,6 @@ export const createEngine = (deps: EngineDeps): Engine => {
 
   const commits = createBatcher<Change, CommitOutcome>({ maxBatch: 500, maxInFlight: 2, call: store.commit })
   const reads = createBatcher<string, Job | undefined>({ maxBatch: 500, maxInFlight: 2, call: store.job })
-  const leases = createBatcher<TaskRequest, LeasedTask[]>({ maxBatch: 200, maxInFlight: 2, call: store.leaseTasks })
 
   const dataStores = createDataStores(onError)
   const handlers = createHandlers({
@@ -100,6 +98,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     continuations.add(work)
   }
   const onCommitted = (change: Change): void => {
+    handOut.made(change)
     const due = [
       ...change.setTimers.map((timer) => timer.dueAt),
       ...change.requeue.map((entry) => entry.visibleAt),
@@ -131,12 +130,13 @@ export const createEngine = (deps: EngineDeps): Engine => {
     onCommitted,
     onContinuation,
   })
-  const handOut = createHandOut({
+  const handOut = createHandOutStation({
+    store,
+    settings,
     after,
-    lease: leases.add,
-    release: (held) => store.release(held.map((lease) => [lease.task.id, lease.token])),
-    leaseMs: settings.taskLeaseMs,
-    safetyIntervalMs: settings.safetyIntervalMs,
+    newId,
+    expect: (dueAt) => clock.expect(dueAt),
+    onError,
   })
   const retention = createRetention({
     store,
@@ -157,7 +157,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     adopt: cache.put,
     blueprints: blueprints.versions,
     onTick: () => {
-      handOut.wakeSome()
+      handOut.tick()
       retention.tick()
     },
     records,
@@ -175,12 +175,11 @@ export const createEngine = (deps: EngineDeps): Engine => {
   const watchers = new Map<string, Set<() => void>>()
   const revocationListeners = new Set<(revocation: Revocation) => void>()
   const unsubscribe = store.subscribe((news: Wakeup) => {
-    for (const [queue, count] of Object.entries(news.queues ?? {})) handOut.wake(queue, count)
+    handOut.heard(news)
     for (const jobId of news.jobs ?? []) for (const listener of watchers.get(jobId) ?? []) listener()
     for (const revocation of news.revoked ?? []) for (const listener of revocationListeners) listener(revocation)
     if (news.dueAt !== undefined) clock.expect(news.dueAt)
     if (news.resync) {
-      handOut.wakeSome()
       clock.expect(store.now())
       for (const listeners of watchers.values()) for (const listener of listeners) listener()
     }
@@ -210,6 +209,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
       },
       fence: [taskId, token],
     })
+    handOut.answered(outcome, receipt.verdict === 'applied')
     return answerOf(receipt)
   }
   const whyNotHeld = async (jobId: string, taskId: string) => {
@@ -228,62 +228,16 @@ export const createEngine = (deps: EngineDeps): Engine => {
     events: (jobId, since, limit) => store.events(jobId, since, limit),
     ...createCommands({ store, blueprints, newId, own, deliver: inbox.deliver, begin: intake.begin }),
     onDue: records.onDue,
-    register: async (declaration) => {
-      const now = store.now()
-      const worker: WorkerRecord = {
-        ...declaration,
-        registeredAt: now,
-        lastSeenAt: now,
-        expiresAt: now + settings.workerTtlMs,
-      }
-      const former = await store.putWorker(worker)
-      if (former && declaration.bootId !== null && former.bootId !== declaration.bootId) {
-        await store.expireLeases(worker.id)
-        clock.expect(now)
-      }
-      return worker
-    },
-    heartbeat: async (id, patch, taskIds) => {
-      const known = await store.worker(id)
-      if (!known) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
-      const now = store.now()
-      const worker: WorkerRecord = {
-        ...known,
-        info: { ...known.info, ...patch } as JsonObject,
-        lastSeenAt: now,
-        expiresAt: now + settings.workerTtlMs,
-      }
-      const [held] = await Promise.all([
-        store.renew({ worker: id, leaseMs: settings.taskLeaseMs, ...(taskIds ? { taskIds } : {}) }),
-        store.putWorker(worker),
-      ])
-      return { record: worker, held }
-    },
-    drain: async (id, drained) => {
-      const now = store.now()
-      const touched = await store.touchWorker({
-        id,
-        info: { drained },
-        lastSeenAt: now,
-        expiresAt: now + settings.workerTtlMs,
-      })
-      if (!touched) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
-      return touched
-    },
-    deregister: async (id) => {
-      await store.removeWorker(id)
-      await store.expireLeases(id)
-    },
-    renew: (worker, taskIds, leaseMs) => store.renew({ worker, taskIds, leaseMs }),
-    workers: () => store.workers(),
-    worker: (id) => store.worker(id),
-    take: async (request) => {
-      const leases = await handOut.take(request)
-      // A lease shorter than the safety interval must not wait for it when it runs out.
-      if (leases.length > 0) clock.expect(Math.min(...leases.map((lease) => lease.expiresAt)))
-      return leases
-    },
-    release: (held) => store.release(held.map((lease) => [lease.task.id, lease.token])),
+    register: handOut.register,
+    heartbeat: handOut.heartbeat,
+    drain: handOut.drain,
+    deregister: handOut.deregister,
+    renew: handOut.renew,
+    workers: handOut.workers,
+    worker: handOut.worker,
+    explain: handOut.explain,
+    take: handOut.take,
+    release: handOut.release,
     results: (outcomes) => Promise.all(outcomes.map(record)),
     progress: async ({ worker, jobId, taskId, progress, message }) => {
       if ((await store.held(worker, taskId)) === undefined) return
@@ -308,13 +262,16 @@ export const createEngine = (deps: EngineDeps): Engine => {
       revocationListeners.add(listener)
       return () => revocationListeners.delete(listener)
     },
-    start: () => clock.start(),
+    start: () => {
+      clock.start()
+      handOut.start()
+    },
     stop: async () => {
       await Promise.all([handOut.stop(), clock.stop()])
       // A handler that ends may lead to another slow one.
       while (continuations.size > 0) await Promise.all(continuations)
       await inbox.idle()
-      await Promise.all([commits.idle(), leases.idle(), retention.idle()])
+      await Promise.all([commits.idle(), retention.idle(), handOut.settle()])
       await dataStores.close()
       unsubscribe()
     },
