@@ -9,6 +9,7 @@ export {
 } from './blueprint/blueprint.ts'
 export { type Check, type Checked, zodCheck } from './blueprint/check.ts'
 export { type Context, type TypedAction, task } from './blueprint/context.ts'
+export { type BlueprintDiff, blueprintDiff, diffText } from './blueprint/diff.ts'
 export { BlueprintFault } from './blueprint/fault.ts'
 export type { TaskFiles } from './blueprint/files.ts'
 export { graphOf, toDot } from './blueprint/graph.ts'

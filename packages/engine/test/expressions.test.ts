@@ -144,6 +144,17 @@ test('a regular expression that would run for hours is broken off', () => {
   )
 })
 
+test('an expression that was broken off in the middle of a loop answers rightly the next time', () => {
+  const expression = compileExpression('input.list.filter(t, t.matches("^(a+)+$")).map(t, t + "!")', false)
+  const slow = `${'a'.repeat(60)}b`
+  for (let turn = 0; turn < 3; turn += 1) {
+    expect(() => bounded(() => expression.evaluate({ ...variables, input: { list: ['a', slow, 'aa'] } }), 20)).toThrow(
+      TooLongError,
+    )
+    expect(expression.evaluate({ ...variables, input: { list: ['a', 'b', 'aa'] } })).toEqual(['a!', 'aa!'])
+  }
+})
+
 test('an evaluation that was broken off leaves the next one its whole budget', () => {
   const near = compileExpression('input.many.all(a, a >= 0)', false)
   const over = compileExpression('input.many.all(a, input.many.all(b, true))', false)

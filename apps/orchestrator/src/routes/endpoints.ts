@@ -89,14 +89,7 @@ const isOlderForm = (body: FastifyRequest['body']): body is JsonObject =>
   !('webhook_url' in body) &&
   Object.keys(body).length > 0
 
-/** @throws BlueprintError: `:` and `*` would mean something else to the router than to the author */
-const endpointPath = ({ name, endpoint }: LoadedBlueprint): string => {
-  const path = `/${(endpoint ?? '').replace(/^\/+|\/+$/g, '')}`
-  if (/^(\/[A-Za-z0-9_.~-]+)+$/.test(path)) return path
-  throw new BlueprintError(
-    `blueprint "${name}": the endpoint ${endpoint} may hold only letters, digits, _ . ~ - between its slashes`,
-  )
-}
+const endpointPath = ({ endpoint }: LoadedBlueprint): string => `/${(endpoint ?? '').replace(/^\/+|\/+$/g, '')}`
 
 const documentedBody = ({ input }: LoadedBlueprint): z.ZodType => {
   if (!input?.jsonSchema) return createAtEndpoint

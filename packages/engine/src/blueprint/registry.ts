@@ -4,7 +4,7 @@
  */
 import type { Blueprint, EndDefinition, StateDefinition } from './blueprint.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { blueprintFaults } from './validate.ts'
+import { blueprintFaults, trimSlashes } from './validate.ts'
 
 export class BlueprintError extends Error {
   override readonly name = 'BlueprintError'
@@ -26,8 +26,11 @@ export interface LoadedBlueprint extends Blueprint {
 /** What a change of the registry did. */
 export interface RegistryChange {
   added: LoadedBlueprint[]
-  /** The same name and version, another definition: handlers that start from now on run the new one. */
-  replaced: { former: LoadedBlueprint; now: LoadedBlueprint }[]
+  /**
+   * The same name and version, loaded anew: handlers that start from now on run the new one. `changed`: its definition is another one, and
+   * not only, as far as can be seen, what it calls.
+   */
+  replaced: { former: LoadedBlueprint; now: LoadedBlueprint; changed: boolean }[]
   /** No longer offered for new jobs; running ones go on. */
   retired: LoadedBlueprint[]
 }
@@ -73,8 +76,8 @@ export const createRegistry = (blueprints: readonly Blueprint[]): BlueprintRegis
     for (const blueprint of wanted) {
       if (offered.includes(blueprint)) continue
       const former = known.get(blueprint.name)?.get(blueprint.version)
-      if (former && former !== blueprint && former.fingerprint !== blueprint.fingerprint)
-        change.replaced.push({ former, now: blueprint })
+      if (former && former !== blueprint)
+        change.replaced.push({ former, now: blueprint, changed: former.fingerprint !== blueprint.fingerprint })
       if (!offered.some((each) => sameVersion(each, blueprint))) change.added.push(blueprint)
     }
     change.retired = offered.filter((each) => !now.has(each) && !wanted.some((other) => sameVersion(each, other)))
@@ -163,8 +166,7 @@ const faultsOf = (blueprints: readonly LoadedBlueprint[]): string[] => {
   return faults
 }
 
-/** `/a` and `a/` are one address. */
-const pathOf = ({ endpoint }: Blueprint): string => (endpoint ?? '').replace(/^\/+|\/+$/g, '')
+const pathOf = ({ endpoint }: Blueprint): string => trimSlashes(endpoint ?? '')
 
 const load = (origin: BlueprintOrigin, blueprint: Blueprint): LoadedBlueprint => {
   const states = new Map(blueprint.states.map((state) => [state.name, state]))

@@ -9,6 +9,9 @@ export const blueprintFaults = (blueprint: Blueprint): string[] => {
     faults.push(`the name "${blueprint.name}" may hold only letters, digits, _ . -`)
   if (!Number.isInteger(blueprint.version) || blueprint.version < 1)
     faults.push('the version must be a whole number from 1')
+  // `:` and `*` would mean something else to a router than to the author.
+  if (blueprint.endpoint !== null && !/^(\/[A-Za-z0-9_.~-]+)+$/.test(`/${trimSlashes(blueprint.endpoint)}`))
+    faults.push(`the endpoint ${blueprint.endpoint} may hold only letters, digits, _ . ~ - between its slashes`)
   for (const name of new Set(names.filter((name, at) => names.indexOf(name) !== at)))
     faults.push(`the state "${name}" is declared more than once`)
 
@@ -46,6 +49,9 @@ export const blueprintFaults = (blueprint: Blueprint): string[] => {
   for (const name of compensating) if (!undone.has(name)) faults.push(`the state "${name}" undoes nothing`)
   return faults
 }
+
+/** `/a` and `a/` are one address. */
+export const trimSlashes = (path: string): string => path.replace(/^\/+|\/+$/g, '')
 
 const reachable = (states: readonly StateDefinition[], from: string[]): Set<string> => {
   const byName = new Map(states.map((state) => [state.name, state]))
