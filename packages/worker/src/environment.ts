@@ -1,12 +1,17 @@
 /** What a worker is told by its environment. Everything is read at once, so that all faults are told at once. */
 import { readFileSync } from 'node:fs'
 import type { JsonObject } from '@tutti/contracts'
+import type { OrchestratorAddress } from './crew.ts'
 import { WorkerFileError } from './errors.ts'
 import type { ClientTls } from './tls-fetch.ts'
+import type { TurnMode } from './turns.ts'
 
 export interface WorkerEnvironment {
   url: string
   token: string
+  /** In place of `url`, where there are several. */
+  orchestrators: OrchestratorAddress[] | undefined
+  mode: TurnMode
   shortLivedTokens: boolean
   id: string | undefined
   type: string | undefined
@@ -71,6 +76,14 @@ export const workerFromEnvironment = (env: Environment): WorkerEnvironment => {
   const url = text('ORCHESTRATOR_URL') ?? 'http://localhost:8080'
   if (!/^https?:\/\//.test(url) || !URL.canParse(url))
     faults.push(`ORCHESTRATOR_URL must be an http(s) address, not “${url}”.`)
+  const orchestrators = json(
+    'ORCHESTRATORS_CONFIG',
+    (value) => Array.isArray(value) && value.length > 0 && value.every(isAddress),
+    'a list of {"url", "priority"?, "weight"?, "token"?}',
+  ) as OrchestratorAddress[] | undefined
+  const mode = text('MULTI_ORCHESTRATOR_MODE')?.toLowerCase() ?? 'waterfall'
+  if (!['waterfall', 'failover', 'round_robin'].includes(mode))
+    faults.push(`MULTI_ORCHESTRATOR_MODE must be WATERFALL or ROUND_ROBIN, not “${mode}”.`)
   const id = text('WORKER_ID')
   if (id !== undefined && !/^[A-Za-z0-9_-]{1,128}$/.test(id))
     faults.push(`WORKER_ID may have letters, digits, - and _ only, not “${id}”.`)
@@ -80,7 +93,8 @@ export const workerFromEnvironment = (env: Environment): WorkerEnvironment => {
     faults.push('TLS_CERT_PATH and TLS_KEY_PATH must be set together.')
   const token = text('WORKER_INDIVIDUAL_TOKEN') ?? text('WORKER_TOKEN') ?? ''
   // A certificate says who comes as well as a token does.
-  if (token === '' && cert === undefined)
+  const owns = orchestrators?.every((each) => each.token !== undefined) ?? false
+  if (token === '' && cert === undefined && !owns)
     faults.push('Set WORKER_TOKEN, or WORKER_INDIVIDUAL_TOKEN, to the token of this worker.')
 
   const gpu = {
@@ -109,6 +123,8 @@ export const workerFromEnvironment = (env: Environment): WorkerEnvironment => {
   const found: WorkerEnvironment = {
     url,
     token,
+    orchestrators,
+    mode: mode === 'round_robin' ? mode : 'waterfall',
     shortLivedTokens: flag('WORKER_SHORT_LIVED_TOKENS') ?? false,
     id,
     type: text('WORKER_TYPE'),
@@ -127,6 +143,14 @@ export const workerFromEnvironment = (env: Environment): WorkerEnvironment => {
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+const isAddress = (value: unknown): boolean =>
+  isObject(value) &&
+  typeof value.url === 'string' &&
+  /^https?:\/\//.test(value.url) &&
+  URL.canParse(value.url) &&
+  [value.priority ?? 0, value.weight ?? 1].every((each) => typeof each === 'number') &&
+  Number(value.weight ?? 1) > 0 &&
+  ['string', 'undefined'].includes(typeof value.token)
 const isNumbers = (value: unknown): boolean =>
   isObject(value) && Object.values(value).every((each) => typeof each === 'number')
 

@@ -1,3 +1,4 @@
+export { type CrewOptions, createCrew, type OrchestratorAddress } from './crew.ts'
 export { defineWorker, type WorkerDefinition } from './define.ts'
 export { type WorkerEnvironment, workerFromEnvironment } from './environment.ts'
 export { InvalidInputError, PermanentError, TransientError, WorkerFileError, WorkerRejectedError } from './errors.ts'

@@ -1,6 +1,7 @@
 /** Runs the worker that a file defines, as `tutti worker FILE` does. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { createCrew } from './crew.ts'
 import type { WorkerDefinition } from './define.ts'
 import { workerFromEnvironment } from './environment.ts'
 import { WorkerFileError } from './errors.ts'
@@ -28,9 +29,10 @@ export interface RunWorkerFileOptions {
  */
 export const runWorkerFile = async (path: string, options: RunWorkerFileOptions = {}): Promise<void> => {
   const { env = process.env, signals = process } = options
-  const { describe, type, concurrency, shutdownSeconds, healthPort, ...found } = workerFromEnvironment(env)
+  const { describe, type, concurrency, shutdownSeconds, healthPort, orchestrators, mode, ...found } =
+    workerFromEnvironment(env)
   const definition = await load(path)
-  const worker = createWorker({
+  const settings = {
     ...definition,
     ...found,
     webSocket: found.webSocket && found.tls === undefined,
@@ -38,7 +40,8 @@ export const runWorkerFile = async (path: string, options: RunWorkerFileOptions 
     concurrency: concurrency ?? definition.concurrency,
     describe: { ...definition.describe, ...describe },
     log: options.log,
-  })
+  }
+  const worker = orchestrators ? createCrew({ ...settings, orchestrators, mode }) : createWorker(settings)
   let working = false
   const health = healthPort === undefined ? undefined : await serveHealth(healthPort, () => working)
 

@@ -14,9 +14,10 @@ import { pollForTasks } from './poll.ts'
 import { asRejection, createRegistration } from './registration.ts'
 import { createServerClock } from './server-clock.ts'
 import { createSkillLimits } from './skill-limits.ts'
-import { createSlots } from './slots.ts'
+import { createSlots, type Slots } from './slots.ts'
 import { createTasks, type Finished } from './tasks.ts'
 import { type ClientTls, createTlsFetch } from './tls-fetch.ts'
+import type { Turn } from './turns.ts'
 import { createWakeup } from './wakeup.ts'
 import { createWire, WireError } from './wire.ts'
 
@@ -60,7 +61,17 @@ export interface Worker {
   readonly done: Promise<void>
 }
 
-export const createWorker = (options: WorkerOptions): Worker => {
+export const createWorker = (options: WorkerOptions): Worker => createSharingWorker(options, undefined)
+
+/** What a worker shares with those that serve other orchestrators in its place. */
+export interface Shared {
+  slots: Slots
+  /** The function is called whenever slots may be free. */
+  onFree(wake: () => void): void
+  turn: Turn | undefined
+}
+
+export const createSharingWorker = (options: WorkerOptions, shared: Shared | undefined): Worker => {
   const { url, token, concurrency = 10, log = noLog, clock = systemClock, tls, middleware = [], hasRoom } = options
   // The platform's WebSocket shows no certificate.
   const { webSocket = tls === undefined } = options
@@ -133,11 +144,10 @@ export const createWorker = (options: WorkerOptions): Worker => {
 
   const freed = createWakeup()
   const settled = createWakeup()
-  const slots = createSlots({
-    concurrency,
-    resultBuffer: options.resultBuffer ?? concurrency + 1000,
-    onFree: freed.wake,
-  })
+  shared?.onFree(freed.wake)
+  const slots =
+    shared?.slots ??
+    createSlots({ concurrency, resultBuffer: options.resultBuffer ?? concurrency + 1000, onFree: freed.wake })
 
   const halt = () => {
     stopping.abort()
@@ -192,8 +202,8 @@ export const createWorker = (options: WorkerOptions): Worker => {
     clock,
     backoff: newBackoff(),
     log,
-    // A result can't say for which skills there is room: then the next poll does.
-    wantsTasks: () => !draining.signal.aborted && hasRoom === undefined,
+    // A result can't say for which skills there is room, nor whose turn it is: then the next poll does.
+    wantsTasks: () => !draining.signal.aborted && hasRoom === undefined && shared === undefined,
     onTasks,
     onTrouble,
     onGone: settled.wake,
@@ -226,6 +236,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
       poll,
       slots,
       freed,
+      turn: shared?.turn,
       clock,
       backoff: newBackoff(),
       idleBackoff: createBackoff({ firstMs: 10, maxMs: 5_000 }),

@@ -34,12 +34,19 @@ test('everything that a worker can be told', () => {
     HEARTBEAT_INTERVAL: '2',
     WORKER_SHUTDOWN_TIMEOUT: '60',
     WORKER_PORT: '8083',
+    ORCHESTRATORS_CONFIG: '[{"url":"http://a","weight":2},{"url":"http://b","token":"t"}]',
+    MULTI_ORCHESTRATOR_MODE: 'ROUND_ROBIN',
     WORKER_SHORT_LIVED_TOKENS: 'true',
     GPU_ID: '',
   })
   expect(found).toEqual({
     url: 'https://jobs.example.com',
     token: 'own',
+    orchestrators: [
+      { url: 'http://a', weight: 2 },
+      { url: 'http://b', token: 't' },
+    ],
+    mode: 'round_robin',
     shortLivedTokens: true,
     id: 'gpu-1',
     type: 'gpu',
@@ -69,6 +76,8 @@ test('all faults are told at once, each by the name of its variable', () => {
     WORKER_DEVICES: '{"type":"gpu"}',
     COST_PER_SKILL: '{"render":"cheap"}',
     INSTALLED_MODELS: 'm',
+    ORCHESTRATORS_CONFIG: '[{"url":"a"}]',
+    MULTI_ORCHESTRATOR_MODE: 'SOMETIMES',
     WORKER_ENABLE_WEBSOCKETS: 'perhaps',
     TLS_CA_PATH: '/nowhere/ca.pem',
     TLS_KEY_PATH: '/nowhere/key.pem',
