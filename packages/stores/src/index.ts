@@ -1,3 +1,5 @@
 export { createMemoryStore, type MemoryStoreOptions } from './memory/memory-store.ts'
 export { migrate, SchemaVersionError } from './postgres/migrate.ts'
 export { createPostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.ts'
+export type { RedisAddress, RedisServer } from './redis/connection.ts'
+export { createRedisStore, type RedisStoreOptions } from './redis/redis-store.ts'

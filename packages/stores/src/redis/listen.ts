@@ -1,0 +1,73 @@
+/** News from every instance over pub/sub. The connection comes back by itself, and then says that news may have been missed. */
+import { createClient } from 'redis'
+import { clientOptions, pauseBefore, type RedisAddress, socketOptions } from './connection.ts'
+
+export interface ListenOptions {
+  /** Tried one after another. On a Redis Cluster any node will do: news goes to all of them. */
+  addresses: RedisAddress[]
+  channel: string
+  onMessage: (payload: string) => void
+  /** The connection is back after a loss: whatever was told meanwhile was not heard. */
+  onGap: () => void
+  onError: (error: unknown) => void
+}
+
+export interface Listener {
+  stop(): void
+}
+
+/** @throws when no address can be reached at first */
+export const listen = async (options: ListenOptions): Promise<Listener> => {
+  const { addresses, channel, onMessage, onGap, onError } = options
+  let stopped = false
+  let current: { destroy(): void } | undefined
+  let attempts = 0
+
+  const connect = async (): Promise<void> => {
+    const { socket, ...address } = addresses[attempts % addresses.length] ?? {}
+    attempts += 1
+    const fresh = createClient({
+      ...clientOptions,
+      ...address,
+      socket: { ...socket, ...socketOptions, reconnectStrategy: false },
+    })
+    fresh.on('error', onError)
+    fresh.on('terminated', () => {
+      if (current === fresh && !stopped) retry(0)
+    })
+    try {
+      await fresh.connect()
+      await fresh.subscribe(channel, onMessage)
+    } catch (error) {
+      fresh.destroy()
+      throw error
+    }
+    if (stopped) fresh.destroy()
+    else current = fresh
+  }
+  const retry = (failures: number): void => {
+    current = undefined
+    setTimeout(() => {
+      if (stopped) return
+      // What failed was told to `onError` by the client itself.
+      connect().then(onGap, () => {
+        if (!stopped) retry(failures + 1)
+      })
+    }, pauseBefore(failures)).unref()
+  }
+
+  for (;;) {
+    try {
+      await connect()
+      break
+    } catch (error) {
+      if (attempts >= addresses.length) throw error
+    }
+  }
+  return {
+    stop: () => {
+      stopped = true
+      current?.destroy()
+    },
+  }
+}
