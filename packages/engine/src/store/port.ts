@@ -19,8 +19,11 @@ export interface Change {
   /** Of those, the tasks whose worker has answered: it needs no word that its lease is gone. */
   answered: string[]
   enqueue: Task[]
-  /** Hand a task out again, as this try, not before this instant, and from another queue where one is named. */
-  requeue: { taskId: string; attempt: number; visibleAt: number; queue?: string }[]
+  /**
+   * Hand a task out again, as this try, not before this instant, and from another queue where one is named. The `pickupBy` it had is
+   * over, whether it was kept or not: without a new one it may wait for ever. It keeps its turn, and its place in the line of its key.
+   */
+  requeue: { taskId: string; attempt: number; visibleAt: number; queue?: string; pickupBy?: number }[]
   /** Tasks that are over. A terminal job's tasks and timers are all removed without being named. */
   close: string[]
   setTimers: Timer[]
@@ -121,6 +124,7 @@ export interface Draw {
 }
 
 export interface Drawn {
+  /** What was taken: a whole number where less than `want` was there; less than 0 is what was given back. */
   granted: number
   left: number
   /** When the rest of `want` could be granted; null when all was, or when it never can be. */
@@ -168,7 +172,7 @@ export interface Wakeup {
   queues?: Record<string, number>
   /** Jobs whose log grew. */
   jobs?: string[]
-  /** Earliest instant at which a timer, lease or job is due. */
+  /** Earliest instant at which a timer, lease, job or record is due, or a task must have been picked up. */
   dueAt?: number
   /** Leases taken away from workers that may still be working. */
   revoked?: { worker: string; taskId: string; jobId: string }[]
@@ -193,6 +197,7 @@ export interface Store {
   /**
    * The log lines of all jobs, in an order in which no line ever appears in front of one that was read. `cursor` goes on behind the
    * last line answered; it equals `after` when there was none. `client` leaves others' lines out.
+   * @throws TuttiError INVALID_QUERY for a cursor that the feed never gave
    */
   feed(request: {
     after: string | null
@@ -203,8 +208,8 @@ export interface Store {
   /** Removes jobs that have ended, with their logs. Answers the ids removed; one that runs or is unknown is left out. */
   removeJobs(ids: string[]): Promise<string[]>
   /**
-   * Removes up to `limit` jobs that ended before `finishedBefore`, feed lines older than `feedBefore` (the logs stay with the jobs), and
-   * workers and records that have expired. Answers the ids of the jobs.
+   * Removes up to `limit` jobs that ended before `finishedBefore`, feed lines stored before `feedBefore` (the logs stay with the jobs),
+   * and workers and records that have expired. Answers the ids of the jobs.
    */
   purge(request: { finishedBefore: number; feedBefore: number; limit: number }): Promise<string[]>
 

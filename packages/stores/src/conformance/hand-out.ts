@@ -23,7 +23,12 @@ export const handOutSuite = (current: Current): void => {
       priority: 2.5,
       timeoutMs: 90_000,
       concurrencyKey: 'k',
+      concurrencyLimit: 3,
+      fairKey: 'tenant',
       visibleAt: 5,
+      pickupBy: 4_000_000_000_000,
+      queue: 'video.render',
+      trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     })
     await accept(store, aChange(job, { enqueue: [task] }))
     const before = store.now()

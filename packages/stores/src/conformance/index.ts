@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, describe } from 'vitest'
 import { commitSuite } from './commit.ts'
 import { contentionSuite } from './contention.ts'
+import { drawSuite } from './draw.ts'
+import { feedSuite } from './feed.ts'
 import { fencesSuite } from './fences.ts'
 import { handOutSuite } from './hand-out.ts'
 import { jobLeaseSuite } from './job-leases.ts'
@@ -9,9 +11,13 @@ import { keysSuite } from './keys.ts'
 import { leasesSuite } from './leases.ts'
 import { newsSuite } from './news.ts'
 import { oddDataSuite } from './odd-data.ts'
+import { pickUpSuite } from './pick-up.ts'
 import { queriesSuite } from './queries.ts'
+import { recordsSuite } from './records.ts'
 import type { Subject } from './subject.ts'
 import { timersSuite } from './timers.ts'
+import { turnsSuite } from './turns.ts'
+import { upkeepSuite } from './upkeep.ts'
 import { workersSuite } from './workers.ts'
 
 export type { Subject }
@@ -36,10 +42,16 @@ export const storeConformance = (name: string, make: () => Promise<Subject>): vo
     describe('hand-out', () => handOutSuite(current))
     describe('leases of tasks', () => leasesSuite(current))
     describe('concurrency keys', () => keysSuite(current))
+    describe('fair turns', () => turnsSuite(current))
+    describe('tasks that nobody takes', () => pickUpSuite(current))
     describe('timers', () => timersSuite(current))
     describe('leases of jobs', () => jobLeaseSuite(current))
     describe('queries', () => queriesSuite(current))
     describe('workers', () => workersSuite(current))
+    describe('records', () => recordsSuite(current))
+    describe('budgets', () => drawSuite(current))
+    describe('the feed', () => feedSuite(current))
+    describe('upkeep', () => upkeepSuite(current))
     describe('news', () => newsSuite(current))
     describe('odd data', () => oddDataSuite(current))
   })

@@ -1,4 +1,4 @@
-/** Concurrency keys: one task of a key at a time, in the order they were made, and never a standstill. */
+/** Concurrency keys: so many tasks of a key at a time, in the order they were made, and never a standstill. */
 import type { Job, Store } from '@tutti/engine'
 import { expect, test } from 'vitest'
 import {
@@ -160,6 +160,84 @@ export const keysSuite = (current: Current): void => {
     }
     await Promise.all([make(clients[0]), make(clients[1]), work(clients[0], 'w1'), work(clients[1], 'w2')])
     expect(new Set(order).size).toBe(total)
+    expect(await lease(clients[0])).toEqual([])
+  })
+
+  test('as many are open at a time as the limit says, and as many follow as fit', async () => {
+    const { store } = current()
+    const job = await jobWith(
+      store,
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => ({ id, concurrencyKey: 'k', concurrencyLimit: 3 })),
+    )
+    expect(await available()).toEqual(['a', 'b', 'c'])
+    const leases = await lease(store, { max: 2 })
+    expect(idsOf(leases)).toEqual(['a', 'b'])
+    await accept(store, aChange(next(job), { close: ['a', 'b'] }))
+    expect(await available()).toEqual(['c', 'd', 'e'])
+  })
+
+  test('a job that ends lets in as many as it had open', async () => {
+    const { store } = current()
+    const limit = { concurrencyKey: 'k', concurrencyLimit: 2 }
+    const job = await jobWith(store, [
+      { id: 'a', ...limit },
+      { id: 'b', ...limit },
+    ])
+    await jobWith(
+      store,
+      ['c', 'd', 'e'].map((id) => ({ id, ...limit })),
+    )
+    expect(await available()).toEqual(['a', 'b'])
+    await accept(store, aChange(ended(job)))
+    expect(await available()).toEqual(['c', 'd'])
+  })
+
+  test('a limit that is raised or lowered counts from the first task that is held back', async () => {
+    const { store } = current()
+    const one = { concurrencyKey: 'k', concurrencyLimit: 1 }
+    const three = { concurrencyKey: 'k', concurrencyLimit: 3 }
+    const job = await jobWith(store, [
+      { id: 'a', ...one },
+      { id: 'b', ...one },
+      { id: 'c', ...three },
+      { id: 'd', ...three },
+    ])
+    // The first in line allows one: nobody behind it gets past it, whatever he allows.
+    expect(await available()).toEqual(['a'])
+    await accept(store, aChange(next(job), { close: ['a'] }))
+    expect(await available()).toEqual(['b', 'c', 'd'])
+    const lowered = await jobWith(store, [{ id: 'e', ...one }])
+    await accept(store, aChange(next(next(job)), { close: ['b', 'c'] }))
+    expect(await available()).toEqual(['d'])
+    await accept(store, aChange(next(next(next(job))), { close: ['d'] }))
+    expect(await available()).toEqual(['e'])
+    await accept(store, aChange(ended(lowered)))
+  })
+
+  test('hundreds of tasks of one key, made and finished by two clients at once: never more than its limit, never a standstill', async () => {
+    const clients = [current().store, await current().second()] as const
+    const total = 300
+    const limit = { concurrencyKey: 'k', concurrencyLimit: 4 }
+    const make = async (client: Store): Promise<void> => {
+      for (let made = 0; made < total / 2; made += 5)
+        await Promise.all(Array.from({ length: 5 }, () => jobWith(client, [limit])))
+    }
+    let [inHand, most, done] = [0, 0, 0]
+    const work = async (client: Store, worker: string): Promise<void> => {
+      while (done < total) {
+        const leases = await lease(client, { worker, max: 2 })
+        inHand += leases.length
+        most = Math.max(most, inHand)
+        const jobs = await client.job(leases.map(({ task }) => task.jobId))
+        inHand -= leases.length
+        done += leases.length
+        await accept(client, ...jobs.flatMap((job) => (job ? [aChange(ended(job))] : [])))
+      }
+    }
+    const working = [0, 1, 0, 1].map((at) => work(clients[at === 0 ? 0 : 1], `w${at}`))
+    await Promise.all([make(clients[0]), make(clients[1]), ...working])
+    expect(done).toBe(total)
+    expect(most).toBeLessThanOrEqual(4)
     expect(await lease(clients[0])).toEqual([])
   })
 }

@@ -215,4 +215,65 @@ export const newsSuite = (current: Current): void => {
     await flush(stays)
     expect(leaves.jobs).toHaveLength(heardBefore)
   })
+
+  test('kinds of records that changed are told, and when something is due about them', async () => {
+    const { store } = current()
+    const kinds: string[] = []
+    const second = await current().second()
+    const heard = hear(second)
+    second.subscribe((news) => kinds.push(...(news.records ?? [])))
+    const dueAt = store.now() + 1_000_000
+    const record = { id: 'a', owner: null, ref: null, rev: 1, dueAt: null, expiresAt: null, body: {} }
+    await store.putRecords([
+      { ...record, kind: 'one', dueAt },
+      { ...record, kind: 'two' },
+    ])
+    await flush(heard)
+    expect([...kinds].sort()).toEqual(['one', 'two'])
+    expect(heard.dueAt).toBe(dueAt)
+    await store.putRecords([{ ...record, kind: 'refused', rev: 7 }])
+    await store.dropRecords('absent', ['a'])
+    await flush(heard)
+    expect(kinds).toHaveLength(2)
+    await store.dropRecords('one', ['a'])
+    await accept(store, aChange(aJob(), { records: [{ ...record, kind: 'outbox', dueAt: dueAt - 1 }] }))
+    await flush(heard)
+    expect([...kinds.slice(2)].sort()).toEqual(['one', 'outbox'])
+    expect(heard.dueAt).toBe(dueAt - 1)
+  })
+
+  test('queues with names too long for one message are told of all the same, or a gap is', async () => {
+    const { store } = current()
+    const told: Record<string, number> = {}
+    let gap = false
+    const second = await current().second()
+    const heard = hear(second)
+    second.subscribe((news) => {
+      gap ||= news.resync === true
+      for (const [queue, count] of Object.entries(news.queues ?? {})) told[queue] = (told[queue] ?? 0) + count
+    })
+    const queues = Array.from({ length: 30 }, (_, at) => `${at}-${'é'.repeat(700)}`)
+    await jobWith(
+      store,
+      [...queues, ...queues].map((queue) => ({ queue })),
+    )
+    await flush(heard)
+    if (!gap) expect(told).toEqual(Object.fromEntries(queues.map((queue) => [queue, 2])))
+    const huge = '"'.repeat(20_000)
+    await jobWith(store, [{ queue: huge }, { queue: 'small' }])
+    await flush(heard)
+    expect(gap || told[huge] === 1).toBe(true)
+    expect(gap || told.small === 1).toBe(true)
+  })
+
+  test('the end of a lease to nobody is no news to a worker', async () => {
+    const { store } = current()
+    const job = await jobWith(store, [{ pickupBy: 1 }, { id: 'again', pickupBy: 1 }])
+    await store.leaseTimers({ limit: 9, leaseMs: 60_000 })
+    const heard = hear(await current().second())
+    await accept(store, aChange(next(job), { requeue: [{ taskId: 'again', attempt: 2, visibleAt: 0 }] }))
+    await accept(store, aChange(next(next(job), { status: 'cancelled' })))
+    await flush(heard)
+    expect(heard.revoked).toEqual([])
+  })
 }

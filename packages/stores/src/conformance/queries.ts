@@ -47,6 +47,44 @@ export const queriesSuite = (current: Current): void => {
     expect(await ids({ client: 'nobody' })).toEqual([])
   })
 
+  test('any of several statuses, all of several labels, and a span of time', async () => {
+    const { store } = current()
+    const child = aJob({
+      createdAt: 30,
+      parentId: crypto.randomUUID(),
+      metadata: { env: 'prod', n: 3, deep: { no: 1 } },
+    })
+    const forked = aJob({
+      createdAt: 20,
+      status: 'failed',
+      tags: ['x'],
+      origin: { kind: 'fork', jobId: child.id, seq: 1 },
+    })
+    const planned = aJob({ createdAt: 10, status: 'finished', origin: { kind: 'schedule', scheduleId: 's', dueAt: 1 } })
+    await accept(store, ...[child, forked, planned].map((job) => aChange(job)))
+    expect(await ids({ statuses: ['failed', 'finished'] })).toEqual([forked.id, planned.id])
+    expect(await ids({ statuses: [] })).toEqual([])
+    expect(await ids({ labels: [] })).toHaveLength(3)
+    expect(await ids({ labels: ['env=prod', 'n=3'] })).toEqual([child.id])
+    expect(await ids({ labels: ['env=prod', 'x'] })).toEqual([])
+    expect(await ids({ labels: ['deep=no'] })).toEqual([])
+    expect(await ids({ labels: [`parent:${child.parentId}`] })).toEqual([child.id])
+    expect(await ids({ labels: [`fork:${child.id}`] })).toEqual([forked.id])
+    expect(await ids({ labels: ['schedule:s'] })).toEqual([planned.id])
+    expect(await ids({ createdFrom: 20 })).toEqual([child.id, forked.id])
+    expect(await ids({ createdBefore: 20 })).toEqual([planned.id])
+    expect(await ids({ createdFrom: 11, createdBefore: 30 })).toEqual([forked.id])
+  })
+
+  test('a label that comes or goes with a change is found, or not, from then on', async () => {
+    const { store } = current()
+    const job = aJob({ tags: ['old', 'both'] })
+    await accept(store, aChange(job))
+    await accept(store, aChange(next(job, { tags: ['new', 'both'], metadata: { env: 'prod' } })))
+    expect(await ids({ labels: ['old'] })).toEqual([])
+    expect(await ids({ labels: ['new', 'both', 'env=prod'] })).toEqual([job.id])
+  })
+
   test('a job is listed as it is now, not as it was', async () => {
     const { store } = current()
     const job = aJob({ status: 'running', wakeAt: 5 })

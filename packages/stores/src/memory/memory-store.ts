@@ -3,20 +3,25 @@
  * (`STORAGE=memory`). It is also the shortest statement of what the port means.
  */
 import { isTerminal } from '@tutti/contracts'
-import type {
-  BlueprintVersion,
-  Change,
-  CommitOutcome,
-  Job,
-  JobEvent,
-  JobQuery,
-  Store,
-  Timer,
-  Wakeup,
-  WorkerRecord,
+import {
+  type BlueprintVersion,
+  type Change,
+  type CommitOutcome,
+  type Job,
+  type JobEvent,
+  type JobQuery,
+  labelsOf,
+  type Store,
+  type StoreStats,
+  type Timer,
+  type Wakeup,
+  type WorkerRecord,
 } from '@tutti/engine'
-import { labelsOf } from '@tutti/engine'
+import { type Budget, drawFrom } from '../budget.ts'
 import { cursorOf, parseCursor } from '../cursor.ts'
+import { touched } from '../worker.ts'
+import { createFeed } from './feed.ts'
+import { createRecords } from './records.ts'
 import { createTaskQueue } from './task-queue.ts'
 
 export interface MemoryStoreOptions {
@@ -33,7 +38,10 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
   const timersOf = new Map<string, Set<string>>()
   const workers = new Map<string, WorkerRecord>()
   const waking = new Set<string>()
+  const budgets = new Map<string, Budget>()
   const queue = createTaskQueue({ now, newToken })
+  const records = createRecords(now)
+  const feed = createFeed(now)
   const listeners = new Set<(wakeup: Wakeup) => void>()
 
   const tell = (wakeup: Wakeup): void => {
@@ -46,6 +54,10 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     jobs.set(job.id, structuredClone(job))
     if (job.wakeAt === null) waking.delete(job.id)
     else waking.add(job.id)
+  }
+  const log = (job: Job, events: JobEvent[]): void => {
+    logs.set(job.id, [...(logs.get(job.id) ?? []), ...structuredClone(events)])
+    feed.add(job, events)
   }
   const putTimer = (timer: Timer): void => {
     timers.set(timer.id, structuredClone(timer))
@@ -75,11 +87,11 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
         if (!answered.has(taskId)) news.revoked.push({ worker, taskId, jobId: job.id })
     }
     putJob(job)
-    logs.set(job.id, [...(logs.get(job.id) ?? []), ...structuredClone(change.events)])
-    for (const entry of change.requeue) {
-      const holder = queue.requeue(entry.taskId, entry.attempt, entry.visibleAt)
-      if (holder !== undefined && !answered.has(entry.taskId))
-        news.revoked.push({ worker: holder, taskId: entry.taskId, jobId: job.id })
+    log(job, change.events)
+    for (const again of change.requeue) {
+      const holder = queue.requeue(again)
+      if (holder !== undefined && !answered.has(again.taskId))
+        news.revoked.push({ worker: holder, taskId: again.taskId, jobId: job.id })
     }
     revoke(change.close)
     for (const task of change.enqueue) queue.enqueue(structuredClone(task))
@@ -92,42 +104,69 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     for (const child of change.spawn) {
       if (jobs.has(child.job.id)) continue
       putJob(child.job)
-      logs.set(child.job.id, structuredClone(child.events))
+      log(child.job, child.events)
       for (const timer of child.timers) putTimer(timer)
     }
+    for (const record of change.records) if (records.put(record)) news.records.add(record.kind)
     news.queues.push(...queue.takeFreed())
     news.jobs.push(job.id)
+    news.dues.push(...instantsOf(change))
     return { accepted: true }
   }
 
-  /** Jobs count if their blueprint is among these; null counts all. */
-  const dueAt = (blueprints: BlueprintVersion[] | null): number | null => {
-    const wakeAt = (job: Job | undefined): number =>
-      job && (blueprints === null || runs(blueprints, job))
-        ? (job.wakeAt ?? Number.POSITIVE_INFINITY)
-        : Number.POSITIVE_INFINITY
-    const instants = [
-      ...[...timers.values()].map((timer) => timer.dueAt),
-      ...[...waking].map((id) => wakeAt(jobs.get(id))),
-      ...queue.instants(),
-    ]
-    const earliest = instants.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
-    return Number.isFinite(earliest) ? earliest : null
+  const remove = (ids: string[]): string[] => {
+    const gone = new Set(ids.filter((id) => isTerminal(jobs.get(id)?.status ?? 'running')))
+    for (const id of gone) {
+      jobs.delete(id)
+      logs.delete(id)
+      waking.delete(id)
+      for (const timer of [...(timersOf.get(id) ?? [])]) dropTimer(timer)
+    }
+    feed.remove(gone)
+    return [...gone]
+  }
+
+  const alive = (id: string): WorkerRecord | undefined => {
+    const worker = workers.get(id)
+    return worker && worker.expiresAt > now() ? worker : undefined
   }
 
   return {
     now,
     commit: async (changes) => {
-      const news: News = { queues: [], jobs: [], revoked: [] }
+      const news: News = { queues: [], jobs: [], revoked: [], records: new Set(), dues: [] }
       const outcomes = changes.map((change) => commitOne(change, news))
-      const due = dueAt(null)
-      tell({ ...news, queues: counted(news.queues), ...(due === null ? {} : { dueAt: due }) })
+      const dueAt = earliest(news.dues)
+      tell({
+        queues: counted(news.queues),
+        jobs: news.jobs,
+        revoked: news.revoked,
+        ...(news.records.size === 0 ? {} : { records: [...news.records] }),
+        ...(dueAt === null ? {} : { dueAt }),
+      })
       return outcomes
     },
     job: async (ids) => ids.map((id) => structuredClone(jobs.get(id))),
     jobs: async (query) => page([...jobs.values()], query),
     events: async (jobId, since, limit) =>
       structuredClone((logs.get(jobId) ?? []).filter((event) => event.seq > since).slice(0, limit)),
+    feed: async (request) => feed.read(request),
+    stats: async (client) => {
+      const counts: StoreStats['jobs'] = {}
+      for (const job of jobs.values())
+        if (client === null || job.client === client) counts[job.status] = (counts[job.status] ?? 0) + 1
+      return { jobs: counts, queues: queue.stats(client) }
+    },
+    removeJobs: async (ids) => remove(ids),
+    purge: async ({ finishedBefore, feedBefore, limit }) => {
+      feed.purge(feedBefore)
+      records.purge()
+      for (const { id, expiresAt } of [...workers.values()]) if (expiresAt <= now()) workers.delete(id)
+      const over = [...jobs.values()].filter(({ finishedAt }) => finishedAt !== null && finishedAt < finishedBefore)
+      const oldest = over.sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0))
+      return remove(oldest.slice(0, limit).map(({ id }) => id))
+    },
+
     leaseJobs: async ({ blueprints, limit, leaseMs }) => {
       const due = [...waking]
         .flatMap((id) => jobs.get(id) ?? [])
@@ -141,6 +180,7 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
       })
     },
     leaseTasks: async (requests) => requests.map((request) => structuredClone(queue.lease(request))),
+    queues: async () => queue.queues(),
     leaseTimers: async ({ limit, leaseMs }) => {
       const due = [...timers.values()]
         .filter((timer) => timer.dueAt <= now())
@@ -150,7 +190,16 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
       for (const timer of due) timer.dueAt = now() + leaseMs
       return { timers: leased, lost: queue.leaseLost(limit, leaseMs) }
     },
-    nextDue: async (blueprints) => dueAt(blueprints),
+    nextDue: async (blueprints, kinds) =>
+      earliest([
+        ...[...timers.values()].map((timer) => timer.dueAt),
+        ...[...waking].flatMap((id) => {
+          const job = jobs.get(id)
+          return job && runs(blueprints, job) ? (job.wakeAt ?? []) : []
+        }),
+        ...queue.instants(),
+        ...records.instants(kinds),
+      ]),
     renew: async ({ worker, taskIds, leaseMs }) => queue.renew(worker, taskIds, leaseMs),
     held: async (worker, taskId) => queue.held(worker, taskId),
     release: async (leases) => {
@@ -164,21 +213,57 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     dropTimers: async (ids) => {
       for (const id of ids) dropTimer(id)
     },
+
     putWorker: async (worker) => {
       const former = workers.get(worker.id)
       workers.set(worker.id, structuredClone(worker))
+      tell({ workers: [worker.id] })
       return former
     },
-    worker: async (id) => {
-      const worker = workers.get(id)
-      return worker && worker.expiresAt > now() ? structuredClone(worker) : undefined
+    touchWorker: async (touch) => {
+      const former = alive(touch.id)
+      if (!former) return undefined
+      const { record, changed } = touched(former, structuredClone(touch))
+      workers.set(touch.id, record)
+      if (changed) tell({ workers: [touch.id] })
+      return structuredClone(record)
     },
-    workers: async () => structuredClone([...workers.values()].filter((worker) => worker.expiresAt > now())),
+    removeWorker: async (id) => {
+      if (workers.delete(id)) tell({ workers: [id] })
+    },
+    worker: async (id) => structuredClone(alive(id)),
+    workers: async () => structuredClone([...workers.keys()].flatMap((id) => alive(id) ?? [])),
+
+    putRecords: async (all) => {
+      const taken = all.map((record) => records.put(record))
+      tellRecords(all.filter((_, at) => taken[at]))
+      return taken
+    },
+    getRecords: async (kind, ids) => ids.map((id) => records.get(kind, id)),
+    listRecords: async (query) => records.list(query),
+    leaseRecords: async ({ kind, limit, leaseMs }) => records.lease(kind, limit, leaseMs),
+    dropRecords: async (kind, ids) => {
+      const dropped = ids.filter((id) => records.drop(kind, id))
+      if (dropped.length > 0) tell({ records: [kind] })
+    },
+    draw: async (draws) =>
+      draws.map((draw) => {
+        const { next, drawn } = drawFrom(budgets.get(draw.key), draw, now())
+        budgets.set(draw.key, next)
+        return drawn
+      }),
+
     subscribe: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
     close: async () => listeners.clear(),
+  }
+
+  function tellRecords(changed: { kind: string; dueAt: number | null }[]): void {
+    if (changed.length === 0) return
+    const dueAt = earliest(changed.flatMap((record) => record.dueAt ?? []))
+    tell({ records: [...new Set(changed.map(({ kind }) => kind))], ...(dueAt === null ? {} : { dueAt }) })
   }
 }
 
@@ -189,7 +274,22 @@ interface News {
   queues: string[]
   jobs: string[]
   revoked: NonNullable<Wakeup['revoked']>
+  records: Set<string>
+  dues: number[]
 }
+
+/** All instants that a change sets. */
+const instantsOf = (change: Change): number[] => [
+  ...(change.job.wakeAt === null ? [] : [change.job.wakeAt]),
+  ...change.setTimers.map((timer) => timer.dueAt),
+  ...change.requeue.flatMap(({ visibleAt, pickupBy }) => [visibleAt, ...(pickupBy === undefined ? [] : [pickupBy])]),
+  ...change.enqueue.flatMap(({ pickupBy }) => pickupBy ?? []),
+  ...change.spawn.flatMap(({ job, timers }) => [job.wakeAt ?? [], ...timers.map((timer) => timer.dueAt)].flat()),
+  ...change.records.flatMap(({ dueAt }) => dueAt ?? []),
+]
+
+const earliest = (instants: number[]): number | null =>
+  instants.reduce<number | null>((least, at) => (least === null || at < least ? at : least), null)
 
 const counted = (queues: string[]): Record<string, number> => {
   const counts = new Map<string, number>()
@@ -203,6 +303,8 @@ const page = (all: Job[], query: JobQuery): { jobs: Job[]; cursor: string | null
     .filter((job) => query.client === null || job.client === query.client)
     .filter((job) => query.statuses === undefined || query.statuses.includes(job.status))
     .filter((job) => query.blueprint === undefined || job.blueprint === query.blueprint)
+    .filter((job) => query.createdFrom === undefined || job.createdAt >= query.createdFrom)
+    .filter((job) => query.createdBefore === undefined || job.createdAt < query.createdBefore)
     .filter((job) => (query.labels ?? []).every((label) => labelsOf(job).includes(label)))
     .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1))
     .filter((job) => !after || job.createdAt < after.at || (job.createdAt === after.at && job.id < after.id))
