@@ -3,7 +3,7 @@
  *
  * | key                                | type   | what                                                                       |
  * | ---------------------------------- | ------ | -------------------------------------------------------------------------- |
- * | `{p}`                              | hash   | `layout` (version of this table), `arrivals` (number of the newest task)     |
+ * | `{p}`                              | hash   | `layout` (version of this table), `arrivals` and `jobs` (tasks and jobs so far)    |
  * | `{p}:job <job>`                    | hash   | the job: body as JSON, and what scripts look at                              |
  * | `{p}:log <job>`                    | list   | its log; line n is at index n - 1                                          |
  * | `{p}:jobs <status>[ <client>]`      | zset   | jobs by `createdAt`                                                        |

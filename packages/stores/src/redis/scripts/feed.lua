@@ -8,10 +8,10 @@ local found, lines, reached = {}, 0, after .. ' ' .. read
 local entries = call('XRANGE', key('feed'), after, '+', 'COUNT', budget)
 for _, entry in ipairs(entries) do
   local id, fields = entry[1], entry[2]
-  local job, from, count = fields[2], tonumber(fields[4]), tonumber(fields[6])
+  local job, serial, from, count = fields[2], fields[4], tonumber(fields[6]), tonumber(fields[8])
   local skip = id == after and read or 0
-  local known = call('HMGET', key('job', job), 'client', 'kind')
-  if known[1] and skip < count and (is_null(client) or client == known[1]) then
+  local known = call('HMGET', key('job', job), 'client', 'kind', 'serial')
+  if known[3] == serial and skip < count and (is_null(client) or client == known[1]) then
     local last = math.min(count, skip + limit - lines)
     local text = call('LRANGE', key('log', job), from + skip, from + last - 1)
     found[#found + 1] = { id, skip, job, known[1], known[2], text }

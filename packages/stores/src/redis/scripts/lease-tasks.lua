@@ -24,7 +24,7 @@ local function lease_for(worker, limit, lease_ms, queues)
   for _, queue in ipairs(queues) do
     if not seen[queue] then
       seen[queue] = true
-      sources[#sources + 1] = { name = key('queue', queue), tasks = {}, at = 1, first_turns = {} }
+      sources[#sources + 1] = { name = key('queue', queue), tasks = {}, at = 1, oldest = {} }
     end
   end
   local leases = {}
@@ -37,25 +37,26 @@ local function lease_for(worker, limit, lease_ms, queues)
     end
     return source.tasks[source.at]
   end
-  -- Turns are counted from the first one of the queue and priority: only so can those of several queues be compared.
-  local function rank(source, member)
-    local priority, turn = string.sub(member, 1, 16), tonumber(string.sub(member, 17, 30), 16)
-    local first = source.first_turns[priority]
-    if not first then
-      first = turn
-      source.first_turns[priority] = turn
+  -- Turns of several queues can't be compared. Of those whose turn it is in their queues the oldest comes first; a task that comes
+  -- behind an older one of its queue and priority counts as no older than that.
+  local function age_of(source, member)
+    local priority, arrival = string.sub(member, 1, 16), string.sub(member, 31, 44)
+    local oldest = source.oldest[priority]
+    if not oldest or arrival > oldest then
+      source.oldest[priority] = arrival
+      return priority .. arrival
     end
-    return priority .. digits(turn - first) .. string.sub(member, 31)
+    return priority .. oldest
   end
   while #leases < limit do
-    local best, best_rank
+    local best, best_age
     for _, source in ipairs(sources) do
       local member = head(source)
       if member and #sources == 1 then
         best = source
       elseif member then
-        local its_rank = rank(source, member)
-        if not best or its_rank < best_rank then best, best_rank = source, its_rank end
+        local age = age_of(source, member)
+        if not best or age < best_age then best, best_age = source, age end
       end
     end
     if not best then break end

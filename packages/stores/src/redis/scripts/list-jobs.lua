@@ -54,14 +54,14 @@ end
 for n, name in ipairs(sources) do sources[n] = { name = name, read = 0, jobs = {}, at = 1 } end
 
 local function fits(id)
-  local values = call('HMGET', key('job', id), 'client', 'status', 'kind', 'rev', 'wake', 'body')
+  local values = call('HMGET', key('job', id), 'client', 'status', 'kind')
   if not is_null(client) and values[1] ~= client then return nil end
   if not wanted[values[2]] then return nil end
   if not is_null(blueprint) and string.sub(values[3], 1, #blueprint) ~= blueprint then return nil end
   for _, label in ipairs(labels) do
     if not call('ZSCORE', key('labelled', label), id) then return nil end
   end
-  return values
+  return call('HMGET', key('job', id), 'rev', 'wake', 'body')
 end
 
 local found, looked, position = {}, 0, ''
@@ -79,7 +79,7 @@ while #found < limit do
   position = int(best_at) .. ' ' .. best_id
   looked = looked + 1
   local values = fits(best_id)
-  if values then found[#found + 1] = { values[4], values[5], values[6] } end
+  if values then found[#found + 1] = values end
   if looked >= budget then break end
 end
 return { position, unpack(found) }

@@ -26,10 +26,11 @@ end
 
 -- What the indexes must know of a job that is there; nil when there is none.
 local function known_job(id)
-  local values = call('HMGET', key('job', id), 'rev', 'client', 'kind', 'status', 'ended', 'created', 'wake', 'labels', 'entry')
+  local values = call('HMGET', key('job', id), 'rev', 'client', 'kind', 'status', 'ended', 'created', 'wake', 'labels', 'entry',
+    'serial')
   if not values[1] then return nil end
   local job = { id = id, rev = values[1], client = values[2], kind = values[3], status = values[4], ended = values[5], created = values[6],
-    wake = values[7], entry = values[9], labels = {} }
+    wake = values[7], entry = values[9], serial = values[10], labels = {} }
   for label in string.gmatch(values[8], '%S+') do job.labels[#job.labels + 1] = label end
   return job
 end
@@ -69,8 +70,11 @@ local function put_job(job, former)
     if table.concat(former.labels, ' ') ~= labels then unlabel_job(former) end
     if not is_null(former.ended) and is_null(job.ended) then call('ZREM', key('ended'), job.id) end
     if former.entry then call('HDEL', key('job', job.id), 'entry') end
+    job.serial = former.serial
   else
     list_job(job)
+    job.serial = call('HINCRBY', root, 'jobs', 1)
+    call('HSET', key('job', job.id), 'serial', job.serial)
   end
   for _, label in ipairs(job.labels) do call('ZADD', key('labelled', label), job.created, job.id) end
   call('HSET', key('job', job.id), 'rev', job.rev, 'client', job.client, 'kind', job.kind, 'status', job.status, 'ended', job.ended,
@@ -84,12 +88,12 @@ local function put_job(job, former)
   if #job.log > 0 then
     local before = call('LLEN', key('log', job.id))
     in_parts(job.log, function(...) call('RPUSH', key('log', job.id), ...) end)
-    -- The feed names the lines; they are stored once, in the log.
-    call('XADD', key('feed'), '*', 'job', job.id, 'from', before, 'count', #job.log)
+    -- The feed names the lines; they are stored once, in the log. The serial number tells the job from a later one of its id.
+    call('XADD', key('feed'), '*', 'job', job.id, 'serial', job.serial, 'from', before, 'count', #job.log)
   end
 end
 
--- Removes a job that has ended, with its log. Its tasks and timers went when it ended.
+-- Removes a job that has ended, with its log and what was sent to it since. Its tasks went when it ended.
 local function remove_job(id)
   local job = known_job(id)
   if not job or is_null(job.ended) then return false end
@@ -97,6 +101,7 @@ local function remove_job(id)
   unlist_job(job)
   unlabel_job(job)
   call('ZREM', key('ended'), id)
+  for _, timer in ipairs(call('SMEMBERS', key('timers-of', id))) do remove_timer(timer) end
   call('DEL', key('job', id), key('log', id))
   return true
 end
