@@ -244,7 +244,7 @@ test('instances share the due jobs, and each is the consumer that has its own in
   expect(await inHand()).toEqual({ 'tutti-0': 0, 'tutti-1': 6 })
   expect((await take(stores[1], 100)).map((job) => job.id)).toEqual([first.id])
   expect(await inHand()).toEqual({ 'tutti-0': 0, 'tutti-1': 7 })
-  await accept(stores[1], ...others.map((job) => aChange(ended(next(job, { wakeAt: null, rev: job.rev })))))
+  await accept(stores[1], ...others.map((job) => aChange({ ...ended(job), wakeAt: null })))
   // Nothing of what is done stays in the stream.
   expect(await redis.command('XLEN', dueStream)).toBe(1)
 })
@@ -292,14 +292,19 @@ test('a stream that was deleted or written to by a stranger loses no job', async
   const store = await open()
   const jobs = [aJob({ wakeAt: 5 }), aJob({ wakeAt: 6 })]
   await accept(store, ...jobs.map((job) => aChange(job)))
-  const take = (limit: number) => store.leaseJobs({ blueprints: here, limit, leaseMs: 0 })
-  expect(await take(2)).toHaveLength(2)
+  const take = async (): Promise<string[]> => {
+    const taken = await store.leaseJobs({ blueprints: here, limit: 5, leaseMs: 0 })
+    return taken.map((job) => job.id).sort()
+  }
+  const both = jobs.map((job) => job.id).sort()
+  expect(await take()).toEqual(both)
   await redis.command('XADD', dueStream, '*', 'job', 'stranger')
-  expect((await take(5)).map((job) => job.id)).toEqual(jobs.map((job) => job.id))
+  expect(await take()).toEqual(both)
   await redis.command('DEL', dueStream)
-  expect((await take(5)).map((job) => job.id)).toEqual(jobs.map((job) => job.id))
+  expect(await take()).toEqual(both)
   await redis.command('XTRIM', dueStream, 'MAXLEN', '0')
-  expect((await take(5)).map((job) => job.id)).toEqual(jobs.map((job) => job.id))
+  expect(await take()).toEqual(both)
+  expect(await redis.command('XLEN', dueStream)).toBe(2)
 })
 
 test.each([
@@ -379,7 +384,7 @@ test('what an operation does in the server does not grow with the backlog', asyn
     await store.feed({ after: null, limit: 1 })
     await store.jobs({ client: 'client-a', limit: 1 })
     await store.stats(null)
-    await accept(store, aChange(ended(next(taken ?? second, { wakeAt: null, rev: taken?.rev ?? 0 }))))
+    await accept(store, aChange({ ...ended(taken ?? second), wakeAt: null }))
     return (await calls()) - before
   }
   await round()
@@ -395,5 +400,6 @@ test('what an operation does in the server does not grow with the backlog', asyn
         setTimers: Array.from({ length: 1_000 }, () => aTimer(backlog, { dueAt: 4_000_000_000_000 })),
       }),
     )
-  expect(await round()).toBe(alone)
+  // Some fewer: what is not the last of its kind needs not be tidied away.
+  expect(await round()).toBeLessThanOrEqual(alone)
 })

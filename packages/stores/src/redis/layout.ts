@@ -15,13 +15,13 @@
  * | `{p}:feed`                         | stream | one entry per change: which lines of which log                              |
  * | `{p}:task <task>`                  | hash   | the task                                                                   |
  * | `{p}:tasks-of <job>`, `{p}:timers-of <job>` | set | what goes when the job ends                                           |
- * | `{p}:queues`                       | set    | queues that hold tasks, or did                                             |
+ * | `{p}:queues`                       | set    | queues that hold tasks                                                     |
  * | `{p}:queue <queue>`                | zset   | tasks to be handed out, all of score 0, in the order of their place            |
  * | `{p}:turns <queue>`                | hash   | turns between fair keys: see scripts/shared/tasks.lua                         |
  * | `{p}:delayed`, `{p}:pickup`, `{p}:leases` | zset | tasks by the instant at which something happens to them                   |
- * | `{p}:waiting <queue>[ <client>]`    | zset   | tasks by since when they wait                                               |
- * | `{p}:leased <queue>[ <client>]`     | set    | tasks in the hands of workers                                                |
- * | `{p}:held-by <worker>`             | set    | the same by worker                                                         |
+ * | `{p}:tasks-in <queue>`            | hash   | number of tasks by client                                                    |
+ * | `{p}:waiting <queue> <client>`     | zset   | tasks that no worker has, by since when                                       |
+ * | `{p}:held-by <worker>`             | set    | tasks in the worker's hands                                                |
  * | `{p}:open`                         | hash   | open tasks by concurrency key                                               |
  * | `{p}:held-back <concurrency key>`   | zset   | the others, in the order they were made                                      |
  * | `{p}:timer <timer>`, `{p}:timers`   | hash, zset | timers, and all of them by `dueAt`                                        |

@@ -103,7 +103,7 @@ const answering = async (path: string): Promise<void> => {
   for (;;) {
     try {
       // Until it has read what it wrote before, it answers LOADING.
-      await oneCommand(path, ['GET', 'anything'])
+      await oneCommand(path, ['PING'])
       return
     } catch (error) {
       if (Date.now() > deadline) throw error

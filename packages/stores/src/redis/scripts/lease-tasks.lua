@@ -15,6 +15,7 @@ for _, id in ipairs(call('ZRANGEBYSCORE', key('delayed'), '-inf', now, 'LIMIT', 
   local task = read_task(id)
   call('ZREM', key('delayed'), id)
   make_visible(task)
+  keep_state(task)
 end
 -- Workers may wait for them at other instances.
 publish()
@@ -60,12 +61,12 @@ local function lease_for(worker, limit, lease_ms, queues)
       end
     end
     if not best then break end
-    local task = read_task(string.sub(best.tasks[best.at], 45))
+    local task = read_task(string.sub(best.tasks[best.at], 45), true)
     best.at = best.at + 1
     local token = new_token()
     lease_task(task, worker, token, lease_ms)
     leases[#leases + 1] = { task.id, token, task.expires, task.deadline, task.attempt, task.visible, task.queue, task.pickup,
-      call('HGET', key('task', task.id), 'body') }
+      task.body }
   end
   return leases
 end

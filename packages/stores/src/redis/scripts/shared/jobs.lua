@@ -74,11 +74,10 @@ local function put_job(job, former)
   else
     list_job(job)
     job.serial = call('HINCRBY', root, 'jobs', 1)
-    call('HSET', key('job', job.id), 'serial', job.serial)
   end
   for _, label in ipairs(job.labels) do call('ZADD', key('labelled', label), job.created, job.id) end
   call('HSET', key('job', job.id), 'rev', job.rev, 'client', job.client, 'kind', job.kind, 'status', job.status, 'ended', job.ended,
-    'created', job.created, 'wake', job.wake, 'labels', labels, 'body', job.body)
+    'created', job.created, 'wake', job.wake, 'labels', labels, 'serial', job.serial, 'body', job.body)
   if not is_null(job.ended) then call('ZADD', key('ended'), job.ended, job.id) end
   if not is_null(job.wake) then
     call('ZADD', key('waking', job.kind), job.wake, job.id)
@@ -86,10 +85,10 @@ local function put_job(job, former)
     tell_due(job.wake)
   end
   if #job.log > 0 then
-    local before = call('LLEN', key('log', job.id))
-    in_parts(job.log, function(...) call('RPUSH', key('log', job.id), ...) end)
+    local length
+    in_parts(job.log, function(...) length = call('RPUSH', key('log', job.id), ...) end)
     -- The feed names the lines; they are stored once, in the log. The serial number tells the job from a later one of its id.
-    call('XADD', key('feed'), '*', 'job', job.id, 'serial', job.serial, 'from', before, 'count', #job.log)
+    call('XADD', key('feed'), '*', 'job', job.id, 'serial', job.serial, 'from', length - #job.log, 'count', #job.log)
   end
 end
 

@@ -6,10 +6,12 @@
 local task_fields = { 'job', 'client', 'queue', 'priority', 'turn', 'arrival', 'fair', 'key', 'limit', 'attempt', 'visible', 'pickup',
   'timeout', 'state', 'worker', 'token', 'expires', 'deadline', 'since' }
 
-local function read_task(id)
-  local values = call('HMGET', key('task', id), unpack(task_fields))
+-- With or without the body: it may be large, and only workers want it.
+local function read_task(id, with_body)
+  local values = call('HMGET', key('task', id), with_body and 'body' or 'job', unpack(task_fields))
   if not values[1] then return nil end
-  local task = { id = id }
+  local task = { id = id, body = with_body and values[1] or nil }
+  table.remove(values, 1)
   for n, field in ipairs(task_fields) do task[field] = values[n] end
   return task
 end
@@ -33,41 +35,45 @@ local function read_turns(task)
   end
   return pair(values[1]), pair(values[2]), fair_field
 end
-local function keep_turns(task, field, pair)
-  if pair.waiting > 0 then
-    call('HSET', key('turns', task.queue), field, int(pair.waiting) .. ' ' .. int(pair.turn))
+local function keep_turns(task, all, fair, fair_field)
+  local turns = key('turns', task.queue)
+  local function text(pair) return int(pair.waiting) .. ' ' .. int(pair.turn) end
+  if fair.waiting > 0 then
+    call('HSET', turns, task.priority, text(all), fair_field, text(fair))
+  elseif all.waiting > 0 then
+    call('HSET', turns, task.priority, text(all))
+    call('HDEL', turns, fair_field)
   else
-    call('HDEL', key('turns', task.queue), field)
+    call('HDEL', turns, task.priority, fair_field)
   end
 end
 local function join_turns(task)
   local all, fair, fair_field = read_turns(task)
   if is_null(task.turn) then
     task.turn = digits(math.max(all.turn, fair.waiting > 0 and fair.turn + 1 or 0))
-    call('HSET', key('task', task.id), 'turn', task.turn)
   end
   all.waiting, fair.waiting = all.waiting + 1, fair.waiting + 1
   fair.turn = math.max(fair.turn, tonumber(task.turn, 16))
-  keep_turns(task, task.priority, all)
-  keep_turns(task, fair_field, fair)
+  keep_turns(task, all, fair, fair_field)
 end
 local function leave_turns(task, handed_out)
   local all, fair, fair_field = read_turns(task)
   if handed_out then all.turn = math.max(all.turn, tonumber(task.turn, 16)) end
   all.waiting, fair.waiting = all.waiting - 1, fair.waiting - 1
-  keep_turns(task, task.priority, all)
-  keep_turns(task, fair_field, fair)
+  keep_turns(task, all, fair, fair_field)
 end
 
-local function count_waiting(task)
-  call('ZADD', key('waiting', task.queue), task.since, task.id)
-  call('ZADD', key('waiting', task.queue .. ' ' .. task.client), task.since, task.id)
-  call('SADD', key('queues'), task.queue)
+-- Tasks by queue and client, and since when those wait that do.
+local function count_in(task)
+  if call('HINCRBY', key('tasks-in', task.queue), task.client, 1) == 1 then call('SADD', key('queues'), task.queue) end
 end
-local function uncount_waiting(task)
-  call('ZREM', key('waiting', task.queue), task.id)
-  call('ZREM', key('waiting', task.queue .. ' ' .. task.client), task.id)
+local function count_out(task)
+  if call('HINCRBY', key('tasks-in', task.queue), task.client, -1) > 0 then return end
+  call('HDEL', key('tasks-in', task.queue), task.client)
+  if call('EXISTS', key('tasks-in', task.queue)) == 0 then call('SREM', key('queues'), task.queue) end
 end
+local function count_waiting(task) call('ZADD', key('waiting', task.queue .. ' ' .. task.client), task.since, task.id) end
+local function uncount_waiting(task) call('ZREM', key('waiting', task.queue .. ' ' .. task.client), task.id) end
 
 local function expect_pickup(task)
   if not is_null(task.pickup) then
@@ -76,7 +82,7 @@ local function expect_pickup(task)
   end
 end
 
--- Into its queue, or to the delayed ones.
+-- Into its queue, or to the delayed ones. Whoever calls it stores the state, and the turn that it got.
 local function make_visible(task)
   if tonumber(task.visible) > now then
     call('ZADD', key('delayed'), task.visible, task.id)
@@ -87,13 +93,16 @@ local function make_visible(task)
     task.state = 'ready'
     freed[task.queue] = (freed[task.queue] or 0) + 1
   end
-  call('HSET', key('task', task.id), 'state', task.state)
 end
-
 local function open_task(task)
   join_turns(task)
   make_visible(task)
 end
+local function line_up(task)
+  call('ZADD', key('held-back', task.key), tonumber(task.arrival, 16), task.id)
+  task.state = 'held_back'
+end
+local function keep_state(task) call('HSET', key('task', task.id), 'state', task.state, 'turn', task.turn) end
 
 -- Opens tasks of a key in the order they were made, as far as the limit of the first one in line allows.
 local function open_key(name)
@@ -106,29 +115,18 @@ local function open_key(name)
     call('ZREM', key('held-back', name), first)
     call('HINCRBY', key('open'), name, 1)
     open_task(task)
+    keep_state(task)
   end
 end
 local function give_up_place(name)
   if not is_null(name) and call('HINCRBY', key('open'), name, -1) <= 0 then call('HDEL', key('open'), name) end
 end
 
-local function line_up(task)
-  call('ZADD', key('held-back', task.key), tonumber(task.arrival, 16), task.id)
-  task.state = 'held_back'
-  call('HSET', key('task', task.id), 'state', 'held_back')
-  open_key(task.key)
-end
-
--- Takes the task out of wherever it is: queue, line or hands. Its place under its key it keeps.
+-- Takes the task out of wherever it is: queue, line or hands. Its place under its key it keeps. Of a lease the caller removes the traces.
 local function leave(task, handed_out)
   if task.state == 'leased' then
     call('ZREM', key('leases'), task.id)
-    if task.worker ~= nobody then
-      call('SREM', key('held-by', task.worker), task.id)
-      call('SREM', key('leased', task.queue), task.id)
-      call('SREM', key('leased', task.queue .. ' ' .. task.client), task.id)
-    end
-    call('HDEL', key('task', task.id), 'worker', 'token', 'expires', 'deadline')
+    if task.worker ~= nobody then call('SREM', key('held-by', task.worker), task.id) end
     return
   end
   if task.state == 'held_back' then
@@ -160,9 +158,9 @@ local function lease_task(task, worker, token, lease_ms)
   end
   keep_lease(task, worker, token, expires, deadline)
   call('SADD', key('held-by', worker), task.id)
-  call('SADD', key('leased', task.queue), task.id)
-  call('SADD', key('leased', task.queue .. ' ' .. task.client), task.id)
 end
+
+local function forget_lease(task) call('HDEL', key('task', task.id), 'worker', 'token', 'expires', 'deadline') end
 
 -- So that no worker gets it while the job judges, and the verdict is fenced. It still counts as waiting, but takes no place of its key.
 local function lease_to_nobody(task, token, lease_ms)
@@ -180,13 +178,15 @@ end
 local function enqueue(task)
   task.arrival = digits(call('HINCRBY', root, 'arrivals', 1))
   task.since = int(now)
-  call('HSET', key('task', task.id), 'job', task.job, 'client', task.client, 'queue', task.queue, 'priority', task.priority, 'turn', '',
-    'arrival', task.arrival, 'fair', task.fair, 'key', task.key, 'limit', task.limit, 'attempt', task.attempt, 'visible', task.visible,
-    'pickup', task.pickup, 'timeout', task.timeout, 'since', task.since, 'body', task.body)
   call('SADD', key('tasks-of', task.job), task.id)
+  count_in(task)
   count_waiting(task)
   expect_pickup(task)
   if is_null(task.key) then open_task(task) else line_up(task) end
+  call('HSET', key('task', task.id), 'job', task.job, 'client', task.client, 'queue', task.queue, 'priority', task.priority,
+    'turn', task.turn, 'arrival', task.arrival, 'fair', task.fair, 'key', task.key, 'limit', task.limit, 'attempt', task.attempt,
+    'visible', task.visible, 'pickup', task.pickup, 'timeout', task.timeout, 'since', task.since, 'state', task.state, 'body', task.body)
+  open_key(task.key)
 end
 
 -- Lets the task wait again: in its old place, or where its turn is in another queue. Answers the worker it was taken from.
@@ -195,11 +195,14 @@ local function requeue(again)
   if not task then return nil end
   local state, holder = task.state, task.worker
   leave(task, false)
+  if state == 'leased' then forget_lease(task) end
   if not (state == 'leased' and holder ~= nobody) then uncount_waiting(task) end
-  if not is_null(again.queue) and again.queue ~= task.queue then task.queue, task.turn = again.queue, '' end
+  if not is_null(again.queue) and again.queue ~= task.queue then
+    count_out(task)
+    task.queue, task.turn = again.queue, ''
+    count_in(task)
+  end
   task.attempt, task.visible, task.pickup, task.since = again.attempt, again.visible, again.pickup, int(now)
-  call('HSET', key('task', task.id), 'attempt', task.attempt, 'visible', task.visible, 'pickup', task.pickup, 'queue', task.queue,
-    'turn', task.turn, 'since', task.since)
   count_waiting(task)
   expect_pickup(task)
   -- The place of one that nobody held may have gone to another: it gets in line again, where it was.
@@ -208,6 +211,9 @@ local function requeue(again)
   else
     open_task(task)
   end
+  call('HSET', key('task', task.id), 'attempt', task.attempt, 'visible', task.visible, 'pickup', task.pickup, 'queue', task.queue,
+    'since', task.since, 'state', task.state, 'turn', task.turn)
+  open_key(task.key)
   if state == 'leased' and holder ~= nobody then return holder end
 end
 
@@ -215,9 +221,12 @@ end
 local function give_back(task)
   local held_by_worker = task.worker ~= nobody
   leave(task, false)
+  forget_lease(task)
   count_waiting(task)
   expect_pickup(task)
   if held_by_worker or is_null(task.key) then open_task(task) else line_up(task) end
+  keep_state(task)
+  open_key(task.key)
 end
 
 -- Removes the task and lets the next of its key in. Answers the worker it was taken from.
@@ -229,6 +238,7 @@ local function close_task(id)
   if not with_worker then uncount_waiting(task) end
   call('DEL', key('task', id))
   call('SREM', key('tasks-of', task.job), id)
+  count_out(task)
   if with_worker or task.state == 'ready' or task.state == 'delayed' then give_up_place(task.key) end
   open_key(task.key)
   if with_worker then return task.worker end
