@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { access, chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -93,4 +93,16 @@ test('a folder that the server’s account can not reach is refused with what to
   await expect(refused).rejects.toThrow(BuiltInPostgresError)
   await expect(refused).rejects.toThrow(/DATABASE_URL/)
   await chmod(closed, 0o700)
+})
+
+test('a server in which the database can not be made is not left running', async () => {
+  const dataDir = join(folder, 'data')
+  const first = await startBuiltInPostgres({ dataDir, durable: false })
+  await ask(first.connectionString, 'ALTER DATABASE postgres ALLOW_CONNECTIONS false')
+  // One that was running before is left running: it may be another process's.
+  await expect(startBuiltInPostgres({ dataDir, durable: false })).rejects.toThrow(BuiltInPostgresError)
+  expect(await ask(first.connectionString, 'SELECT 1')).toBe(1)
+  await first.stop()
+  await expect(startBuiltInPostgres({ dataDir, durable: false })).rejects.toThrow(BuiltInPostgresError)
+  await expect(access(join(dataDir, 'cluster', 'postmaster.pid'))).rejects.toMatchObject({ code: 'ENOENT' })
 })

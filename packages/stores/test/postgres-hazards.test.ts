@@ -6,17 +6,20 @@ import {
   aChange,
   accept,
   aJob,
+  anEvent,
   aTask,
   aTimer,
   ended,
   fenceOf,
   here,
+  idsOf,
   jobWith,
   lease,
   next,
 } from '../src/conformance/subject.ts'
-import { createPostgresStore, SchemaVersionError } from '../src/index.ts'
+import { createPostgresStore, type PostgresStoreOptions, SchemaVersionError } from '../src/index.ts'
 import { type TestDatabase, testDatabase } from '../src/testing/index.ts'
+import { silenceableProxy } from './silenceable-proxy.ts'
 
 let database: TestDatabase
 let opened: Store[]
@@ -31,7 +34,7 @@ afterEach(async () => {
   await database.drop()
 })
 
-const open = async (options: { onError?: (error: unknown) => void } = {}): Promise<Store> => {
+const open = async (options: Partial<PostgresStoreOptions> = {}): Promise<Store> => {
   const store = await createPostgresStore({ connectionString: database.connectionString, ...options })
   opened.push(store)
   return store
@@ -52,7 +55,7 @@ const until = (check: () => void | Promise<void>): Promise<void> => vi.waitFor(c
 test('many processes migrate an empty database at once: it is migrated once', async () => {
   const stores = await Promise.all(Array.from({ length: 6 }, () => open()))
   const versions = await sql<{ version: number }>('SELECT version FROM tutti.migrations ORDER BY version')
-  expect(versions.map((row) => row.version)).toEqual([1, 2])
+  expect(versions.map((row) => row.version)).toEqual([1, 2, 3])
   for (const store of stores) await accept(store, aChange(aJob()))
 })
 
@@ -161,12 +164,26 @@ test('what a commit reads does not grow with the backlog', async () => {
   await open()
   const backlog = 20_000
   await sql(
-    `INSERT INTO tutti.jobs SELECT gen_random_uuid(), 'c', 'b', 1, 'waiting_for_worker', '{}', 1, 1, NULL, '{}' FROM generate_series(1, $1);`,
+    `INSERT INTO tutti.jobs (id, client, blueprint, version, status, labels, created_at, rev, finished_at, body)
+       SELECT gen_random_uuid(), 'c', 'b', 1, 'finished', '{}', 1, 1, 4000000000000, '{}' FROM generate_series(1, $1)`,
+    [backlog],
+  )
+  // Of the same queue and priority as the tasks below and of their fair keys, and so in their way.
+  await sql(
+    `INSERT INTO tutti.tasks (id, job_id, queue, priority, fair_key, turn, state, concurrency_key, concurrency_limit, attempt, visible_at,
+                              pickup_by, waiting_since, body)
+       SELECT 'b' || n, gen_random_uuid(), 'video.render', -1, 'client-' || (CASE WHEN n % 2 = 0 THEN 'a' ELSE 'b' END), n, 'queued',
+              'key' || n, 1, 1, 0, 4000000000000, 0, '{}' FROM generate_series(1, $1) n`,
+    [backlog],
+  )
+  await sql(`INSERT INTO tutti.queues (queue) SELECT 'q' || n FROM generate_series(1, $1) n`, [backlog])
+  await sql(
+    `INSERT INTO tutti.records SELECT 'note', n::text, NULL, NULL, 1, 4000000000000, 4000000000000, '{}' FROM generate_series(1, $1) n`,
     [backlog],
   )
   await sql(
-    `INSERT INTO tutti.tasks (id, job_id, queue, priority, state, concurrency_key, attempt, visible_at, body)
-       SELECT 'b' || n, gen_random_uuid(), 'other', 0, 'queued', 'key' || n, 1, 0, '{}' FROM generate_series(1, $1) n`,
+    `INSERT INTO tutti.feed (stored_at, client, job_id, job_created, first_seq, last_seq)
+       SELECT 0, 'client-a', gen_random_uuid(), 1, 1, 1 FROM generate_series(1, $1) n`,
     [backlog],
   )
   await sql(
@@ -176,7 +193,7 @@ test('what a commit reads does not grow with the backlog', async () => {
   await sql('ANALYZE')
   const rowsRead = async (): Promise<number> => {
     const [row] = await sql<{ rows: string }>(
-      `SELECT sum(seq_tup_read)::text AS rows FROM pg_stat_user_tables WHERE schemaname = 'tutti'`,
+      `SELECT (sum(seq_tup_read) + sum(idx_tup_fetch))::text AS rows FROM pg_stat_user_tables WHERE schemaname = 'tutti'`,
     )
     return Number(row?.rows)
   }
@@ -184,7 +201,7 @@ test('what a commit reads does not grow with the backlog', async () => {
   const busy = await createPostgresStore({ connectionString: database.connectionString, maxConnections: 1 })
   // More than five rounds: then PostgreSQL may settle on a plan that knows nothing of the values.
   for (let round = 0; round < 12; round += 1) {
-    const job = await jobWith(busy, [{}, { concurrencyKey: 'k' }])
+    const job = await jobWith(busy, [{}, { concurrencyKey: 'k' }, { priority: -1 }, { priority: -1, fairKey: 'new' }])
     const leases = await lease(busy, { max: 2 })
     await busy.renew({ worker: 'worker-1', leaseMs: 60_000 })
     const [first] = leases
@@ -196,10 +213,21 @@ test('what a commit reads does not grow with the backlog', async () => {
     await accept(busy, aChange(second, { setTimers: [timer], close: [first.task.id] }))
     await busy.leaseTimers({ limit: 10, leaseMs: 60_000 })
     await busy.leaseJobs({ blueprints: here, limit: 10, leaseMs: 60_000 })
-    await busy.nextDue(here, [])
+    await busy.nextDue(here, ['note', 'other'])
+    await busy.leaseRecords({ kind: 'note', limit: 10, leaseMs: 60_000 })
+    const record = {
+      kind: 'note',
+      id: `r${round}`,
+      owner: null,
+      ref: null,
+      rev: 1,
+      dueAt: null,
+      expiresAt: null,
+      body: {},
+    }
     await accept(
       busy,
-      aChange(next(second), { clearTimers: [timer.id] }),
+      aChange(next(second), { clearTimers: [timer.id], records: [record], events: [anEvent(job, 1)] }),
       aChange(aJob(), { spawn: [{ job: aJob(), events: [], timers: [] }] }),
     )
     await accept(busy, aChange(ended(next(second))))
@@ -225,4 +253,108 @@ test('a database that is away is told from a fault of ours: callers are asked to
     )
     expect(failure).toMatchObject({ code: 'STORE_UNAVAILABLE' })
   })
+})
+
+test('a poll of hundreds of queues reads little of the backlog, and locks no more than it takes', async () => {
+  const store = await open({ maxConnections: 1 })
+  const queues = Array.from({ length: 300 }, (_, at) => `q${at}`)
+  await sql(
+    `INSERT INTO tutti.tasks (id, job_id, queue, priority, fair_key, turn, state, concurrency_limit, attempt, visible_at, waiting_since, body)
+       SELECT 'b' || n, gen_random_uuid(), 'q' || n % 300, n, 'f', n, 'queued', 1, 1, 0, 0, '{}' FROM generate_series(1, 30000) n`,
+  )
+  await sql('ANALYZE')
+  expect(idsOf(await lease(store, { queues, max: 2 }))).toEqual(['b30000', 'b29999'])
+  // Counts of a connection arrive when it ends.
+  await store.close()
+  opened = []
+  await until(async () => {
+    const [row] = await sql<{ rows: string }>(
+      `SELECT seq_tup_read + idx_tup_fetch AS rows FROM pg_stat_user_tables WHERE relname = 'tasks' AND n_tup_upd > 0`,
+    )
+    expect(Number(row?.rows)).toBeLessThan(3_000)
+  })
+  // A lock is written into its row, and stays there.
+  const locked = await sql<{ id: string }>(`SELECT id FROM tutti.tasks WHERE xmax <> '0' ORDER BY id`)
+  expect(locked.map(({ id }) => id)).toEqual(['b29999', 'b30000'])
+})
+
+test('a transaction that commits late does not put its lines in front of those that were read', async () => {
+  const store = await open()
+  const job = async (): Promise<string> => {
+    const fresh = aJob({ seq: 1 })
+    await accept(store, aChange(fresh, { events: [anEvent(fresh, 1)] }))
+    return fresh.id
+  }
+  const told = async (after: string | null): Promise<{ ids: string[]; cursor: string | null }> => {
+    const { events, cursor } = await store.feed({ after, limit: 100 })
+    return { ids: events.map(({ jobId }) => jobId), cursor }
+  }
+  const first = await job()
+  const slow = new pg.Client({ connectionString: database.connectionString })
+  await slow.connect()
+  try {
+    const late = aJob({ seq: 1 })
+    await slow.query('BEGIN')
+    await slow.query(
+      `INSERT INTO tutti.jobs (id, client, blueprint, version, status, labels, created_at, rev, body)
+         VALUES ($1, 'client-a', 'transcode', 1, 'running', '{}', 1, 1, $2)`,
+      [late.id, JSON.stringify(late)],
+    )
+    await slow.query(`INSERT INTO tutti.events VALUES ($1, 1, 1, 'progress', 's', '{}')`, [late.id])
+    await slow.query(
+      `INSERT INTO tutti.feed (stored_at, client, job_id, job_created, first_seq, last_seq) VALUES (1, 'client-a', $1, 1, 1, 1)`,
+      [late.id],
+    )
+    // Committed while the older one is still under way: it must wait to be told of.
+    const second = await job()
+    const before = await told(null)
+    expect(before.ids).toEqual([first])
+    expect((await told(before.cursor)).ids).toEqual([])
+    await slow.query('COMMIT')
+    const third = await job()
+    await until(async () => expect((await told(before.cursor)).ids).toEqual([late.id, second, third]))
+    expect((await told(null)).ids).toEqual([first, late.id, second, third])
+  } finally {
+    await slow.end()
+  }
+})
+
+test('a statement that hangs is given up, and told as a store that can not be reached', async () => {
+  const store = await open({ statementTimeoutMs: 200 })
+  const job = aJob()
+  await accept(store, aChange(job))
+  const holder = new pg.Client({ connectionString: database.connectionString })
+  await holder.connect()
+  try {
+    await holder.query('BEGIN')
+    await holder.query('SELECT 1 FROM tutti.jobs FOR UPDATE')
+    await expect(store.commit([aChange(next(job))])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  } finally {
+    await holder.end()
+  }
+  await accept(store, aChange(next(job)))
+})
+
+test('a connection for news that is silently dead is noticed, replaced, and the gap is told', async () => {
+  const proxy = await silenceableProxy(database.connectionString)
+  try {
+    const store = await open({ connectionString: proxy.connectionString, checkEveryMs: 50, checkTimeoutMs: 200 })
+    const direct = await open()
+    const heard: Wakeup[] = []
+    store.subscribe((news) => heard.push(news))
+    const hears = async (): Promise<void> => {
+      const job = aJob()
+      await accept(direct, aChange(job))
+      await until(() => expect(heard.flatMap((news) => news.jobs ?? [])).toContain(job.id))
+    }
+    await hears()
+    // Packets vanish, and nobody says that the connection is gone.
+    proxy.silence()
+    await until(() => expect(heard).toContainEqual({ resync: true }))
+    await hears()
+  } finally {
+    await Promise.all(opened.map((store) => store.close()))
+    opened = []
+    await proxy.close()
+  }
 })

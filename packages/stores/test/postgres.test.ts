@@ -46,6 +46,8 @@ storeConformance('postgres', async () => ({
   second: async () => stores[1],
   close: async () => {
     await settleNews()
-    await admin.query('TRUNCATE tutti.jobs, tutti.tasks, tutti.timers, tutti.events, tutti.workers')
+    await admin.query(
+      'TRUNCATE tutti.jobs, tutti.tasks, tutti.queues, tutti.timers, tutti.events, tutti.feed, tutti.workers, tutti.records, tutti.budgets',
+    )
   },
 }))

@@ -106,11 +106,19 @@ export const startBuiltInPostgres = async (options: BuiltInPostgresOptions): Pro
     )
     return address(name)
   }
+  const stop = (): Promise<void> => run(binaries.pgCtl, ['stop', '-w', '-m', 'fast', '-D', cluster])
+  const connectionString = await createDatabase('tutti').catch(async (error: unknown) => {
+    // One that was running before is somebody else's to stop; one that we started nobody would ever stop.
+    if (!running) await stop().catch(() => {})
+    throw new BuiltInPostgresError(`the built-in PostgreSQL has no database "tutti" and can't make it; see ${log}`, {
+      cause: error,
+    })
+  })
   return {
-    connectionString: await createDatabase('tutti'),
+    connectionString,
     createDatabase,
     dropDatabase: (name) => query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`),
-    stop: () => run(binaries.pgCtl, ['stop', '-w', '-m', 'fast', '-D', cluster]),
+    stop,
   }
 }
 

@@ -1,22 +1,11 @@
 import { isTerminal } from '@tutti/contracts'
-import { type Change, type CommitOutcome, labelsOf, type Task } from '@tutti/engine'
+import { type Change, type CommitOutcome, type JobEvent, labelsOf, type Task } from '@tutti/engine'
 import type { Pool } from 'pg'
-import { columnList, columnText } from './text.ts'
+import { recordBody } from './records.ts'
+import { columnKey, columnList, columnText, fullName } from './text.ts'
 
-/** Of a task: what the Store never looks at, and names, which columns hold only as far as they can (see `text.ts`). */
-export type TaskBody = Pick<
-  Task,
-  | 'jobId'
-  | 'client'
-  | 'skill'
-  | 'queue'
-  | 'params'
-  | 'concurrencyKey'
-  | 'concurrencyLimit'
-  | 'fairKey'
-  | 'pickupBy'
-  | 'trace'
->
+/** Of a task: what the Store never looks at, and names, which columns may hold as a digest only (see `text.ts`). */
+export type TaskBody = Pick<Task, 'jobId' | 'client' | 'skill' | 'params' | 'concurrencyKey' | 'fairKey' | 'trace'>
 
 /** Rows of all changes, each with the number of its change, from 1. */
 const rowsOf = <T>(changes: Change[], pick: (change: Change) => T[]): { of: number[]; rows: T[] } => {
@@ -41,9 +30,9 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
   const timers = rowsOf(changes, (change) => [...change.setTimers, ...change.spawn.flatMap((child) => child.timers)])
   const clear = rowsOf(changes, (change) => change.clearTimers)
   const events = rowsOf(changes, (change) => [...change.events, ...change.spawn.flatMap((child) => child.events)])
-  const children = rowsOf(changes, (change) => change.spawn.map((child) => child.job))
-  const taskBody = ({ id, priority, attempt, visibleAt, timeoutMs, ...body }: Task): string =>
-    JSON.stringify(body satisfies TaskBody)
+  const children = rowsOf(changes, (change) => change.spawn)
+  const spawned = children.rows
+  const records = rowsOf(changes, (change) => change.records)
 
   const columns = [
     jobs.map((job) => job.id),
@@ -56,24 +45,34 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
     jobs.map((job) => job.rev),
     jobs.map((job) => job.wakeAt),
     jobs.map((job) => isTerminal(job.status)),
+    jobs.map((job) => (isTerminal(job.status) ? job.finishedAt : null)),
     jobs.map((job) => JSON.stringify(job)),
+    changes.map((change) => firstSeq(change.events)),
+    changes.map((change) => lastSeq(change.events)),
     fences.of,
     fences.rows.map(([taskId]) => columnText(taskId)),
     fences.rows.map(([, token]) => columnText(token)),
     changes.flatMap((change) => change.answered).map(columnText),
     tasks.of,
     tasks.rows.map((task) => task.id),
-    tasks.rows.map((task) => columnText(task.queue)),
+    tasks.rows.map((task) => columnKey(task.queue)),
+    tasks.rows.map((task) => fullName(task.queue)),
     tasks.rows.map((task) => task.priority),
-    tasks.rows.map((task) => (task.concurrencyKey === null ? null : columnText(task.concurrencyKey))),
+    tasks.rows.map((task) => columnKey(task.fairKey)),
+    tasks.rows.map((task) => (task.concurrencyKey === null ? null : columnKey(task.concurrencyKey))),
+    tasks.rows.map((task) => task.concurrencyLimit),
     tasks.rows.map((task) => task.attempt),
     tasks.rows.map((task) => task.visibleAt),
+    tasks.rows.map((task) => task.pickupBy),
     tasks.rows.map((task) => task.timeoutMs),
-    tasks.rows.map(taskBody),
+    tasks.rows.map(bodyOf),
     requeue.of,
     requeue.rows.map((entry) => entry.taskId),
     requeue.rows.map((entry) => entry.attempt),
     requeue.rows.map((entry) => entry.visibleAt),
+    requeue.rows.map((entry) => entry.pickupBy ?? null),
+    requeue.rows.map((entry) => (entry.queue === undefined ? null : columnKey(entry.queue))),
+    requeue.rows.map((entry) => (entry.queue === undefined ? null : fullName(entry.queue))),
     close.of,
     close.rows,
     timers.of,
@@ -91,15 +90,25 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
     events.rows.map((event) => columnText(event.state)),
     events.rows.map((event) => JSON.stringify(event.data)),
     children.of,
-    children.rows.map((job) => job.id),
-    children.rows.map((job) => columnText(job.client)),
-    children.rows.map((job) => job.blueprint),
-    children.rows.map((job) => job.version),
-    children.rows.map((job) => job.status),
-    children.rows.map((job) => columnList(labelsOf(job))),
-    children.rows.map((job) => job.createdAt),
-    children.rows.map((job) => job.wakeAt),
-    children.rows.map((job) => JSON.stringify(job)),
+    spawned.map(({ job }) => job.id),
+    spawned.map(({ job }) => columnText(job.client)),
+    spawned.map(({ job }) => job.blueprint),
+    spawned.map(({ job }) => job.version),
+    spawned.map(({ job }) => job.status),
+    spawned.map(({ job }) => columnList(labelsOf(job))),
+    spawned.map(({ job }) => job.createdAt),
+    spawned.map(({ job }) => job.wakeAt),
+    spawned.map(({ job }) => JSON.stringify(job)),
+    spawned.map(({ events }) => firstSeq(events)),
+    spawned.map(({ events }) => lastSeq(events)),
+    records.of,
+    records.rows.map((record) => columnText(record.kind)),
+    records.rows.map((record) => columnText(record.id)),
+    records.rows.map((record) => (record.owner === null ? null : columnKey(record.owner))),
+    records.rows.map((record) => (record.ref === null ? null : columnKey(record.ref))),
+    records.rows.map((record) => record.dueAt),
+    records.rows.map((record) => record.expiresAt),
+    records.rows.map(recordBody),
   ]
   const { rows } = await pool.query<{ verdicts: string[]; lost: string[] | null }>({
     name: 'commit',
@@ -111,6 +120,12 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
   const lost = new Set(answer.lost ?? [])
   return changes.map((change, at) => outcomeOf(answer.verdicts[at], change, lost))
 }
+
+const bodyOf = ({ jobId, client, skill, params, concurrencyKey, fairKey, trace }: Task): string =>
+  JSON.stringify({ jobId, client, skill, params, concurrencyKey, fairKey, trace } satisfies TaskBody)
+
+const firstSeq = (events: JobEvent[]): number | null => events[0]?.seq ?? null
+const lastSeq = (events: JobEvent[]): number | null => events.at(-1)?.seq ?? null
 
 const outcomeOf = (verdict: string | undefined, change: Change, lost: Set<string>): CommitOutcome => {
   switch (verdict) {

@@ -5,20 +5,23 @@
 import type { LeasedTask, LostLease, TaskRequest } from '@tutti/engine'
 import type { Pool } from 'pg'
 import type { TaskBody } from './commit.ts'
-import { columnList, columnText } from './text.ts'
+import { columnText, listOfKeys, textOf } from './text.ts'
 
 interface TaskRow {
   poll: number
   id: string
+  queue: string
+  queue_name: string | null
   priority: number
+  concurrency_limit: number
   timeout_ms: string | null
   token: string
   expires_at: string
   deadline_at: string | null
   attempt: number
   visible_at: string
+  pickup_by: string | null
   body: string
-  worker: string
 }
 
 /** The best tasks for each poll, in one round trip. */
@@ -28,13 +31,13 @@ export const leaseTasks = async (pool: Pool, requests: TaskRequest[]): Promise<L
     text: 'SELECT * FROM tutti.lease_tasks($1, $2, $3, $4)',
     values: [
       requests.map((request) => columnText(request.worker)),
-      requests.map((request) => columnList(request.queues)),
+      requests.map((request) => listOfKeys(request.queues)),
       requests.map((request) => request.max),
       requests.map((request) => request.leaseMs),
     ],
   })
   const answers: LeasedTask[][] = requests.map(() => [])
-  for (const row of rows) answers[row.poll - 1]?.push(leaseOf(row, requests[row.poll - 1]?.worker ?? row.worker))
+  for (const row of rows) answers[row.poll - 1]?.push(leaseOf(row, requests[row.poll - 1]?.worker ?? ''))
   return answers
 }
 
@@ -44,10 +47,13 @@ const leaseOf = (row: TaskRow, worker: string): LeasedTask => {
     task: {
       id: row.id,
       ...body,
+      queue: textOf(row.queue_name ?? row.queue),
       priority: row.priority,
       attempt: row.attempt,
       timeoutMs: row.timeout_ms === null ? null : Number(row.timeout_ms),
+      concurrencyLimit: row.concurrency_limit,
       visibleAt: Number(row.visible_at),
+      pickupBy: row.pickup_by === null ? null : Number(row.pickup_by),
     },
     worker,
     token: row.token,
@@ -112,14 +118,22 @@ interface LostRow {
   timed_out: boolean
 }
 
-/** Leases that ended without an answer. They are moved on by `leaseMs`, so that other instances keep off meanwhile. */
+/**
+ * Leases that ended without an answer, and tasks that nobody picked up. They are moved on by `leaseMs`, so that other instances
+ * keep off meanwhile; a task that nobody picked up gets a lease (to nobody) by that.
+ */
 export const leaseLost = async (pool: Pool, limit: number, leaseMs: number): Promise<LostLease[]> => {
   const { rows } = await pool.query<LostRow>({
     name: 'lease_lost',
-    text: `UPDATE tutti.tasks t SET expires_at = tutti.now_ms() + $2::bigint
-           FROM (SELECT id FROM tutti.tasks WHERE state = 'leased' AND expires_at <= tutti.now_ms()
-                 ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
-           WHERE t.id = due.id
+    text: `WITH ended AS (
+             SELECT id FROM tutti.tasks WHERE state = 'leased' AND expires_at <= (SELECT tutti.now_ms())
+             ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+           ), left_lying AS (
+             SELECT id FROM tutti.tasks WHERE state <> 'leased' AND pickup_by <= (SELECT tutti.now_ms())
+             ORDER BY pickup_by LIMIT $1::int - (SELECT count(*) FROM ended) FOR UPDATE SKIP LOCKED)
+           UPDATE tutti.tasks t SET expires_at = tutti.now_ms() + $2::bigint, state = 'leased', worker = coalesce(worker, ''),
+             token = coalesce(token, gen_random_uuid()::text)
+           WHERE id IN (SELECT id FROM ended UNION ALL SELECT id FROM left_lying)
            RETURNING t.id, t.job_id, t.attempt, t.token, t.worker, coalesce(t.deadline_at <= tutti.now_ms(), false) AS timed_out`,
     values: [limit, leaseMs],
   })
@@ -128,7 +142,7 @@ export const leaseLost = async (pool: Pool, limit: number, leaseMs: number): Pro
     taskId: row.id,
     attempt: row.attempt,
     token: row.token,
-    worker: row.worker,
-    reason: row.timed_out ? 'timed_out' : 'lease_expired',
+    worker: textOf(row.worker),
+    reason: row.worker === '' ? 'not_picked_up' : row.timed_out ? 'timed_out' : 'lease_expired',
   }))
 }

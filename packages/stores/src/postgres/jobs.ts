@@ -2,7 +2,7 @@
 import type { BlueprintVersion, Job, JobEvent, JobQuery } from '@tutti/engine'
 import type { Pool } from 'pg'
 import { cursorOf, parseCursor } from '../cursor.ts'
-import { columnText, isUuid } from './text.ts'
+import { columnText, isUuid, textOf } from './text.ts'
 
 interface JobRow {
   body: string
@@ -43,6 +43,8 @@ export const listJobs = async (pool: Pool, query: JobQuery): Promise<{ jobs: Job
   if (query.blueprint !== undefined) where((p) => `blueprint = ${p}`, query.blueprint)
   for (const label of query.labels ?? [])
     where((p) => `labels <> '{}' AND labels @> ARRAY[${p}]::text[]`, columnText(label))
+  if (query.createdFrom !== undefined) where((p) => `created_at >= ${p}::bigint`, query.createdFrom)
+  if (query.createdBefore !== undefined) where((p) => `created_at < ${p}::bigint`, query.createdBefore)
   if (query.cursor !== undefined) {
     const { at, id } = parseCursor(query.cursor)
     values.push(at, id)
@@ -65,7 +67,7 @@ export const leaseJobs = async (
   const { rows } = await pool.query<JobRow>({
     name: 'lease_jobs',
     text: `UPDATE tutti.jobs j SET rev = rev + 1, wake_at = tutti.now_ms() + $4::bigint
-           FROM (SELECT id FROM tutti.jobs WHERE wake_at <= tutti.now_ms() AND (blueprint, version) IN (SELECT * FROM unnest($1::text[], $2::int[]))
+           FROM (SELECT id FROM tutti.jobs WHERE wake_at <= (SELECT tutti.now_ms()) AND (blueprint, version) IN (SELECT * FROM unnest($1::text[], $2::int[]))
                  ORDER BY wake_at LIMIT $3 FOR UPDATE SKIP LOCKED) due
            WHERE j.id = due.id RETURNING j.body, j.rev, j.wake_at`,
     values: [blueprints.map(({ name }) => name), blueprints.map(({ version }) => version), limit, leaseMs],
@@ -85,7 +87,7 @@ export const readEvents = async (pool: Pool, jobId: string, since: number, limit
     seq: row.seq,
     at: Number(row.at),
     type: row.type,
-    state: row.state,
+    state: textOf(row.state),
     data: JSON.parse(row.data) as JobEvent['data'],
   }))
 }

@@ -1,4 +1,5 @@
 /** News from every instance over LISTEN. The connection comes back by itself, and then says that news may have been missed. */
+import { Socket } from 'node:net'
 import pg from 'pg'
 
 export interface ListenOptions {
@@ -8,6 +9,12 @@ export interface ListenOptions {
   /** The connection is back after a loss: whatever was told meanwhile was not heard. */
   onGap: () => void
   onError: (error: unknown) => void
+  /**
+   * How often the connection is asked for a sign of life, and how long it may take. One that a firewall or a dead host has
+   * swallowed looks like one on which nothing happens; TCP's own keepalive takes two hours to notice.
+   */
+  checkEveryMs?: number
+  checkTimeoutMs?: number
 }
 
 export interface Listener {
@@ -19,33 +26,52 @@ const longestPauseMs = 2_000
 
 /** @throws when the first connection fails */
 export const listen = async (options: ListenOptions): Promise<Listener> => {
+  const { checkEveryMs = 10_000, checkTimeoutMs = 5_000 } = options
   let stopped = false
-  let client: pg.Client | undefined
+  let current: { client: pg.Client; socket: Socket } | undefined
   let pause = firstPauseMs
 
   const connect = async (): Promise<void> => {
-    const fresh = new pg.Client({ connectionString: options.connectionString, keepAlive: true })
-    fresh.on('notification', (message) => options.onMessage(message.payload ?? ''))
-    fresh.on('error', options.onError)
-    fresh.on('end', () => {
-      if (client === fresh && !stopped) retry()
+    // Our own socket: only so can a connection be ended that does not answer any more.
+    const socket = new Socket()
+    const client = new pg.Client({
+      connectionString: options.connectionString,
+      keepAlive: true,
+      stream: () => socket,
+      connectionTimeoutMillis: checkTimeoutMs,
+      query_timeout: checkTimeoutMs,
+    })
+    client.on('notification', (message) => options.onMessage(message.payload ?? ''))
+    client.on('error', options.onError)
+    client.on('end', () => {
+      if (current?.client === client && !stopped) retry()
     })
     try {
-      await fresh.connect()
-      await fresh.query(`LISTEN ${options.channel}`)
+      await client.connect()
+      await client.query(`LISTEN ${options.channel}`)
     } catch (error) {
-      await fresh.end().catch(() => {})
+      socket.destroy()
       throw error
     }
     if (stopped) {
-      await fresh.end()
+      await client.end()
       return
     }
-    client = fresh
+    current = { client, socket }
     pause = firstPauseMs
+    check(client, socket)
+  }
+  const check = (client: pg.Client, socket: Socket): void => {
+    setTimeout(() => {
+      if (current?.client !== client || stopped) return
+      client.query('SELECT 1').then(
+        () => check(client, socket),
+        () => socket.destroy(),
+      )
+    }, checkEveryMs).unref()
   }
   const retry = (): void => {
-    client = undefined
+    current = undefined
     setTimeout(() => {
       if (stopped) return
       connect().then(options.onGap, (error: unknown) => {
@@ -61,7 +87,11 @@ export const listen = async (options: ListenOptions): Promise<Listener> => {
   return {
     stop: async () => {
       stopped = true
-      await client?.end()
+      if (!current) return
+      const { client, socket } = current
+      const patience = setTimeout(() => socket.destroy(), checkTimeoutMs)
+      await client.end()
+      clearTimeout(patience)
     },
   }
 }

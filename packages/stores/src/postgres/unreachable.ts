@@ -1,12 +1,18 @@
 /** Tells a database that is away from a fault of ours: the one passes, and callers should try again. */
 import { TuttiError } from '@tutti/contracts'
 
-/** Classes 08 and 57 of PostgreSQL's error codes, too many connections, no such database, what Node says of a connection, and what pg says of a lost one. */
+/**
+ * Classes 08 and 57 of PostgreSQL's error codes (57014: the statement time-out), too many connections, no such database, what Node
+ * says of a connection, and what pg says of one that is lost or silent.
+ */
 const isUnreachable = (error: unknown): boolean => {
   const { code, syscall, message } = error as { code?: unknown; syscall?: unknown; message?: unknown }
   if (syscall === 'connect') return true
-  if (typeof code === 'string') return /^(08...|57P0[123]|53300|3D000|ECONNRESET|EPIPE)$/.test(code)
-  return typeof message === 'string' && /Connection terminated|timeout exceeded when trying to connect/.test(message)
+  if (typeof code === 'string') return /^(08...|57P0[123]|57014|53300|3D000|ECONNRESET|EPIPE)$/.test(code)
+  return (
+    typeof message === 'string' &&
+    /Connection terminated|timeout exceeded when trying to connect|Query read timeout/.test(message)
+  )
 }
 
 /**
