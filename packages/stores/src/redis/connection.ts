@@ -16,7 +16,12 @@ export interface RedisConnection {
 }
 
 /** While a server is away nothing is queued: whoever asks is told at once, and asks again. A silent one is taken for dead. */
-export const clientOptions = { disableOfflineQueue: true, pingInterval: 5_000, disableClientInfo: true } as const
+export const clientOptions = {
+  disableOfflineQueue: true,
+  pingInterval: 5_000,
+  disableClientInfo: true,
+  maintNotifications: 'disabled',
+} as const
 export const socketOptions = { connectTimeout: 5_000, socketTimeout: 20_000 } as const
 
 const firstPauseMs = 50

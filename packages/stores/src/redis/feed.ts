@@ -23,7 +23,7 @@ export const readFeed = async (
   const events: FeedEvent[] = []
   for (;;) {
     const args = [entry, read, limit - events.length, orEmpty(client), feedBudget]
-    const [reached, more, ...entries] = await run<[string, number, ...EntryAnswer[]]>('feed', args)
+    const [reached, more, entries] = await run<[string, number, EntryAnswer[]]>('feed', args)
     events.push(...entries.flatMap(eventsOf))
     if (more === 0 || events.length >= limit) break
     const [id = '', count] = reached.split(' ')

@@ -32,7 +32,7 @@ export const listJobs = async (run: Run, query: JobQuery): Promise<{ jobs: Job[]
   let position: [at: string, id: string] = after ? [String(after.at), nameText(after.id)] : ['', '']
   const found: JobAnswer[] = []
   do {
-    const [reached, ...answers] = await run<[string, ...JobAnswer[]]>('list-jobs', [
+    const [reached, answers] = await run<[string, JobAnswer[]]>('list-jobs', [
       orEmpty(query.client),
       query.blueprint === undefined ? '' : kindText(query.blueprint),
       statuses.length,
@@ -102,7 +102,7 @@ export const stats = async (run: Run, client: string | null): Promise<StoreStats
   const statuses = jobStatus.options
   type QueueAnswer = [queue: string, waiting: number, leased: number, oldestAt: string]
   const args = [orEmpty(client), statuses.length, ...statuses]
-  const [counts, ...queues] = await run<[number[], ...QueueAnswer[]]>('stats', args)
+  const [counts, queues] = await run<[number[], QueueAnswer[]]>('stats', args)
   return {
     jobs: Object.fromEntries(statuses.flatMap((status, at) => (counts[at] ? [[status, counts[at]]] : []))),
     queues: queues.map(([queue, waiting, leased, oldestAt]) => ({

@@ -55,7 +55,7 @@ export const listRecords = async (run: Run, query: RecordQuery): Promise<StoredR
   const found: StoredRecord[] = []
   let after = orEmpty(query.after)
   do {
-    const [reached, ...answers] = await run<[string, ...RecordAnswer[]]>('list-records', [
+    const [reached, answers] = await run<[string, RecordAnswer[]]>('list-records', [
       nameText(query.kind),
       orEmpty(query.owner),
       orEmpty(query.ref),

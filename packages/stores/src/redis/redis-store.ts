@@ -11,6 +11,7 @@
  * - What was acknowledged is as safe as the server's settings make it: see `persistence.ts`. A failover to a replica may lose the changes
  *   that had not reached it.
  */
+import { setTimeout } from 'node:timers/promises'
 import type { Store, Wakeup } from '@tutti/engine'
 import { createServerClock } from '../clock.ts'
 import { draw } from './budgets.ts'
@@ -114,8 +115,11 @@ export const createRedisStore = async (options: RedisStoreOptions): Promise<Stor
       listeners.clear()
       clock.stop()
       listener.stop()
-      // Leaving is a courtesy: a consumer that stays is removed by others.
-      await run('leave', [nameText(instance)]).catch(() => {})
+      // Leaving is a courtesy, not worth waiting for: a consumer that stays is removed by others.
+      await Promise.race([
+        run('leave', [nameText(instance)]).catch(() => {}),
+        setTimeout(1_000, undefined, { ref: false }),
+      ])
       await connection.close()
     },
   }

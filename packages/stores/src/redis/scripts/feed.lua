@@ -22,4 +22,4 @@ for _, entry in ipairs(entries) do
   end
   if lines >= limit then break end
 end
-return { reached, #entries == budget and 1 or 0, unpack(found) }
+return { reached, #entries == budget and 1 or 0, found }

@@ -3,7 +3,7 @@
 -- Looks at no more than `budget` jobs, so that a condition that few jobs meet does not hold up the server; the caller goes on from the
 -- position that is answered. Arguments: client, kind (name of a blueprint, with the space that follows it), statuses, labels, earliest
 -- instant, end of the instants (not included), position (instant and id; '' for the newest), limit, budget.
--- Answers the position behind which to go on ('' for the end) and, flat, the jobs as read-jobs.lua does.
+-- Answers the position behind which to go on ('' for the end), and the jobs as read-jobs.lua does.
 local client, blueprint, statuses, labels = take(), take(), take_list(), take_list()
 local from, before, after_at, after_id = take(), take(), take(), take()
 local limit, budget = take_number(), take_number()
@@ -82,4 +82,4 @@ while #found < limit do
   if values then found[#found + 1] = values end
   if looked >= budget then break end
 end
-return { position, unpack(found) }
+return { position, found }

@@ -21,4 +21,4 @@ for n, id in ipairs(ids) do
     break
   end
 end
-return { reached, unpack(found) }
+return { reached, found }

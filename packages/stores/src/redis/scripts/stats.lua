@@ -23,4 +23,4 @@ for _, queue in ipairs(call('SMEMBERS', key('queues'))) do
   end
   if all > 0 then queues[#queues + 1] = { queue, waiting, all - waiting, oldest and int(oldest) or '' } end
 end
-return { counts, unpack(queues) }
+return { counts, queues }
