@@ -17,6 +17,7 @@ import {
 } from '../src/conformance/subject.ts'
 import { createRedisStore, type RedisStoreOptions, SchemaVersionError } from '../src/index.ts'
 import { type TestRedis, testRedis } from '../src/testing/redis.ts'
+import { silenceableProxy } from './silenceable-proxy.ts'
 
 let redis: TestRedis
 let opened: Store[]
@@ -205,6 +206,37 @@ test('the connection for news is killed: listeners are told of the gap, and then
     await until(() => expect(heard.flatMap((news) => news.jobs ?? [])).toContain(job.id))
   }
   expect(errors).not.toEqual([])
+})
+
+test('connections that are silently dead are noticed and replaced: calls fail, the gap is told, all goes on', async () => {
+  const onPort = await testRedis({ port: true })
+  const proxy = await silenceableProxy(`postgresql://127.0.0.1:${onPort.port}`)
+  try {
+    const through = { url: proxy.connectionString.replace(/^postgresql:/, 'redis:').replace(/\?.*$/, '') }
+    const signs = { checkEveryMs: 50, checkTimeoutMs: 200 }
+    const store = await createRedisStore({ server: through, instance: 'through', ...signs })
+    const direct = await createRedisStore({ server: onPort.address, instance: 'direct' })
+    opened.push(store, direct)
+    const heard: Wakeup[] = []
+    store.subscribe((news) => heard.push(news))
+    const hears = async (): Promise<void> => {
+      const job = aJob()
+      await accept(direct, aChange(job))
+      await until(() => expect(heard.flatMap((news) => news.jobs ?? [])).toContain(job.id))
+    }
+    await hears()
+    // Packets vanish, and nobody says that the connections are gone.
+    proxy.silence()
+    await expect(store.commit([aChange(aJob())])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await until(() => expect(heard).toContainEqual({ resync: true }))
+    await hears()
+    await until(() => accept(store, aChange(aJob())))
+  } finally {
+    await Promise.all(opened.map((store) => store.close()))
+    opened = []
+    await proxy.close()
+    await onPort.stop()
+  }
 })
 
 test('closing while the connection for news is being replaced leaves no connection behind', async () => {

@@ -1,4 +1,5 @@
 /** The connection for operations: to a server, or to a Redis Cluster. It comes back by itself. */
+import { setTimeout } from 'node:timers/promises'
 import { createClient, createCluster, type RedisClientOptions } from 'redis'
 
 /** A server, in the words of node-redis: `{ url: 'redis://…' }`, or host, port and TLS under `socket`. */
@@ -15,14 +16,22 @@ export interface RedisConnection {
   close(): Promise<void>
 }
 
-/** While a server is away nothing is queued: whoever asks is told at once, and asks again. A silent one is taken for dead. */
+/**
+ * How often a connection is asked for a sign of life, and how long it may take. One that a firewall or a dead host has swallowed looks
+ * like one on which nothing happens.
+ */
+export interface LifeSigns {
+  checkEveryMs: number
+  checkTimeoutMs: number
+}
+
+/** While a server is away nothing is queued: whoever asks is told at once, and asks again. */
 export const clientOptions = {
   disableOfflineQueue: true,
-  pingInterval: 5_000,
   disableClientInfo: true,
   maintNotifications: 'disabled',
 } as const
-export const socketOptions = { connectTimeout: 5_000, socketTimeout: 20_000 } as const
+const connectTimeout = 5_000
 
 const firstPauseMs = 50
 const longestPauseMs = 2_000
@@ -32,27 +41,52 @@ export const pauseBefore = (retry: number): number => Math.min(firstPauseMs * 2 
 export const connect = async (
   where: RedisServer,
   root: string,
+  { checkEveryMs, checkTimeoutMs }: LifeSigns,
   onError: (error: unknown) => void,
 ): Promise<RedisConnection> => {
   let connected = false
   // A first connection that fails is the caller's to know; a later one that is lost is replaced.
   const reconnectStrategy = (retries: number): number | false => (connected ? pauseBefore(retries) : false)
-  const socket = { ...socketOptions, reconnectStrategy }
-  const opened = 'server' in where ? openServer(where.server, socket) : openCluster(where.cluster, root, socket)
-  opened.client.on('error', onError)
-  await opened.client.connect()
+  const socket = { connectTimeout, reconnectStrategy }
+  const { client, send, sendToAll } =
+    'server' in where ? openServer(where.server, socket) : openCluster(where.cluster, root, socket)
+  client.on('error', onError)
+  await client.connect()
   connected = true
+
+  let closed = false
+  const watch = async (): Promise<void> => {
+    while (!closed) {
+      await setTimeout(checkEveryMs, undefined, { ref: false })
+      if (closed) return
+      // A failure is an answer, too: then the client knows that it has lost the server.
+      const answer = send(['PING']).then(
+        () => true,
+        () => true,
+      )
+      if ((await Promise.race([answer, setTimeout(checkTimeoutMs, false, { ref: false })])) || closed) continue
+      onError(new Error(`Redis gave no answer for ${checkTimeoutMs} ms: its connection is replaced`))
+      // What was under way fails now, instead of never.
+      client.destroy()
+      await client.connect().catch(onError)
+    }
+  }
+  void watch()
   return {
-    send: opened.send,
-    sendToAll: opened.sendToAll,
+    send,
+    sendToAll,
     close: async () => {
+      closed = true
       // Not `close()`: it would wait for a server that is away.
-      opened.client.destroy()
+      client.destroy()
     },
   }
 }
 
-type SocketOptions = typeof socketOptions & { reconnectStrategy: (retries: number) => number | false }
+interface SocketOptions {
+  connectTimeout: number
+  reconnectStrategy: (retries: number) => number | false
+}
 
 const openServer = (address: RedisAddress, socket: SocketOptions) => {
   const client = createClient({ ...clientOptions, ...address, socket: { ...address.socket, ...socket } })

@@ -1,8 +1,8 @@
 /** News from every instance over pub/sub. The connection comes back by itself, and then says that news may have been missed. */
 import { createClient } from 'redis'
-import { clientOptions, pauseBefore, type RedisAddress, socketOptions } from './connection.ts'
+import { clientOptions, type LifeSigns, pauseBefore, type RedisAddress } from './connection.ts'
 
-export interface ListenOptions {
+export interface ListenOptions extends LifeSigns {
   /** Tried one after another. On a Redis Cluster any node will do: news goes to all of them. */
   addresses: RedisAddress[]
   channel: string
@@ -18,7 +18,7 @@ export interface Listener {
 
 /** @throws when no address can be reached at first */
 export const listen = async (options: ListenOptions): Promise<Listener> => {
-  const { addresses, channel, onMessage, onGap, onError } = options
+  const { addresses, channel, onMessage, onGap, onError, checkEveryMs, checkTimeoutMs } = options
   let stopped = false
   let current: { destroy(): void } | undefined
   let attempts = 0
@@ -29,7 +29,14 @@ export const listen = async (options: ListenOptions): Promise<Listener> => {
     const fresh = createClient({
       ...clientOptions,
       ...address,
-      socket: { ...socket, ...socketOptions, reconnectStrategy: false },
+      // Between two answers to its own questions there may be nothing to hear, so a silence longer than that is a loss.
+      pingInterval: checkEveryMs,
+      socket: {
+        ...socket,
+        connectTimeout: checkTimeoutMs,
+        socketTimeout: checkEveryMs + checkTimeoutMs,
+        reconnectStrategy: false,
+      },
     })
     fresh.on('error', onError)
     fresh.on('terminated', () => {

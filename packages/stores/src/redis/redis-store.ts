@@ -42,6 +42,9 @@ export type RedisStoreOptions = RedisServer & {
   onError?: (error: unknown) => void
   /** A consumer without jobs that has not been seen for so long is removed; it comes back with its next job. Default: 5 minutes. */
   consumerIdleMs?: number
+  /** How often the connections are asked for a sign of life, and how long it may take. Defaults: 10 s and 5 s. */
+  checkEveryMs?: number
+  checkTimeoutMs?: number
 }
 
 /**
@@ -51,7 +54,8 @@ export type RedisStoreOptions = RedisServer & {
 export const createRedisStore = async (options: RedisStoreOptions): Promise<Store> => {
   const { instance, prefix = 'tutti', onWarning = () => {}, onError = () => {}, consumerIdleMs = 300_000 } = options
   const root = rootOf(prefix)
-  const connection = await connect(options, root, onError)
+  const { checkEveryMs = 10_000, checkTimeoutMs = 5_000 } = options
+  const connection = await connect(options, root, { checkEveryMs, checkTimeoutMs }, onError)
   const run = createRun(connection, root)
   const listeners = new Set<(wakeup: Wakeup) => void>()
   const tell = (wakeup: Wakeup): void => {
@@ -67,6 +71,8 @@ export const createRedisStore = async (options: RedisStoreOptions): Promise<Stor
       onMessage: (payload) => tell(newsOf(payload)),
       onGap: () => tell({ resync: true }),
       onError,
+      checkEveryMs,
+      checkTimeoutMs,
     })
     return { clock, listener }
   }
