@@ -387,6 +387,37 @@ test('hundreds of changes in one call, and a fan-out of thousands in one change'
   expect(await store.stats(null)).toMatchObject({ queues: [{ queue: 'video.render', waiting: 500 }] })
 })
 
+test('of tasks, timers, leases and turns nothing stays when their jobs are over', async () => {
+  const store = await open()
+  const job = await jobWith(store, [
+    { concurrencyKey: 'k', fairKey: 'a' },
+    { concurrencyKey: 'k', fairKey: 'b' },
+    { concurrencyKey: 'k', pickupBy: 1 },
+    { pickupBy: 1 },
+    { queue: 'other', priority: 3, pickupBy: store.now() + 60_000 },
+    { visibleAt: store.now() + 60_000 },
+    {},
+  ])
+  const [first, second] = await lease(store, { max: 2 })
+  if (!first || !second) throw new Error('two tasks were open')
+  await store.release([fenceOf(second)])
+  await store.leaseTimers({ limit: 10, leaseMs: 60_000 })
+  const again = next(job, { wakeAt: 5 })
+  const requeue = [{ taskId: first.task.id, attempt: 2, visibleAt: 0, queue: 'third' }]
+  await accept(store, aChange(again, { requeue, setTimers: [aTimer(job)] }))
+  await store.leaseJobs({ blueprints: here, limit: 1, leaseMs: 60_000 })
+  const [leased] = await store.job([job.id])
+  await accept(store, aChange({ ...ended(leased ?? again), wakeAt: null }))
+  const stations = async (): Promise<string[]> => {
+    const keys = (await redis.command('KEYS', '*')) as string[]
+    return [...new Set(keys.map((key) => key.replace('{tutti}:', '').split(' ')[0] ?? ''))].sort()
+  }
+  // The stream is empty, and keeps its group.
+  expect(await stations()).toEqual(['due', 'ended', 'job', 'jobs', 'kinds', '{tutti}'])
+  expect(await store.removeJobs([job.id])).toEqual([job.id])
+  expect(await stations()).toEqual(['due', 'kinds', '{tutti}'])
+})
+
 test('what an operation does in the server does not grow with the backlog', async () => {
   const store = await open()
   const calls = async (): Promise<number> => {

@@ -43,33 +43,43 @@ export const testRedis = async (
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
   let server: ChildProcess | undefined
+  // A test run that is broken off leaves no server behind.
+  const kill = (): void => {
+    server?.kill('SIGKILL')
+  }
+  process.once('exit', kill)
 
   const start = async (): Promise<void> => {
-    const process = spawn('redis-server', flags, { stdio: 'ignore' })
-    const failed = once(process, 'error').then(([error]) => {
+    const child = spawn('redis-server', flags, { stdio: 'ignore' })
+    server = child
+    const failed = once(child, 'error').then(([error]) => {
       throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? new Error(missing) : error
     })
-    const ended = once(process, 'exit').then(([code]) => {
+    const ended = once(child, 'exit').then(([code]) => {
       throw new Error(`redis-server ended with ${code}`)
     })
     failed.catch(() => {})
     ended.catch(() => {})
     await Promise.race([answering(path), failed, ended])
-    server = process
   }
   const end = async (signal: NodeJS.Signals): Promise<void> => {
-    const process = server
+    const child = server
     server = undefined
-    if (!process || process.exitCode !== null || process.signalCode !== null) return
-    const over = once(process, 'exit')
-    process.kill(signal)
+    if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return
+    const over = once(child, 'exit')
+    child.kill(signal)
     await over
+  }
+  const stop = async (): Promise<void> => {
+    process.off('exit', kill)
+    await end('SIGKILL')
+    await rm(folder, { recursive: true, force: true })
   }
 
   try {
     await start()
   } catch (error) {
-    await rm(folder, { recursive: true, force: true })
+    await stop()
     throw error
   }
   return {
@@ -80,10 +90,7 @@ export const testRedis = async (
       await end(signal)
       await start()
     },
-    stop: async () => {
-      await end('SIGKILL')
-      await rm(folder, { recursive: true, force: true })
-    },
+    stop,
   }
 }
 
@@ -113,7 +120,7 @@ const answering = async (path: string): Promise<void> => {
 }
 
 /** A cluster's bus takes the port 10000 above, so the port must lie below 55536. */
-export const freePort = async (): Promise<number> => {
+const freePort = async (): Promise<number> => {
   for (;;) {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
