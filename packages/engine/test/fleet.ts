@@ -76,7 +76,7 @@ export const createFleet = (blueprints: Blueprint[]): Fleet => {
 }
 
 /** Where a test is not about registration: a worker that asks for tasks of some skills is registered with them first. */
-const registering = (engine: Engine): Engine => ({
+export const registering = (engine: Engine): Engine => ({
   ...engine,
   take: async (request) => {
     const known = await engine.worker(request.worker)

@@ -125,6 +125,24 @@ test('a worker that learns a skill while it waits gets its tasks at once, told o
   expect(await poll('w')).toHaveLength(1)
 })
 
+test('a worker without skills that learns one while it waits is woken by the next task, and by those that wait', async () => {
+  for (const order of ['task first', 'skill first']) {
+    const { fleet, engine, answers, job, join, poll } = setUp()
+    await join('w', {}, [])
+    void poll('w', 10 * minute)
+    await fleet.time.settle()
+    const learn = () => engine.heartbeat('w', { supported_skills: ['work'] })
+    const before = fleet.time.now()
+    if (order === 'skill first') await learn()
+    await fleet.time.settle()
+    const { id } = await job()
+    await fleet.time.settle()
+    if (order === 'task first') await learn()
+    await fleet.time.settle()
+    expect([answers.get('w'), fleet.time.now()]).toEqual([[id], before])
+  }
+})
+
 test('a poll names the skills it wants; of those, only what the worker declared', async () => {
   const { job, join, poll } = setUp()
   await join('w', {}, ['work', 'rest'])

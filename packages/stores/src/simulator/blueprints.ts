@@ -7,7 +7,7 @@ const sequence = blueprint({ name: 'sequence' })
   )
   .state('second', { to: ['done', 'gave_up'] }, ({ dispatch }) =>
     dispatch(
-      'work',
+      'press',
       { step: 2 },
       { on: { success: 'done', failure: 'gave_up' }, retry: { attempts: 6, initial: '200ms' } },
     ),
@@ -19,7 +19,11 @@ const fanOut = blueprint({ name: 'fan_out' })
   .state('split', { start: true, to: ['joined'] }, ({ parallel, input }) =>
     parallel(
       Array.from({ length: Number(input.width) }, (_, at) =>
-        task('work', { branch: at }, { retry: { attempts: 5, initial: '100ms' } }),
+        task(
+          at % 2 ? 'work' : 'press',
+          { branch: at },
+          { concurrencyKey: `branches-${at % 2}`, retry: { attempts: 5, initial: '100ms' } },
+        ),
       ),
       { into: 'joined', failFast: input.fail_fast === true, ...(input.cap ? { concurrency: Number(input.cap) } : {}) },
     ),

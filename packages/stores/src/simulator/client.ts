@@ -10,6 +10,8 @@ export interface ClientDeps {
   engine: () => Engine | undefined
   jobs: number
   onCreated: (id: string) => void
+  /** The job is known to have ended: it may even be purged. */
+  over: (id: string) => boolean
 }
 
 const kinds = ['sequence', 'fan_out', 'approved', 'parent', 'unruly'] as const
@@ -24,7 +26,7 @@ const inputOf = (kind: (typeof kinds)[number], random: Random): JsonObject =>
     : {}
 
 /** Resolves when every job it was to create exists and has ended. */
-export const runClient = async ({ world, random, engine, jobs, onCreated }: ClientDeps): Promise<void> => {
+export const runClient = async ({ world, random, engine, jobs, onCreated, over }: ClientDeps): Promise<void> => {
   const attempt = async <T>(call: (engine: Engine) => Promise<T>): Promise<T | undefined> => {
     const instance = engine()
     if (!instance) return undefined
@@ -42,7 +44,9 @@ export const runClient = async ({ world, random, engine, jobs, onCreated }: Clie
       ...(random.chance(0.1) ? { deadlineMs: random.between(1_000, 60_000) } : {}),
     }
     const id = spec.id as string
-    while (!(await attempt((instance) => instance.create([spec])))) await world.sleep(random.between(50, 1_000))
+    // Asked for once more when it had ended and was purged, it would begin anew.
+    while (!over(id) && !(await attempt((instance) => instance.create([spec]))))
+      await world.sleep(random.between(50, 1_000))
     onCreated(id)
     const cancelling = random.chance(0.15)
     if (cancelling) {
@@ -51,7 +55,7 @@ export const runClient = async ({ world, random, engine, jobs, onCreated }: Clie
     }
     for (;;) {
       const job = await attempt((instance) => instance.job(id, 'client'))
-      if (job && isTerminal(job.status)) return
+      if ((job && isTerminal(job.status)) || over(id)) return
       if (job?.status === 'waiting_for_human' && random.chance(0.5)) {
         const decision = random.pick(['yes', 'yes', 'yes', 'no', 'nonsense'])
         const approve = () =>

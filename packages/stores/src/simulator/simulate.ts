@@ -1,14 +1,15 @@
 /** One simulated world from one seed: a few instances, workers and jobs, and everything that goes wrong between them. */
 import { isTerminal } from '@tutti/contracts'
-import { createEngine, type Engine, type Job, type JobEvent } from '@tutti/engine'
-import { createMemoryStore } from '../memory/memory-store.ts'
+import { createEngine, type Engine, type FeedEvent, type Job, type JobEvent, type Store } from '@tutti/engine'
 import { type Audit, audit, BrokenPromise } from './audit.ts'
 import { simulatedBlueprints, unruly } from './blueprints.ts'
 import { runClient } from './client.ts'
 import { type Faults, type Life, noFaults, overNetwork } from './network.ts'
 import { createRandom, type Random } from './random.ts'
+import { receipt, spiced } from './spice.ts'
+import { memoryStage, type OpenStage, type Stage } from './stage.ts'
 import { runWorker } from './worker.ts'
-import { createWorld, type World } from './world.ts'
+import type { World } from './world.ts'
 
 export interface SimulationResult {
   seed: number
@@ -17,6 +18,12 @@ export interface SimulationResult {
   ends: Record<string, number>
   events: number
   crashes: number
+  /** Jobs that were purged while others ran. */
+  purged: number
+  /** Tasks that no worker took in time. */
+  notPickedUp: number
+  /** The most tasks of one concurrency key that were in workers' hands at a time. */
+  mostOfKey: number
   virtualMs: number
 }
 
@@ -24,13 +31,24 @@ export interface SimulationResult {
 const stormMs = 60_000
 const limitMs = 3_600_000
 
+/** A job that has ended is purged after this time: by then its client has seen that it has. */
+const keptMs = 20_000
+
 /**
  * Runs one seed.
  * @throws BrokenPromise naming the first promise that did not hold
  */
-export const simulate = async (seed: number): Promise<SimulationResult> => {
+export const simulate = async (seed: number, open: OpenStage = memoryStage): Promise<SimulationResult> => {
   const random = createRandom(seed)
-  const world = createWorld()
+  const stage = await open({ newToken: random.uuid })
+  try {
+    return await perform(seed, random, stage)
+  } finally {
+    await stage.close()
+  }
+}
+
+const perform = async (seed: number, random: Random, { store, world, exact }: Stage): Promise<SimulationResult> => {
   const started = world.now()
   const stormy: Faults = {
     failBefore: random.pick([0, 0.01, 0.05]),
@@ -40,15 +58,25 @@ export const simulate = async (seed: number): Promise<SimulationResult> => {
     delayMs: random.pick([1, 10, 50]),
   }
   const calm = (): boolean => world.now() - started > stormMs
-  const watched = audit(createMemoryStore({ now: world.now, newToken: random.uuid }))
-  const hosts = createHosts({ world, random, watched, faults: () => (calm() ? noFaults : stormy), calm })
+  const watched = audit(store, { exact })
+  const hosts = createHosts({
+    world,
+    random,
+    store: spiced(watched.store, calm),
+    faults: () => (calm() ? noFaults : stormy),
+    calm,
+  })
 
   const created: string[] = []
   const answers = new Map<string, number>()
   let done = false
   const jobs = random.between(5, 25)
+  const feed = followFeed(watched.store, world, () => done)
+  void keepUp(watched.store, world, () => done)
   for (let at = random.between(1, 4); at > 0; at -= 1)
     void runWorker({
+      // The first can do everything, so that nothing has to wait for ever.
+      skills: at === 1 ? ['work', 'press'] : random.pick([['work'], ['press'], ['work', 'press']]),
       id: `worker-${at}`,
       world,
       random,
@@ -60,7 +88,14 @@ export const simulate = async (seed: number): Promise<SimulationResult> => {
       },
     })
   let ended = false
-  void runClient({ world, random, engine: hosts.any, jobs, onCreated: (id) => created.push(id) }).then(() => {
+  void runClient({
+    world,
+    random,
+    engine: hosts.any,
+    jobs,
+    onCreated: (id) => created.push(id),
+    over: (id) => isTerminal(watched.jobs.get(id)?.status ?? 'running'),
+  }).then(() => {
     ended = true
   })
 
@@ -74,6 +109,7 @@ export const simulate = async (seed: number): Promise<SimulationResult> => {
   if (broken) throw broken
   if (!inTime || !over()) throw new BrokenPromise(`after an hour these stand still: ${describeOpen(watched)}`)
   checkEnd(watched, created, answers)
+  await checkStore(store, watched, feed)
   const all = [...watched.jobs.values()]
   return {
     seed,
@@ -85,6 +121,9 @@ export const simulate = async (seed: number): Promise<SimulationResult> => {
     ),
     events: [...watched.logs.values()].reduce((sum, log) => sum + log.length, 0),
     crashes: hosts.crashes(),
+    purged: watched.purged.size,
+    notPickedUp: watched.notPickedUp(),
+    mostOfKey: watched.mostOfKey(),
     virtualMs: world.now() - started,
   }
 }
@@ -99,11 +138,11 @@ interface Hosts {
 const createHosts = (deps: {
   world: World
   random: Random
-  watched: Audit
+  store: Store
   faults: () => Faults
   calm: () => boolean
 }): Hosts => {
-  const { world, random, watched, faults, calm } = deps
+  const { world, random, store, faults, calm } = deps
   const slots: { engine: Engine; life: Life }[] = []
   let crashes = 0
   let stopped = false
@@ -117,7 +156,7 @@ const createHosts = (deps: {
     const misbehave = (): 'throw' | 'dawdle' | 'none' =>
       calm() ? 'none' : random.pick(['none', 'none', 'throw', 'dawdle'])
     const engine = createEngine({
-      store: overNetwork(watched.store, { world, random, faults, life }),
+      store: overNetwork(store, { world, random, faults, life }),
       // Some instances do not have the code of every blueprint and must leave such jobs to the others.
       blueprints:
         slot === 1 ? simulatedBlueprints.slice(0, 1) : [...simulatedBlueprints, unruly(misbehave, world.sleep)],
@@ -156,7 +195,6 @@ const createHosts = (deps: {
 /** What must hold when the dust has settled, beyond what the audit saw step by step. */
 const checkEnd = (watched: Audit, created: string[], answers: Map<string, number>): void => {
   for (const id of created) if (!watched.jobs.has(id)) throw new BrokenPromise(`the acknowledged job ${id} is gone`)
-  if (watched.open.size > 0) throw new BrokenPromise(`tasks are left over: ${[...watched.open.keys()].join(', ')}`)
   for (const [id, log] of watched.logs) {
     const job = watched.jobs.get(id) as Job
     const ends = log.filter((event) => /^job_(finished|failed|cancelled|quarantined|error)$/.test(event.type))
@@ -180,6 +218,76 @@ const checkEnd = (watched: Audit, created: string[], answers: Map<string, number
     if (times > 1) throw new BrokenPromise(`the try ${attempt} was accepted ${times} times`)
     if (recorded.length === 0) throw new BrokenPromise(`the try ${attempt} was accepted and is nowhere recorded`)
   }
+}
+
+interface Follower {
+  got: FeedEvent[]
+  /** Reads to the end. */
+  readOn(): Promise<void>
+}
+
+/** Reads the feed while it grows, always behind the line it read last. */
+const followFeed = (store: Store, world: World, done: () => boolean): Follower => {
+  const got: FeedEvent[] = []
+  let cursor: string | null = null
+  let reading: Promise<void> = Promise.resolve()
+  const readOn = async (): Promise<void> => {
+    for (;;) {
+      const page: { events: FeedEvent[]; cursor: string | null } = await store.feed({ after: cursor, limit: 50 })
+      if (page.events.length === 0) return
+      got.push(...page.events)
+      cursor = page.cursor
+    }
+  }
+  const loop = (): void => {
+    world.after(400, () => {
+      if (done()) return
+      reading = readOn()
+      void reading.then(loop)
+    })
+  }
+  loop()
+  return {
+    got,
+    readOn: async () => {
+      await reading
+      await readOn()
+    },
+  }
+}
+
+const keepUp = async (store: Store, world: World, done: () => boolean): Promise<void> => {
+  while (!done()) {
+    await store.purge({ finishedBefore: store.now() - keptMs, feedBefore: store.now() - 3 * keptMs, limit: 5 })
+    await world.sleep(5_000)
+  }
+}
+
+/** What the Store itself holds at the end is what was accepted: no less, and no more. */
+const checkStore = async (store: Store, watched: Audit, feed: Follower): Promise<void> => {
+  const stats = await store.stats(null)
+  const left = stats.queues.filter(({ waiting, leased }) => waiting + leased > 0)
+  if (left.length > 0) throw new BrokenPromise(`tasks are left over: ${JSON.stringify(left)}`)
+  await feed.readOn()
+  const told = Map.groupBy(feed.got, ({ jobId }) => jobId)
+  for (const [id, log] of watched.logs) {
+    const seqs = log.map(({ seq }) => seq)
+    if (seqs.some((seq, at) => seq !== at + 1)) throw new BrokenPromise(`the log of ${id} has the lines ${seqs}`)
+    const inFeed = (told.get(id) ?? []).map(({ seq }) => seq)
+    if (String(inFeed) !== String(seqs))
+      throw new BrokenPromise(`the feed told ${inFeed} of ${id}, its log has ${seqs}`)
+    if (watched.purged.has(id)) continue
+    const stored = await store.events(id, 0, 10_000)
+    if (JSON.stringify(stored) !== JSON.stringify(log)) throw new BrokenPromise(`the Store has another log of ${id}`)
+    const [job] = await store.job([id])
+    if (job?.status !== watched.jobs.get(id)?.status) throw new BrokenPromise(`the Store says ${job?.status} of ${id}`)
+  }
+  const receipts = await store.listRecords({ kind: receipt, limit: 100_000 })
+  const missing = watched.accepted.difference(new Set(receipts.map(({ id }) => id)))
+  if (missing.size > 0 || receipts.length !== watched.accepted.size)
+    throw new BrokenPromise(
+      `${watched.accepted.size} changes brought ${receipts.length} records; without: ${[...missing]}`,
+    )
 }
 
 /** A finished job has been through all of its blueprint, in order, each step once. */

@@ -5,6 +5,7 @@ import type { World } from './world.ts'
 
 export interface WorkerDeps {
   id: string
+  skills: string[]
   world: World
   random: Random
   /** Any instance that is up; undefined when none is. */
@@ -15,7 +16,7 @@ export interface WorkerDeps {
 }
 
 export const runWorker = async (deps: WorkerDeps): Promise<void> => {
-  const { id, world, random } = deps
+  const { id, skills, world, random } = deps
   let boot = 0
   let holding = new Map<string, LeasedTask>()
   const attempt = async <T>(call: (engine: Engine) => Promise<T>): Promise<T | undefined> => {
@@ -69,18 +70,20 @@ export const runWorker = async (deps: WorkerDeps): Promise<void> => {
     await Promise.all(sending)
     holding.delete(lease.task.id)
   }
+  while (!(await attempt((engine) => engine.register({ id, bootId: `${id}-0`, skills, info: {} }))))
+    await world.sleep(200)
   void heartbeats()
   while (!deps.stopped()) {
     if (!deps.calm() && random.chance(0.03)) {
       boot += 1
       holding = new Map()
       await world.sleep(random.between(100, 10_000))
-      await attempt((engine) => engine.register({ id, bootId: `${id}-${boot}`, skills: ['work'], info: {} }))
+      await attempt((engine) => engine.register({ id, bootId: `${id}-${boot}`, skills, info: {} }))
     }
     const gone = new AbortController()
     if (!deps.calm() && random.chance(0.1)) world.after(random.between(0, 50), () => gone.abort())
     const leases = await attempt((engine) =>
-      engine.take({ worker: id, skills: ['work'], max: random.between(1, 3), waitMs: 5_000, signal: gone.signal }),
+      engine.take({ worker: id, skills, max: random.between(1, 3), waitMs: 5_000, signal: gone.signal }),
     )
     if (!leases) {
       await world.sleep(200)

@@ -1,4 +1,4 @@
-/** Virtual time: nothing waits, the clock jumps to whatever is due next. */
+/** The time in which a simulation runs. */
 export interface World {
   now(): number
   after(ms: number, run: () => void): () => void
@@ -15,6 +15,7 @@ interface Due {
 
 const epoch = Date.UTC(2030, 0, 1)
 
+/** Virtual time: nothing waits, the clock jumps to whatever is due next. */
 export const createWorld = (): World => {
   let clock = epoch
   let orders = 0
@@ -79,6 +80,38 @@ export const createWorld = (): World => {
         await settle()
       }
       return true
+    },
+  }
+}
+
+/** Real time, `pace` times as fast: for a Store that runs on a clock of its own. `now` must run at that pace. */
+export const createPacedWorld = ({ now, pace }: { now: () => number; pace: number }): World => {
+  const pending = new Set<NodeJS.Timeout>()
+  let over = false
+  const after = (ms: number, run: () => void): (() => void) => {
+    if (over) return () => {}
+    const timer = setTimeout(() => {
+      pending.delete(timer)
+      run()
+    }, Math.max(0, ms) / pace)
+    pending.add(timer)
+    return () => {
+      pending.delete(timer)
+      clearTimeout(timer)
+    }
+  }
+  return {
+    now,
+    after,
+    sleep: (ms) => new Promise((resolve) => after(ms, () => resolve())),
+    run: async (done, limitMs) => {
+      const end = now() + limitMs
+      while (!done() && now() <= end) await new Promise((resolve) => setTimeout(resolve, 10))
+      const inTime = done()
+      // Whoever still sleeps, sleeps for ever.
+      over = true
+      for (const timer of pending) clearTimeout(timer)
+      return inTime
     },
   }
 }
