@@ -182,8 +182,8 @@ test('what a commit reads does not grow with the backlog', async () => {
     [backlog],
   )
   await sql(
-    `INSERT INTO tutti.feed (stored_at, client, job_id, job_created, first_seq, last_seq)
-       SELECT 0, 'client-a', gen_random_uuid(), 1, 1, 1 FROM generate_series(1, $1) n`,
+    `INSERT INTO tutti.feed (era, stored_at, client, job_id, job_created, first_seq, last_seq)
+       SELECT 1, 0, 'client-a', gen_random_uuid(), 1, 1, 1 FROM generate_series(1, $1) n`,
     [backlog],
   )
   await sql(
@@ -302,7 +302,7 @@ test('a transaction that commits late does not put its lines in front of those t
     )
     await slow.query(`INSERT INTO tutti.events VALUES ($1, 1, 1, 'progress', 's', '{}')`, [late.id])
     await slow.query(
-      `INSERT INTO tutti.feed (stored_at, client, job_id, job_created, first_seq, last_seq) VALUES (1, 'client-a', $1, 1, 1, 1)`,
+      `INSERT INTO tutti.feed (era, stored_at, client, job_id, job_created, first_seq, last_seq) VALUES (1, 1, 'client-a', $1, 1, 1, 1)`,
       [late.id],
     )
     // Committed while the older one is still under way: it must wait to be told of.
@@ -317,6 +317,59 @@ test('a transaction that commits late does not put its lines in front of those t
   } finally {
     await slow.end()
   }
+})
+
+test('a queue is not forgotten while a task for it is on its way, nor when one comes in that moment', async () => {
+  const store = await open()
+  const job = await jobWith(store, [{ queue: 'q' }])
+  await accept(store, aChange(ended(job)))
+  const slow = new pg.Client({ connectionString: database.connectionString })
+  await slow.connect()
+  try {
+    // A commit that finds the queue noted, and whose task nobody can see yet.
+    await slow.query('BEGIN')
+    await slow.query(`SELECT tutti.note_queues(ARRAY['q'], ARRAY[NULL])`)
+    await slow.query(
+      `INSERT INTO tutti.tasks (id, job_id, queue, priority, fair_key, turn, state, concurrency_limit, attempt, visible_at, waiting_since, body)
+         VALUES ('t', gen_random_uuid(), 'q', 0, 'f', 0, 'queued', 1, 1, 0, 0, '{}')`,
+    )
+    const purging = store.purge({ finishedBefore: 0, feedBefore: 0, limit: 1 })
+    await until(async () => expect(await sql(`SELECT FROM tutti.queues WHERE fading`)).toHaveLength(1))
+    await slow.query('COMMIT')
+    await purging
+    expect(await store.queues()).toEqual(['q'])
+    // Still marked, until the next task comes.
+    await jobWith(store, [{ queue: 'q' }])
+    expect(await sql(`SELECT FROM tutti.queues WHERE fading`)).toEqual([])
+  } finally {
+    await slow.end()
+  }
+})
+
+test('a database that is restored to another server: readers of the feed go on with what is new there', async () => {
+  const former = await open()
+  const told = async (store: Store, after: string | null): Promise<{ ids: string[]; cursor: string | null }> => {
+    const { events, cursor } = await store.feed({ after, limit: 100 })
+    return { ids: events.map(({ jobId }) => jobId), cursor }
+  }
+  const job = async (store: Store): Promise<string> => {
+    const fresh = aJob({ seq: 1 })
+    await accept(store, aChange(fresh, { events: [anEvent(fresh, 1)] }))
+    return fresh.id
+  }
+  const [first, second] = [await job(former), await job(former)]
+  await former.close()
+  opened = []
+  // As they would be found if the former server had counted far more transactions than this one.
+  await sql(`UPDATE tutti.feed SET xid = (xid::text::bigint + 4000000000)::text::xid8`)
+  const store = await open()
+  expect((await told(store, null)).ids).toEqual([first, second])
+  const { cursor } = await told(store, null)
+  const third = await job(store)
+  await until(async () => expect((await told(store, cursor)).ids).toEqual([third]))
+  await open()
+  const fourth = await job(store)
+  await until(async () => expect((await told(store, null)).ids).toEqual([first, second, third, fourth]))
 })
 
 test('a statement that hangs is given up, and told as a store that can not be reached', async () => {

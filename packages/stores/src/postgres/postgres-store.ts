@@ -3,7 +3,7 @@ import type { Store, Wakeup } from '@tutti/engine'
 import pg from 'pg'
 import { createDatabaseClock } from './clock.ts'
 import { commit } from './commit.ts'
-import { readFeed } from './feed.ts'
+import { beginEra, readFeed } from './feed.ts'
 import { expireLeases, held, leaseLost, leaseTasks, release, renew } from './hand-out.ts'
 import { leaseJobs, listJobs, readEvents, readJobs } from './jobs.ts'
 import { listen } from './listen.ts'
@@ -54,6 +54,7 @@ export const createPostgresStore = async (options: PostgresStoreOptions): Promis
   }
   const open = async () => {
     await migrateWithoutLimit(connectionString)
+    await beginEra(pool)
     const listener = await listen({
       connectionString,
       channel: 'tutti',

@@ -69,8 +69,8 @@ export const purge = async (
   }
   // From the oldest on: those of one time lie together, so that nothing is read that stays, but for the last chunk.
   await untilDone(
-    `DELETE FROM tutti.feed f USING (SELECT xid, id, stored_at FROM tutti.feed ORDER BY xid, id LIMIT ${chunk}) oldest
-     WHERE f.xid = oldest.xid AND f.id = oldest.id AND oldest.stored_at < $1`,
+    `DELETE FROM tutti.feed f USING (SELECT era, xid, id, stored_at FROM tutti.feed ORDER BY era, xid, id LIMIT ${chunk}) oldest
+     WHERE f.era = oldest.era AND f.xid = oldest.xid AND f.id = oldest.id AND oldest.stored_at < $1`,
     [feedBefore],
   )
   const expired = `SELECT kind, id FROM tutti.records WHERE expires_at <= (SELECT tutti.now_ms()) LIMIT ${chunk} FOR UPDATE SKIP LOCKED`

@@ -100,7 +100,13 @@ CREATE TABLE tutti.events (
 -- are still under way, so that none can commit in front of what he has read; that is why the transaction comes before the number.
 -- The lines of one job are in their order all the same: whoever makes a change has seen the one before it committed, and so
 -- begins a transaction with a higher number.
+-- A server that the database is restored to counts its transactions from somewhere else: then a new era begins.
+CREATE TABLE tutti.era (
+  n integer NOT NULL
+);
+INSERT INTO tutti.era VALUES (1);
 CREATE TABLE tutti.feed (
+  era         integer NOT NULL,
   xid         xid8 NOT NULL DEFAULT pg_current_xact_id(),
   id          bigint GENERATED ALWAYS AS IDENTITY,
   stored_at   bigint NOT NULL,
@@ -110,9 +116,9 @@ CREATE TABLE tutti.feed (
   job_created bigint NOT NULL,
   first_seq   integer NOT NULL,
   last_seq    integer NOT NULL,
-  PRIMARY KEY (xid, id)
+  PRIMARY KEY (era, xid, id)
 );
-CREATE INDEX feed_of_client ON tutti.feed (client, xid, id);
+CREATE INDEX feed_of_client ON tutti.feed (client, era, xid, id);
 
 CREATE TABLE tutti.workers (
   id            text PRIMARY KEY,

@@ -312,8 +312,8 @@ BEGIN
       AS e (n, job, seq, at, type, state, data)
     WHERE ok[e.n] AND NOT (e.job = ANY (adopted) AND (e.n, e.job) IN (SELECT * FROM unnest(child_of, child_ids)));
 
-  INSERT INTO tutti.feed (stored_at, client, job_id, job_created, first_seq, last_seq)
-    SELECT tutti.now_ms(), l.client, l.id, l.created, l.first_seq, l.last_seq FROM (
+  INSERT INTO tutti.feed (era, stored_at, client, job_id, job_created, first_seq, last_seq)
+    SELECT (SELECT n FROM tutti.era), tutti.now_ms(), l.client, l.id, l.created, l.first_seq, l.last_seq FROM (
       SELECT c.n, 0 AS child, c.client, c.id, c.created, c.first_seq, c.last_seq
         FROM unnest(job_clients, job_ids, job_created, job_first_seqs, job_last_seqs)
           WITH ORDINALITY AS c (client, id, created, first_seq, last_seq, n)
