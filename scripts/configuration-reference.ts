@@ -8,11 +8,15 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import {
   backendVariables,
+  clientFields,
   describeVariables,
   managerVariables,
   orchestratorVariables,
   type VariableRow,
+  withoutEffect,
+  workerFields,
 } from '@tutti/config'
+import { scheduleSpec } from '@tutti/contracts'
 
 export const referenceFile = fileURLToPath(new URL('../docs/configuration.md', import.meta.url))
 
@@ -53,10 +57,126 @@ const table = (head: string[], rows: string[][]): string[] => {
 const section = (title: string, rows: VariableRow[]): string =>
   [`## ${title}`, '', ...table(['variable', 'default', 'takes', 'meaning'], rows.map(cells)), ''].join('\n')
 
+const fieldTable = (fields: Readonly<Record<string, string>>): string =>
+  table(
+    ['field', 'meaning'],
+    Object.entries(fields).map(([name, meaning]) => [`\`${name}\``, cell(meaning)]),
+  ).join('\n')
+
+/** What the field is without being written; nothing where it is needed, or means nothing then. */
+const scheduleDefault = (name: string): string => {
+  const field = scheduleSpec.shape[name as keyof typeof scheduleSpec.shape]
+  const { data } = field.safeParse(undefined)
+  return data === undefined ? '' : `\`${JSON.stringify(data)}\``
+}
+
+const scheduleTable = (): string =>
+  table(
+    ['field', 'default', 'meaning'],
+    [
+      ...Object.entries(scheduleSpec.shape).map(([name, field]) => [
+        `\`${name}\``,
+        name === 'blueprint' ? '**required**' : scheduleDefault(name),
+        cell(field.description ?? ''),
+      ]),
+      ['`client`', '`"scheduler"`', 'The client whose jobs they are, by its section in clients.toml.'],
+    ],
+  ).join('\n')
+
+const choices = `## How some variables act together
+
+- The store: STORAGE where it is set; else Redis where REDIS_HOST or REDIS_URL is set; else the PostgreSQL of DATABASE_URL;
+  with none of them the server does not start. With both set, STORAGE=postgres chooses the database.
+- REDIS_URL stands for REDIS_HOST, REDIS_PORT, REDIS_DB, REDIS_USERNAME, REDIS_PASSWORD and REDIS_TLS; setting it beside REDIS_HOST is a fault.
+- S3 needs S3_ENDPOINT_URL, S3_ACCESS_KEY and S3_SECRET_KEY; one or two of them are a fault.
+- HISTORY_DATABASE_URI reads the path of \`sqlite:\` as addresses are read: \`sqlite:///srv/history.db\` is \`/srv/history.db\`,
+  \`sqlite:history.db\` lies in the working directory.
+- TLS_ENABLED needs TLS_CERT_PATH and TLS_KEY_PATH, which are read and tried at the start. With TLS_CA_PATH, callers are asked for a certificate.
+- WORKER_SIGNATURES keeps workers’ tokens in memory, because a signature is checked with the token itself. They are never stored;
+  switched off, hashes alone are kept. A section with \`token_sha256\` can’t be checked, and is a fault where signatures are required.
+
+A variable that is nearly one of ours (\`API_PROT\`) is warned about, with the name that was meant. These, which
+other orchestrators have, do nothing here and are warned about:
+
+${Object.entries(withoutEffect)
+  .map(([name, reason]) => `- \`${name}\`: ${reason}.`)
+  .join('\n')}
+`
+
+const files = `## Files
+
+Three files of [TOML](https://toml.io/en/) say who may come in and what runs by itself. Every fault in them is told at once, with file, line,
+column and remedy, and the server does not start. \`tutti config check\` says the same without starting.
+
+\`POST /api/v1/admin/reload-clients\`, \`reload-workers\` and \`reload-schedules\` read a file again, with a token of the role operator
+(RELOAD_WITH_ANY_CLIENT lets every client do it). SIGHUP reads all of them. A file with a fault changes nothing; a token that is
+no longer in its file stops working at once. Clients and workers are reloaded by one instance: ask each.
+
+No two sections have the same token, no worker has a client’s, and neither has GLOBAL_WORKER_TOKEN. A param of a client that is
+nearly one of the fields below is warned about.
+
+### clients.toml
+
+CLIENTS_CONFIG_PATH. Each section is a client, its name the client’s id. With the file CLIENT_TOKEN counts no more.
+
+\`\`\`toml
+[premium_user]
+token = "…"
+plan = "premium"
+monthly_attempts = 100000
+languages = ["en", "de"]
+\`\`\`
+
+${fieldTable({
+  ...clientFields,
+  '*': 'Anything. Every other field is a param, which handlers read as `client.params`. The same name here and in `params` is a fault.',
+})}
+
+### workers.toml
+
+WORKERS_CONFIG_PATH. Each section is a worker, its name exactly the id that the worker registers with, or a pattern of ids: \`*\` stands for any
+text, \`?\` for one character (\`["gpu-*"]\`, also \`["pattern:gpu-*"]\`). The exact id comes before patterns, the longest pattern before
+the others. A worker with a section never gets in by GLOBAL_WORKER_TOKEN. An unknown field is a fault.
+
+\`\`\`toml
+[gpu-worker-01]
+token = "…"
+description = "renders video"
+
+["cpu-*"]
+token_sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+\`\`\`
+
+${fieldTable(workerFields)}
+
+### schedules.toml
+
+SCHEDULES_CONFIG_PATH. Each section is a schedule, its name the schedule’s id. It says when by exactly one of \`interval_seconds\`, \`cron\`,
+\`daily_at\`, or \`time\` with \`weekly_days\`, \`monthly_dates\` or both. An unknown field, or a blueprint that is not loaded, is a fault.
+
+\`\`\`toml
+[daily_report]
+blueprint = "generate_report"
+daily_at = "09:00"
+input_data = { type = "full" }
+
+[weekly_backup]
+blueprint = "full_backup"
+weekly_days = ["fri"]
+time = "23:00"
+timezone = "Europe/Moscow"
+overlap = "skip"
+\`\`\`
+
+${scheduleTable()}
+`
+
 export const configurationReference = (): string =>
   [
     introduction,
     section('Orchestrator', describeVariables(orchestratorVariables)),
+    choices,
+    files,
     section('Backend', describeVariables(backendVariables)),
     section('Executor manager', describeVariables(managerVariables)),
   ].join('\n')

@@ -150,6 +150,16 @@ test('blueprints and configuration are checked without starting anything', async
   })
   expect((await run(['blueprint', 'graph', folder, 'greeting'])).stdout).toMatch(/^digraph [\s\S]*review/m)
   expect(await run(['blueprint', 'graph', folder, 'nothing'])).toMatchObject({ code: 1, stdout: '' })
+  const schedules = await folderOf(await scratch(), {
+    'schedules.toml': '[daily]\nblueprint = "greetin"\ndaily_at = "9:00"\n',
+  })
+  const env = { STORAGE: 'memory', BLUEPRINTS_DIR: folder, WORK_STEALING_ENABLED: 'true' }
+  const fine = await run(['config', 'check'], env)
+  expect(fine).toMatchObject({ code: 0, stdout: 'no faults\n' })
+  expect(fine.stderr).toMatch(/WORK_STEALING_ENABLED has no effect here/)
+  const unknown = await run(['config', 'check'], { ...env, SCHEDULES_CONFIG_PATH: join(schedules, 'schedules.toml') })
+  expect(unknown.code).toBe(2)
+  expect(unknown.stderr).toMatch(/schedules\.toml:2:1 .*“greetin”.*Did you mean greeting\?/)
   const faulty = await run(['config', 'check'], { API_PORT: 'many', LOG_LEVEL: 'LOUD' })
   expect(faulty.code).toBe(2)
   expect(faulty.stderr).toMatch(/API_PORT[\s\S]*LOG_LEVEL|LOG_LEVEL[\s\S]*API_PORT/)

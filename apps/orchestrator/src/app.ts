@@ -1,8 +1,10 @@
 /** The server: one scope per kind of caller, each with its own way to say who is calling. */
 import type { ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { TlsFiles } from '@tutti/config'
 import fastify, { type FastifyInstance, LogController } from 'fastify'
 import { requireClient } from './auth/client.ts'
+import type { WorkerAuthMode } from './auth/worker/identify.ts'
 import { clientApi } from './client-api.ts'
 import type { OrchestratorDeps, RouteDeps } from './deps.ts'
 import { answerError, answerErrors } from './errors.ts'
@@ -15,7 +17,7 @@ import { validatorCompiler } from './http/validation.ts'
 import { clientSecurity, documentRoutes, inDocument, workerSecurity } from './openapi/openapi.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { publicRoutes } from './routes/public.ts'
-import { defaultSettings, type OrchestratorSettings } from './settings.ts'
+import { defaultSettings } from './settings.ts'
 import { createWriteInstant } from './views/instant.ts'
 import { workerApi } from './worker-api/index.ts'
 
@@ -28,11 +30,13 @@ export interface Orchestrator {
 }
 
 /** Asked for, a certificate is still only taken as proof if the CA signed it: see `certificateName`. */
-const tlsOptions = ({ tls, workerAuthMode }: OrchestratorSettings): { https?: ServerOptions } => {
+const tlsOptions = (tls: TlsFiles | undefined, mode: WorkerAuthMode): { https?: ServerOptions } => {
   if (!tls) return {}
-  const { requireClientCertificate, ...pem } = tls
-  const asked = tls.ca !== undefined && (requireClientCertificate || workerAuthMode !== 'token-only')
-  return { https: { ...pem, requestCert: asked, rejectUnauthorized: asked && requireClientCertificate } }
+  const { cert, key, ca, requireClientCert } = tls
+  const requestCert = ca !== null && (requireClientCert || mode !== 'token-only')
+  return {
+    https: { cert, key, ...(ca ? { ca } : {}), requestCert, rejectUnauthorized: requestCert && requireClientCert },
+  }
 }
 
 export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
@@ -41,7 +45,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
   const deps: RouteDeps = { ...given, settings, parking, instant: createWriteInstant(settings.timeZone) }
 
   const app = fastify({
-    ...tlsOptions(settings),
+    ...tlsOptions(given.tls, settings.workerAuthMode),
     loggerInstance: serverLog(given.log),
     // A line for each poll of each worker would bury the others.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
@@ -75,21 +79,24 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
     },
     { prefix: '/_public' },
   )
-  app.register(
-    async (scope) => {
-      inDocument(scope, { security: clientSecurity })
-      await scope.register(clientApi(deps))
-    },
-    { prefix: '/api/v1' },
-  )
-  app.register(
-    async (scope) => {
-      // The same again, for callers of the older API.
-      inDocument(scope, { hide: true })
-      await scope.register(clientApi(deps))
-    },
-    { prefix: '/api' },
-  )
+  if (settings.enableClientApi) {
+    const prefix = settings.clientApiPrefix === '' ? '' : `/${settings.clientApiPrefix}`
+    app.register(
+      async (scope) => {
+        inDocument(scope, { security: clientSecurity })
+        await scope.register(clientApi(deps))
+      },
+      { prefix: `${prefix}/v1` },
+    )
+    app.register(
+      async (scope) => {
+        // The same again, for callers of the older API.
+        inDocument(scope, { hide: true })
+        await scope.register(clientApi(deps))
+      },
+      { prefix },
+    )
+  }
   app.register(
     async (scope) => {
       inDocument(scope, { security: workerSecurity })

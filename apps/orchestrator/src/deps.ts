@@ -1,5 +1,5 @@
 /** What the routes are given. */
-import type { ClientDirectory, Fault, WorkerDirectory } from '@tutti/config'
+import type { ClientDirectory, Reloader, TlsFiles, WorkerDirectory } from '@tutti/config'
 import type { Engine, Store } from '@tutti/engine'
 import type { Logger } from '@tutti/telemetry'
 import type { Parking } from './http/parking.ts'
@@ -12,8 +12,9 @@ export interface OrchestratorDeps {
   workers: WorkerDirectory
   log: Logger
   settings?: Partial<OrchestratorSettings>
-  /** Reads workers.toml again and gives it to the directory; answers what is wrong with it. Absent when there is no such file. */
-  reloadWorkers?: () => readonly Fault[]
+  reloader: Reloader
+  /** Absent: plain HTTP. */
+  tls?: TlsFiles
   /** The token that a worker has at present, which its messages are signed with; null: none. Absent: nothing is signed. */
   secretOf?: (worker: string) => string | null
   /** Where the short-lived tokens of workers are kept: the Store. Absent: there are none. */

@@ -3,7 +3,10 @@ import { ConfigError } from '@tutti/config'
 import { startOrchestrator } from './start.ts'
 
 const run = async (): Promise<void> => {
-  const { stop, log } = await startOrchestrator(process.env)
+  const { stop, reload, log } = await startOrchestrator(process.env)
+  process.on('SIGHUP', () => {
+    reload().catch((error: unknown) => log.error({ err: error }, 'the configuration was not reloaded'))
+  })
   let stopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {

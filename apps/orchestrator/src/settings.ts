@@ -18,8 +18,6 @@ export interface OrchestratorSettings {
   closeGraceMs: number
   /** Time zone of the instants in answers. */
   timeZone: string
-  /** Speaks TLS with these, all as PEM. With `ca`, clients may show a certificate signed by it, or must. */
-  tls: { key: string; cert: string; ca?: string; requireClientCertificate: boolean } | null
   /** By what workers may say who they are. */
   workerAuthMode: WorkerAuthMode
   /** Whether workers' messages carry an HMAC of their token. */
@@ -29,6 +27,12 @@ export interface OrchestratorSettings {
   /** How long the short-lived tokens of workers last. */
   accessTokenMs: number
   refreshTokenMs: number
+  /** Off: only workers and /_public are answered. */
+  enableClientApi: boolean
+  /** The path below which the client API is, without slashes at its ends; empty is the root. */
+  clientApiPrefix: string
+  /** Whether every client may reload the files of the configuration, and not operators alone. */
+  reloadWithAnyClient: boolean
 }
 
 export const defaultSettings: OrchestratorSettings = {
@@ -39,11 +43,13 @@ export const defaultSettings: OrchestratorSettings = {
   socketPingMs: 30_000,
   closeGraceMs: 5_000,
   timeZone: 'UTC',
-  tls: null,
   workerAuthMode: 'mixed',
   workerSignatures: 'optional',
   // A worker that works stays far below: polls with a task don't count, and progress of ten tasks comes twice a second each.
-  workerRates: { poll: 600, heartbeat: 600, registration: 120, event: 6000 },
+  workerRates: { periodMs: 60_000, poll: 600, heartbeat: 600, registration: 120, event: 6000 },
   accessTokenMs: 3_600_000,
   refreshTokenMs: 86_400_000,
+  enableClientApi: true,
+  clientApiPrefix: 'api',
+  reloadWithAnyClient: false,
 }

@@ -2,23 +2,28 @@
 import {
   ConfigError,
   clientDirectory,
+  createReloader,
   type Environment,
   engineSettings,
-  type Fault,
-  loadOrchestrator,
+  formatFaults,
   type OrchestratorConfig,
-  readWorkers,
+  type Reloader,
+  type ScheduleEntry,
+  type StorageChoice,
   workerDirectory,
 } from '@tutti/config'
-import { type Blueprint, BlueprintError, createEngine, createRegistry, type Store } from '@tutti/engine'
+import { type Blueprint, BlueprintError, createEngine, type Store } from '@tutti/engine'
 import { createMemoryStore, createPostgresStore } from '@tutti/stores'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { createOrchestrator } from './app.ts'
-import { loadBlueprints } from './load-blueprints.ts'
+import { blueprintFaults, readConfiguration } from './read-configuration.ts'
+import type { WorkerRates } from './worker-api/rates.ts'
 
 export interface RunningOrchestrator {
   port: number
   log: Logger
+  /** Reads all files of the configuration again; what is wrong with one is logged, and changes nothing. */
+  reload(): Promise<void>
   /** Answers what is under way, lets handlers finish, and lets go of the store. */
   stop(): Promise<void>
 }
@@ -33,45 +38,63 @@ export interface SharedParts {
 
 /** @throws ConfigError with every fault of variables, files and blueprints; nothing was started then */
 export const startOrchestrator = async (env: Environment, shared: SharedParts = {}): Promise<RunningOrchestrator> => {
-  const { config, clients, workers: entries, warnings } = loadOrchestrator(env)
+  const { store: given } = shared
+  const { config, storage, clients, workers, schedules, tls, warnings, blueprints } = await readConfiguration(env, {
+    ownStore: given === undefined,
+    blueprints: shared.blueprints ?? [],
+  })
   const log = createLogger({
     name: 'orchestrator',
     level: config.logLevel,
     format: config.logFormat,
     timeZone: config.tz,
   })
-  for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
-  const { blueprints, faults } = await findBlueprints(config.blueprintsDir, shared.blueprints ?? [])
-  const { store: given } = shared
-  const openStore = given ? async () => given : chooseStore(config, log)
-  if (typeof openStore !== 'function') faults.push(openStore)
-  if (faults.length > 0 || typeof openStore !== 'function') throw new ConfigError(faults)
+  for (const { source, line, what, remedy } of warnings)
+    log.warn({ source, ...(line === undefined ? {} : { line }) }, `${what}. ${remedy}`)
 
-  const store = await openStore()
+  const store = given ?? (await openStore(storage, log))
   const engine = createEngine({
     store,
     blueprints,
     settings: engineSettings(config),
     onError: (error) => log.error({ err: error }, 'the engine met an error, and goes on'),
   })
-  const workers = workerDirectory({ workers: entries, globalToken: config.globalWorkerToken })
+  const takeSchedules = async (list: readonly ScheduleEntry[]): Promise<void> => {
+    log.info({ schedules: list.map(({ id }) => id) }, 'schedules read')
+  }
+  const directories = {
+    clients: clientDirectory({ clients, fallbackToken: config.clientToken }),
+    workers: workerDirectory({
+      workers,
+      globalToken: config.globalWorkerToken,
+      keepSecrets: config.workerSignatures !== 'off',
+    }),
+  }
+  const reloader = createReloader({
+    settings: config,
+    clients,
+    directories,
+    blueprints: () => engine.blueprints.names(),
+    onSchedules: takeSchedules,
+  })
   const server = createOrchestrator({
     engine,
-    clients: clientDirectory({ clients, fallbackToken: config.clientToken }),
-    workers,
+    ...directories,
+    secretOf: directories.workers.secretOf,
     records: store,
     log,
-    settings: { pollWaitMs: config.workerPollTimeoutSeconds * 1000, timeZone: config.tz },
-    ...(config.workersConfigPath === ''
-      ? {}
-      : {
-          reloadWorkers: () => {
-            const read = readWorkers({ path: config.workersConfigPath })
-            if (read.faults) return read.faults
-            workers.replace(read.workers)
-            return []
-          },
-        }),
+    reloader,
+    ...(tls === null ? {} : { tls }),
+    settings: {
+      pollWaitMs: config.workerPollTimeoutSeconds * 1000,
+      timeZone: config.tz,
+      enableClientApi: config.enableClientApi,
+      clientApiPrefix: config.clientApiPrefix,
+      reloadWithAnyClient: config.reloadWithAnyClient,
+      workerAuthMode: config.workerAuthMode,
+      workerSignatures: config.workerSignatures,
+      workerRates: workerRates(config),
+    },
   })
   const stop = async (): Promise<void> => {
     await server.close()
@@ -79,10 +102,11 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     if (!given) await store.close()
   }
   try {
+    if (schedules) await takeSchedules(schedules.schedules)
     const port = await server.listen({ host: config.apiHost, port: config.apiPort })
     engine.start()
     log.info({ host: config.apiHost, port, blueprints: engine.blueprints.names() }, 'the orchestrator listens')
-    return { port, log, stop }
+    return { port, log, reload: () => reloadAll(reloader, log), stop }
   } catch (error) {
     await stop()
     // Endpoints are known to clash only when the routes are made.
@@ -90,38 +114,42 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
   }
 }
 
-/** The way to open the store that the configuration asks for, or what is wrong with the choice. */
-const chooseStore = (config: OrchestratorConfig, log: Logger): (() => Promise<Store>) | Fault => {
-  if (config.storage === 'memory') return async () => createMemoryStore()
-  if (config.databaseUrl !== '')
-    return () =>
-      createPostgresStore({
-        connectionString: config.databaseUrl,
+const openStore = async (choice: StorageChoice | null, log: Logger): Promise<Store> => {
+  switch (choice?.kind) {
+    case 'memory':
+      return createMemoryStore()
+    case 'postgres':
+      return createPostgresStore({
+        connectionString: choice.connectionString,
         onError: (error) => log.warn({ err: error }, 'a connection to the database was lost'),
       })
-  return {
-    source: 'environment',
-    what: 'DATABASE_URL is not set, and there is nowhere to keep jobs',
-    remedy:
-      'Set it, or start with `tutti up`, which brings a PostgreSQL of its own, or set STORAGE=memory for jobs that a restart may lose.',
+    default:
+      throw new ConfigError([
+        {
+          source: 'environment',
+          variable: 'STORAGE',
+          what: 'Redis keeps no jobs yet',
+          remedy: 'Set STORAGE=postgres.',
+        },
+      ])
   }
 }
 
-const findBlueprints = async (
-  folder: string,
-  given: readonly Blueprint[],
-): Promise<{ blueprints: Blueprint[]; faults: Fault[] }> => {
-  try {
-    const blueprints = [...given, ...(folder === '' ? [] : await loadBlueprints(folder))]
-    createRegistry(blueprints)
-    return { blueprints, faults: [] }
-  } catch (error) {
-    if (!(error instanceof BlueprintError)) throw error
-    return { blueprints: [], faults: blueprintFaults(error) }
+const reloadAll = async (reloader: Reloader, log: Logger): Promise<void> => {
+  for (const [file, outcome] of Object.entries(await reloader.reloadAll())) {
+    if (outcome.status === 'reloaded') log.info({ file, entries: outcome.entries }, 'configuration reloaded')
+    if (outcome.status === 'refused')
+      log.error({ file }, `${file} not reloaded, what was before holds on:\n${formatFaults(outcome.faults)}`)
   }
 }
 
-const blueprintFaults = (error: BlueprintError): Fault[] =>
-  error.message
-    .split('\n')
-    .map((what) => ({ source: 'BLUEPRINTS_DIR', what, remedy: 'Mend the blueprint and start again.' }))
+const workerRates = (config: OrchestratorConfig): WorkerRates | null =>
+  config.rateLimitingEnabled
+    ? {
+        periodMs: config.rateLimitPeriod * 1000,
+        poll: config.rateLimitPollLimit,
+        heartbeat: config.rateLimitHeartbeatLimit,
+        registration: config.rateLimitLimit,
+        event: config.rateLimitLimit,
+      }
+    : null

@@ -103,6 +103,42 @@ test('the process runs from its environment alone, answers, and ends when it is 
   expect(await once(child, 'exit')).toEqual([0, null])
 })
 
+test('SIGHUP makes the process read its files again, and a fault in one does not end it', async () => {
+  const path = await folder({ 'workers.toml': '[hand]\ntoken = "old"\n' })
+  const port = await freePort()
+  const child = start({
+    API_HOST: '127.0.0.1',
+    API_PORT: String(port),
+    STORAGE: 'memory',
+    WORKERS_CONFIG_PATH: join(path, 'workers.toml'),
+  })
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+  const says = async (text: string): Promise<string> => {
+    for (;;) {
+      const { value, done } = await lines.next()
+      if (done) throw new Error(`it ended without saying “${text}”`)
+      if (value.includes(text)) return value
+    }
+  }
+  const register = async (token: string): Promise<number> => {
+    const response = await fetch(`http://127.0.0.1:${port}/_worker/workers/register`, {
+      method: 'POST',
+      headers: { 'x-worker-token': token },
+      body: JSON.stringify({ worker_id: 'hand' }),
+    })
+    return response.status
+  }
+  await says('listens')
+  await writeFile(join(path, 'workers.toml'), '[hand]\ntoken = "new"\n')
+  child.kill('SIGHUP')
+  await says('reloaded')
+  expect([await register('old'), await register('new')]).toEqual([401, 200])
+  await writeFile(join(path, 'workers.toml'), '[hand]\n')
+  child.kill('SIGHUP')
+  expect(await says('not reloaded')).toContain('workers.toml:1:1  [hand] has no token')
+  expect(await register('new')).toBe(200)
+})
+
 test('the process ends with 2 and its faults where it can’t be configured', async () => {
   const child = start({ STORAGE: 'tape', API_PORT: 'many' })
   const [text, [code]] = await Promise.all([readAll(child.stderr), once(child, 'exit')])

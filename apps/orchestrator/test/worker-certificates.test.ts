@@ -58,9 +58,17 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 
 const pairOf = (name: string): Pair => pairs.get(name) ?? { key: '', cert: '' }
 
-const start = (workerAuthMode: 'mixed' | 'mtls-only' | 'token-only', requireClientCertificate = false) =>
+const start = (workerAuthMode: 'mixed' | 'mtls-only' | 'token-only', requireClientCert = false) =>
   startServer({
-    settings: { workerAuthMode, tls: { ...pairOf('server'), ca: pairOf('ca').cert, requireClientCertificate } },
+    settings: { workerAuthMode },
+    parts: {
+      tls: {
+        cert: Buffer.from(pairOf('server').cert),
+        key: Buffer.from(pairOf('server').key),
+        ca: Buffer.from(pairOf('ca').cert),
+        requireClientCert,
+      },
+    },
   })
 
 const register = async (url: string, worker_id: string, as: { pair?: string; token?: string }): Promise<number> => {

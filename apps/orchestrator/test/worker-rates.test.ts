@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createTokenBuckets } from '../src/http/token-bucket.ts'
 import { createShrink, startServer } from './support/server.ts'
 
-const rates = { poll: 3, heartbeat: 2, registration: 5, event: 2 }
+const rates = { periodMs: 60_000, poll: 3, heartbeat: 2, registration: 5, event: 2 }
 
 const start = async (workerRates: typeof rates | null = rates) => {
   const clock = { ms: Date.now() }
@@ -63,7 +63,7 @@ test('a bucket lets through what the rate allows, however it is asked', () => {
   fc.assert(
     fc.property(asks, fc.integer({ min: 1, max: 30 }), (pauses, perMinute) => {
       let now = 0
-      const buckets = createTokenBuckets(perMinute, () => now)
+      const buckets = createTokenBuckets(perMinute, 60_000, () => now)
       let passed = 0
       for (const pause of pauses) {
         now += pause

@@ -10,11 +10,36 @@ export { ConfigError, type Fault, formatFaults } from './fault.ts'
 export { type LoadedOrchestrator, loadBackend, loadManager, loadOrchestrator } from './load.ts'
 export { type BackendConfig, backendVariables } from './processes/backend.ts'
 export { type ManagerConfig, managerVariables } from './processes/manager.ts'
+export type {
+  HistoryChoice,
+  OrchestratorChoices,
+  RedisSettings,
+  S3Settings,
+  StorageChoice,
+} from './processes/orchestrator/choices.ts'
+export type { TlsFiles } from './processes/orchestrator/tls.ts'
+export { withoutEffect } from './processes/orchestrator/without-effect.ts'
 export { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
 export { engineSettings } from './processes/shared.ts'
-export { type Client, type ClientRole, type ClientsResult, readClients } from './toml/clients.ts'
+export {
+  createReloader,
+  type ReloadedFile,
+  type Reloader,
+  type ReloaderDeps,
+  type ReloadOutcome,
+} from './reload.ts'
+export { type Client, type ClientRole, type ClientsResult, clientFields, readClients } from './toml/clients.ts'
 export type { TomlSource } from './toml/read-toml.ts'
-export { readWorkers, type WorkerEntry, type WorkersResult } from './toml/workers.ts'
+export {
+  checkSchedules,
+  readSchedules,
+  type ScheduleEntry,
+  type SchedulesFile,
+  type SchedulesResult,
+  schedulerClient,
+} from './toml/schedules.ts'
+export { readWorkers, type WorkerEntry, type WorkersResult, workerFields } from './toml/workers.ts'
+export type { Rate } from './variables/rate.ts'
 export { type EnvironmentResult, loadEnvironment, readEnvironment } from './variables/read-environment.ts'
 export {
   type Computed,

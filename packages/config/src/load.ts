@@ -1,61 +1,69 @@
 /** What a process's main calls first: everything it is told from outside, or one `ConfigError` with every fault. */
-import { findByToken } from './access/tokens.ts'
 import { ConfigError, type Fault } from './fault.ts'
+import { type FilesResult, readFiles } from './files.ts'
 import { type BackendConfig, backendVariables } from './processes/backend.ts'
 import { type ManagerConfig, managerVariables } from './processes/manager.ts'
+import { type OrchestratorChoices, orchestratorChoices } from './processes/orchestrator/choices.ts'
+import { warnWithoutEffect } from './processes/orchestrator/without-effect.ts'
 import { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
-import { type Client, readClients } from './toml/clients.ts'
-import { readWorkers, type WorkerEntry } from './toml/workers.ts'
+import type { Client } from './toml/clients.ts'
+import type { SchedulesFile } from './toml/schedules.ts'
+import type { WorkerEntry } from './toml/workers.ts'
+import { warnMisspelt } from './variables/misspelt.ts'
 import { loadEnvironment, readEnvironment } from './variables/read-environment.ts'
-import type { Environment } from './variables/variable.ts'
+import type { Environment, VariableTable } from './variables/variable.ts'
 
-export interface LoadedOrchestrator {
+export interface LoadedOrchestrator extends OrchestratorChoices {
   config: OrchestratorConfig
   /** `null` when no clients.toml is configured. */
   clients: Client[] | null
   /** `null` when no workers.toml is configured. */
   workers: WorkerEntry[] | null
+  /** `null` when no schedules.toml is configured. Whether its blueprints are there is for `checkSchedules`. */
+  schedules: SchedulesFile | null
   warnings: Fault[]
 }
 
-export function loadOrchestrator(env: Environment): LoadedOrchestrator {
+/** @param options.ownStore whether it has to open a store itself, and so must know where */
+export function loadOrchestrator(env: Environment, { ownStore = true } = {}): LoadedOrchestrator {
   const environment = readEnvironment(orchestratorVariables, env)
-  // Read even when the environment has faults, so that one start shows them all.
-  const clients = env.CLIENTS_CONFIG_PATH ? readClients({ path: env.CLIENTS_CONFIG_PATH }) : { clients: null }
-  const workers = env.WORKERS_CONFIG_PATH ? readWorkers({ path: env.WORKERS_CONFIG_PATH }) : { workers: null }
-  const faults = [environment, clients, workers].flatMap((part) => ('faults' in part ? (part.faults ?? []) : []))
-
-  const globalToken = env.GLOBAL_WORKER_TOKEN ?? orchestratorVariables.globalWorkerToken.default
-  const shared = findByToken(workers.workers ?? [], globalToken)
-  if (shared !== null) faults.push(sharedWithGlobal(shared, env.WORKERS_CONFIG_PATH ?? ''))
+  const known = environment.config ?? environment.known
+  // All of it is read even when the environment has faults, so that one start shows them all.
+  const { choices, faults } = orchestratorChoices(known, ownStore)
+  const files: FilesResult = readFiles(known)
+  faults.unshift(...(environment.faults ?? []))
+  faults.push(...files.faults)
   if (faults.length > 0 || !environment.config) throw new ConfigError(faults)
 
   const { config } = environment
+  const { clients, workers, schedules } = files
   // A token that is switched off by a file needs no warning.
   const warnings = environment.warnings.filter(
     ({ variable }) => config.clientsConfigPath === '' || variable !== 'CLIENT_TOKEN',
   )
-  return { config, clients: clients.clients ?? null, workers: workers.workers ?? null, warnings }
+  warnings.push(...files.warnings, ...warnWithoutEffect(env), ...misspelt(orchestratorVariables, env))
+  return { ...choices, config, clients, workers, schedules, warnings }
 }
 
 export function loadBackend(env: Environment): { config: BackendConfig; warnings: Fault[] } {
-  return loadEnvironment(backendVariables, env)
+  const { config, warnings } = loadEnvironment(backendVariables, env)
+  return { config, warnings: [...warnings, ...misspelt(backendVariables, env)] }
 }
 
 export function loadManager(env: Environment): { config: ManagerConfig; warnings: Fault[] } {
   const { config, warnings } = loadEnvironment(managerVariables, env)
   if (config.sandbox === 'none' && config.tuttiEnv === 'production') warnings.push(uncontained)
   if (config.anthropicAuthToken === '' && config.anthropicApiKey === '') warnings.push(keyless)
-  return { config, warnings }
+  return { config, warnings: [...warnings, ...misspelt(managerVariables, env)] }
 }
 
-function sharedWithGlobal(worker: WorkerEntry, path: string): Fault {
-  return {
-    source: path,
-    what: `[${worker.id}] has GLOBAL_WORKER_TOKEN as its own token, which lets it pass for other workers`,
-    remedy: 'Give it a token of its own.',
-  }
-}
+/** On one machine the servers share an environment: another one's variables are no mistakes. */
+const misspelt = (table: VariableTable, env: Environment): Fault[] => warnMisspelt(table, env, namesOfAll)
+
+const tables: VariableTable[] = [orchestratorVariables, backendVariables, managerVariables]
+const namesOfAll = new Set(
+  tables.flatMap((table) => Object.values(table).flatMap(({ name, aliases = [] }) => [name, ...aliases])),
+)
 
 const uncontained: Fault = {
   source: 'environment',

@@ -29,6 +29,8 @@ token = "sec_2"
         plan: 'premium',
         role: 'admin',
         monthlyAttempts: 100000,
+        rateLimit: null,
+        webhookUrl: null,
         params: {
           languages: ['en', 'de'],
           priority_support: true,
@@ -36,8 +38,31 @@ token = "sec_2"
           limits: { size: 3 },
         },
       },
-      { id: 'free', tokenHash: hashToken('sec_2'), plan: null, role: 'client', monthlyAttempts: null, params: {} },
+      {
+        id: 'free',
+        tokenHash: hashToken('sec_2'),
+        plan: null,
+        role: 'client',
+        monthlyAttempts: null,
+        rateLimit: null,
+        webhookUrl: null,
+        params: {},
+      },
     ])
+  })
+
+  it('takes the same params from a table of that name', () => {
+    const { clients } = read('[a]\ntoken = "t"\nlanguages = ["en"]\n[a.params]\nsize = 3\n')
+    expect(clients?.[0]?.params).toEqual({ languages: ['en'], size: 3 })
+  })
+
+  it('has a rate and an address for webhooks', () => {
+    const { clients } = read('[a]\ntoken = "t"\nrate_limit = "100/1m"\nwebhook_url = "https://example.org/hook"\n')
+    expect(clients?.[0]).toMatchObject({
+      rateLimit: { count: 100, perMs: 60_000 },
+      webhookUrl: 'https://example.org/hook',
+      params: {},
+    })
   })
 
   it('does not keep the token', () => {
@@ -45,7 +70,7 @@ token = "sec_2"
   })
 
   it('may be empty, which lets nobody in', () => {
-    expect(read('')).toEqual({ clients: [] })
+    expect(read('').clients).toEqual([])
   })
 })
 
@@ -62,6 +87,11 @@ describe('faults of a clients.toml', () => {
     ['a negative quota', '[a]\ntoken = "t"\nmonthly_attempts = -1\n', 3],
     ['a quota with a fraction', '[a]\ntoken = "t"\nmonthly_attempts = 1.5\n', 3],
     ['a param that is not a number in JSON', '[a]\ntoken = "t"\nratio = nan\n', 3],
+    ['a rate that is a number', '[a]\ntoken = "t"\nrate_limit = 100\n', 3],
+    ['a rate without a time', '[a]\ntoken = "t"\nrate_limit = "100"\n', 3],
+    ['an address that is none', '[a]\ntoken = "t"\nwebhook_url = "example.org"\n', 3],
+    ['params that are no table', '[a]\ntoken = "t"\nparams = 5\n', 3],
+    ['a param that is there twice', '[a]\ntoken = "t"\nsize = 1\nparams = { size = 2 }\n', 4],
     ['a key outside of any section', 'token = "t"\n', 1],
     ['an id with a space', '["a b"]\ntoken = "t"\n', 1],
     ['an array of tables', '[[a]]\ntoken = "t"\n', 1],

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { type Client, clientDirectory, hashToken, type WorkerEntry, workerDirectory } from '../src/index.ts'
+import {
+  type Client,
+  clientDirectory,
+  hashToken,
+  readWorkers,
+  type WorkerEntry,
+  workerDirectory,
+} from '../src/index.ts'
 
 const client = (id: string, token: string): Client => ({
   id,
@@ -7,9 +14,16 @@ const client = (id: string, token: string): Client => ({
   plan: null,
   role: 'client',
   monthlyAttempts: null,
+  rateLimit: null,
+  webhookUrl: null,
   params: {},
 })
-const worker = (id: string, token: string): WorkerEntry => ({ id, tokenHash: hashToken(token), description: '' })
+const worker = (id: string, token: string, secret: string | null = null): WorkerEntry => ({
+  id,
+  tokenHash: hashToken(token),
+  secret,
+  description: '',
+})
 
 describe('clients', () => {
   it('are found by token, wherever they stand', () => {
@@ -68,5 +82,51 @@ describe('workers', () => {
     reloaded.replace([worker('gpu', 'new')])
     expect(reloaded.authenticate('gpu', 'g')).toBe('refused')
     expect(reloaded.authenticate('gpu', 'new')).toBe('accepted')
+  })
+})
+
+describe('patterns of worker ids', () => {
+  const directory = workerDirectory({
+    workers: [worker('gpu-*', 'g'), worker('pattern:gpu-big-?', 'b'), worker('gpu-big-7', '7'), worker('a.b-*', 'd')],
+    globalToken: 'all',
+  })
+
+  it.each([
+    ['a pattern', 'gpu-1', 'g', 'accepted'],
+    ['the longest pattern first', 'gpu-big-1', 'b', 'accepted'],
+    ['no shorter pattern where a longer one fits', 'gpu-big-1', 'g', 'mismatch'],
+    ['one character for ?', 'gpu-big-12', 'b', 'mismatch'],
+    ['the exact id before every pattern', 'gpu-big-7', '7', 'accepted'],
+    ['no pattern beside the exact id', 'gpu-big-7', 'b', 'mismatch'],
+    ['no global token where a pattern fits', 'gpu-1', 'all', 'mismatch'],
+    ['the global token elsewhere', 'cpu-1', 'all', 'accepted'],
+    ['a point that is a point', 'a.b-1', 'd', 'accepted'],
+    ['a point that is nothing else', 'aXb-1', 'd', 'mismatch'],
+  ] as const)('%s', (_name, id, token, verdict) => {
+    expect(directory.authenticate(id, token)).toBe(verdict)
+  })
+
+  it('leave the empty id alone, with which the global token is recognised', () => {
+    const open = workerDirectory({ workers: [worker('*', 'a')], globalToken: 'all' })
+    expect(open.authenticate('', 'all')).toBe('accepted')
+    expect(open.authenticate('', 'a')).toBe('mismatch')
+  })
+})
+
+describe('what workers sign with', () => {
+  it('is not known unless it is asked for', () => {
+    const directory = workerDirectory({ workers: [worker('gpu', 'g')], globalToken: 'all' })
+    expect([directory.secretOf('gpu'), directory.secretOf('other')]).toEqual([null, null])
+    expect(readWorkers({ text: '[a]\ntoken = "find-me"\n', name: 'w' }).workers?.[0]?.secret).toBeNull()
+  })
+
+  it('is the token that the worker is let in with, its own or the global one', () => {
+    const text = `[a]\ntoken = "own"\n["b-*"]\ntoken_sha256 = "${hashToken('hashed')}"\n`
+    const { workers = [] } = readWorkers({ text, name: 'w' }, { keepSecrets: true })
+    const directory = workerDirectory({ workers, globalToken: 'all', keepSecrets: true })
+    expect(['a', 'b-1', 'c'].map((id) => directory.secretOf(id))).toEqual(['own', null, 'all'])
+    expect(directory.authenticate('b-1', 'hashed')).toBe('accepted')
+    directory.replace([])
+    expect(directory.secretOf('a')).toBe('all')
   })
 })

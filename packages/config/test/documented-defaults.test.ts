@@ -45,7 +45,7 @@ describe.each([
 
   it('marks whatever holds a secret', () => {
     for (const { name, secret } of rows.values()) {
-      expect(secret, name).toBe(/(_TOKEN|_KEY|DATABASE_URL)$/.test(name))
+      expect(secret, name).toBe(/(_TOKEN|_KEY|_PASSWORD|DATABASE_URL|DATABASE_URI|REDIS_URL)$/.test(name))
     }
   })
 })
@@ -57,13 +57,42 @@ describe('an environment with nothing but what is required', () => {
       tuttiEnv: 'production',
       apiHost: '0.0.0.0',
       apiPort: 8080,
+      publicUrl: 'http://localhost:8080',
+      enableClientApi: true,
+      clientApiPrefix: 'api',
+      detailedApiResponses: true,
+      rateLimitingEnabled: false,
+      rateLimitLimit: 100,
+      rateLimitPeriod: 60,
+      rateLimitHeartbeatLimit: 120,
+      rateLimitPollLimit: 60,
+      tlsEnabled: false,
+      tlsCertPath: '',
+      tlsKeyPath: '',
+      tlsCaPath: '',
+      tlsRequireClientCert: false,
       storage: '',
       databaseUrl: '',
       redisHost: '',
+      redisPort: 6379,
+      redisDb: 0,
+      redisUsername: '',
+      redisPassword: '',
+      redisTls: false,
+      redisUrl: '',
+      redisCluster: false,
+      redisPrefix: 'tutti',
       clientToken: 'secure-orchestrator-token',
       globalWorkerToken: 'secure-worker-token',
       clientsConfigPath: '',
       workersConfigPath: '',
+      schedulesConfigPath: '',
+      reloadWithAnyClient: false,
+      workerAuthMode: 'mixed',
+      workerSignatures: 'off',
+      signingKey: '',
+      metricsToken: '',
+      webhookAllowPrivate: false,
       blueprintsDir: '',
       instanceId: machine(),
       workerTimeoutSeconds: 300,
@@ -73,6 +102,27 @@ describe('an environment with nothing but what is required', () => {
       watcherIntervalSeconds: 20,
       executorMaxConcurrentJobs: 100,
       maxTransitionsPerJob: 100,
+      maxJobDepth: 20,
+      skillRateLimits: {},
+      reputationRewardSuccess: 0.001,
+      reputationPenaltyTaskFailure: 0.05,
+      reputationPenaltyContractViolation: 0.2,
+      reputationMinThreshold: 0.3,
+      dispatcherSoftLimit: 3,
+      strictEventValidation: true,
+      historyDatabaseUri: '',
+      historyRetentionDays: 0,
+      jobRetentionDays: 0,
+      s3EndpointUrl: '',
+      s3AccessKey: '',
+      s3SecretKey: '',
+      s3DefaultBucket: 'avtomatika-payloads',
+      s3Region: 'us-east-1',
+      s3MaxConcurrency: 100,
+      s3AutoCleanup: true,
+      payloadOffloadBytes: 262144,
+      taskFilesDir: '/tmp/avtomatika-payloads',
+      otelExporterOtlpEndpoint: '',
       tz: 'UTC',
       logLevel: 'INFO',
       logFormat: 'json',
@@ -143,7 +193,7 @@ describe('defaults that follow another variable', () => {
 
 it('types the parsed objects from the tables', () => {
   expectTypeOf<OrchestratorConfig['apiPort']>().toEqualTypeOf<number>()
-  expectTypeOf<OrchestratorConfig['storage']>().toEqualTypeOf<'' | 'memory' | 'postgres'>()
+  expectTypeOf<OrchestratorConfig['storage']>().toEqualTypeOf<'' | 'memory' | 'postgres' | 'redis'>()
   expectTypeOf<BackendConfig['debug']>().toEqualTypeOf<boolean>()
   expectTypeOf<ManagerConfig['stagingRoots']>().toEqualTypeOf<string[]>()
 })

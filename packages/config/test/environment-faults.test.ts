@@ -24,7 +24,19 @@ describe('values that are refused', () => {
     ['API_HOST', 'http://0.0.0.0'],
     ['LOG_LEVEL', 'LOUD'],
     ['LOG_FORMAT', 'xml'],
-    ['STORAGE', 'redis'],
+    ['STORAGE', 'tape'],
+    ['API_PORT', 'tcp://10.0.0.1:8080'],
+    ['REDIS_URL', 'http://redis'],
+    ['REDIS_PREFIX', '{tutti}'],
+    ['HISTORY_DATABASE_URI', 'mysql://h/d'],
+    ['HISTORY_DATABASE_URI', 'sqlite://'],
+    ['HISTORY_DATABASE_URI', 'sqlite://relative.db'],
+    ['SIGNING_KEY', 'too-short'],
+    ['SKILL_RATE_LIMITS', 'mail.send=100'],
+    ['SKILL_RATE_LIMITS', 'a=1/1s, a=2/1s'],
+    ['REPUTATION_MIN_THRESHOLD', '1.5'],
+    ['CLIENT_API_PREFIX', 'a b'],
+    ['WORKER_AUTH_MODE', 'none'],
     ['TZ', 'Mars/Olympus'],
     ['WORKER_TIMEOUT_SECONDS', '0'],
     ['WORKER_TIMEOUT_SECONDS', 'soon'],
@@ -33,7 +45,7 @@ describe('values that are refused', () => {
     ['DATABASE_URL', 'mysql://u:p@h/d'],
     ['INSTANCE_ID', 'two words'],
     ['CLIENT_TOKEN', 'ends-with-a-newline\n'],
-    ['REDIS_HOST', 'redis'],
+    ['REDIS_HOST', 'redis://redis'],
     ['TUTTI_ENV', 'staging'],
   ])('%s=%s', (name, value) => {
     expect(blamed({ [name]: value })).toEqual([name])
@@ -54,11 +66,6 @@ describe('values that are refused', () => {
     const { faults = [] } = readEnvironment(table, env)
     expect(faults.map(({ variable }) => variable).sort()).toEqual(['API_PORT', 'LOG_LEVEL', 'TZ'])
     for (const fault of faults) expect(fault.remedy).not.toBe('')
-  })
-
-  it('says that the redis store comes later', () => {
-    const [fault] = readEnvironment(table, { REDIS_HOST: 'redis' }).faults ?? []
-    expect(fault?.what).toContain('not supported yet: the redis store comes later')
   })
 })
 
@@ -81,6 +88,25 @@ describe('values that are accepted', () => {
       stagingRoots: ['/srv/a', '/srv/b'],
       taskPullIntervalSeconds: 0.5,
     })
+  })
+
+  it('reads rates by skill', () => {
+    const { config } = readEnvironment(orchestratorVariables, { SKILL_RATE_LIMITS: 'mail.send=100/1m, sms = 5/s,' })
+    expect(config?.skillRateLimits).toEqual({
+      'mail.send': { count: 100, perMs: 60_000 },
+      sms: { count: 5, perMs: 1000 },
+    })
+  })
+
+  it('cuts the slashes off the prefix of the API', () => {
+    const read = (CLIENT_API_PREFIX: string) => readEnvironment(orchestratorVariables, { CLIENT_API_PREFIX }).config
+    expect(read('/jobs/api/')?.clientApiPrefix).toBe('jobs/api')
+    expect(read('/')?.clientApiPrefix).toBe('')
+  })
+
+  it('reads DATABASE_URL under its other name', () => {
+    const env = { POSTGRES_DSN: 'postgresql://u:p@h/d' }
+    expect(readEnvironment(orchestratorVariables, env).config?.databaseUrl).toBe('postgresql://u:p@h/d')
   })
 
   it('takes an empty value for not set, as compose files write it', () => {

@@ -9,8 +9,8 @@ const read = (text: string) => readWorkers({ text, name: 'workers.toml' })
 describe('workers.toml', () => {
   it('gives each worker its hash and description', () => {
     expect(read('[gpu-01]\ntoken = "a"\ndescription = "Renders"\n[cpu-01]\ntoken = "b"\n').workers).toEqual([
-      { id: 'gpu-01', tokenHash: hashToken('a'), description: 'Renders' },
-      { id: 'cpu-01', tokenHash: hashToken('b'), description: '' },
+      { id: 'gpu-01', tokenHash: hashToken('a'), secret: null, description: 'Renders' },
+      { id: 'cpu-01', tokenHash: hashToken('b'), secret: null, description: '' },
     ])
   })
 
@@ -22,6 +22,24 @@ describe('workers.toml', () => {
       [5, 'the description of [b] is not a string'],
       [7, '[c] has the same token as [a]'],
     ])
+  })
+
+  it('takes a hash instead of the token, in either case, and never both', () => {
+    const hash = hashToken('a')
+    expect(read(`[x]\ntoken_sha256 = "${hash.toUpperCase()}"\n`).workers?.[0]?.tokenHash).toBe(hash)
+    expect(read('[x]\ntoken_sha256 = "abc"\n').faults).toMatchObject([
+      { line: 2, what: expect.stringContaining('not a SHA-256') },
+    ])
+    expect(read(`[x]\ntoken = "a"\ntoken_sha256 = "${hash}"\n`).faults).toMatchObject([
+      { line: 3, what: expect.stringContaining('both') },
+    ])
+    expect(read(`[x]\ntoken = "a"\n[y]\ntoken_sha256 = "${hash}"\n`).faults).toMatchObject([
+      { what: expect.stringContaining('same token') },
+    ])
+  })
+
+  it('names the field that was meant', () => {
+    expect(read('[x]\ntokn = "a"\n').faults).toMatchObject([{ line: 1 }, { line: 2, remedy: 'Did you mean token?' }])
   })
 
   it('that does not exist is a fault, not an empty list', () => {

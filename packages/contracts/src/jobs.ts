@@ -31,7 +31,7 @@ export const terminalStatuses = [
 ] as const satisfies JobStatus[]
 export const isTerminal = (status: JobStatus): boolean => (terminalStatuses as readonly JobStatus[]).includes(status)
 
-const tags = z.array(z.string().min(1).max(64)).max(32)
+export const tags = z.array(z.string().min(1).max(64)).max(32)
 
 const jobOptions = {
   priority: z.number().min(-1000).max(1000).optional(),

@@ -1,5 +1,5 @@
 /** `tutti config check` and `tutti blueprint check|graph`: what would be refused at start, without starting. */
-import { ConfigError, type Fault, formatFaults, loadBackend, loadManager, loadOrchestrator } from '@tutti/config'
+import { ConfigError, type Environment, type Fault, formatFaults, loadBackend, loadManager } from '@tutti/config'
 import { graphOf, toDot } from '@tutti/engine'
 import type { Command } from 'commander'
 
@@ -9,16 +9,15 @@ export const addChecks = (program: Command): void => {
     .description('configuration')
     .command('check')
     .argument('[servers...]', 'orchestrator, backend, executor-manager (default: orchestrator)')
-    .description('check environment and files as a server would at its start')
-    .action((servers: string[]) => {
-      const loaders = { orchestrator: loadOrchestrator, backend: loadBackend, 'executor-manager': loadManager }
+    .description('check environment, files and blueprints as a server would at its start')
+    .action(async (servers: string[]) => {
       const faults: Fault[] = []
       for (const name of servers.length > 0 ? servers : ['orchestrator']) {
-        const load = loaders[name as keyof typeof loaders]
+        const load = checks[name]
         if (!load) program.error(`there is no server "${name}"`, { exitCode: 2 })
         try {
-          for (const warning of load(process.env).warnings)
-            process.stderr.write(`warning: ${formatFaults([warning])}\n`)
+          const { warnings } = await load(process.env)
+          for (const warning of warnings) process.stderr.write(`warning: ${formatFaults([warning])}\n`)
         } catch (error) {
           if (!(error instanceof ConfigError)) throw error
           faults.push(...error.faults)
@@ -49,4 +48,11 @@ export const addChecks = (program: Command): void => {
       if (!found) program.error(`there is no blueprint "${name}" in ${folder}`, { exitCode: 1 })
       process.stdout.write(toDot(graphOf(found)))
     })
+}
+
+/** The orchestrator is loaded when it is asked for: with it come the blueprints that schedules name. */
+const checks: Record<string, (env: Environment) => Promise<{ warnings: Fault[] }>> = {
+  orchestrator: async (env) => (await import('@tutti/orchestrator')).readConfiguration(env),
+  backend: async (env) => loadBackend(env),
+  'executor-manager': async (env) => loadManager(env),
 }

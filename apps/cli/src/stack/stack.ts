@@ -83,7 +83,8 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     const environments = {
       orchestrator: {
         ...shared,
-        ...(options.storage === 'memory' ? { STORAGE: 'memory' } : {}),
+        // Said outright: the backend keeps its jobs there too, whatever else the environment names.
+        STORAGE: options.storage,
         API_HOST: host,
         API_PORT: String(ports.api),
         GLOBAL_WORKER_TOKEN: secrets.workerToken,

@@ -17,25 +17,25 @@ interface Bucket {
 /** Beyond so many, full buckets are swept out: they say no more than having none. */
 const sweepAt = 10_000
 
-export const createTokenBuckets = (perMinute: number, now: () => number): TokenBuckets => {
+export const createTokenBuckets = (limit: number, periodMs: number, now: () => number): TokenBuckets => {
   const buckets = new Map<string, Bucket>()
-  const perMs = perMinute / 60_000
-  const filled = (bucket: Bucket): number => Math.min(perMinute, bucket.left + (now() - bucket.at) * perMs)
+  const perMs = limit / periodMs
+  const filled = (bucket: Bucket): number => Math.min(limit, bucket.left + (now() - bucket.at) * perMs)
   const sweep = (): void => {
-    for (const [key, bucket] of buckets) if (filled(bucket) >= perMinute) buckets.delete(key)
+    for (const [key, bucket] of buckets) if (filled(bucket) >= limit) buckets.delete(key)
   }
 
   return {
     take: (key) => {
       const known = buckets.get(key)
       if (!known && buckets.size >= sweepAt) sweep()
-      const left = known ? filled(known) : perMinute
+      const left = known ? filled(known) : limit
       buckets.set(key, { left: left < 1 ? left : left - 1, at: now() })
       return left < 1 ? Math.ceil((1 - left) / perMs) : 0
     },
     giveBack: (key) => {
       const known = buckets.get(key)
-      if (known) known.left = Math.min(perMinute, known.left + 1)
+      if (known) known.left = Math.min(limit, known.left + 1)
     },
   }
 }

@@ -1,5 +1,5 @@
 /** A whole orchestrator in the test's own process: the real engine over the memory Store, behind a real socket. */
-import { clientDirectory, hashToken, workerDirectory } from '@tutti/config'
+import { clientDirectory, createReloader, hashToken, type Reloader, workerDirectory } from '@tutti/config'
 import { type Blueprint, createEngine, type Engine, type EngineSettings, type Store } from '@tutti/engine'
 import { createMemoryStore } from '@tutti/stores'
 import { silentLogger } from '@tutti/telemetry'
@@ -16,6 +16,8 @@ const client = (id: string, token: string, role: 'client' | 'operator') => ({
   plan: null,
   role,
   monthlyAttempts: null,
+  rateLimit: null,
+  webhookUrl: null,
   params: {},
 })
 
@@ -45,11 +47,19 @@ export interface TestOptions {
   engine?: (engine: Engine) => Engine
   engineSettings?: Partial<EngineSettings>
   settings?: OrchestratorDeps['settings']
-  reloadWorkers?: OrchestratorDeps['reloadWorkers']
+  reloader?: Partial<Reloader>
   log?: OrchestratorDeps['log']
   /** Further parts of the server. */
   parts?: Partial<OrchestratorDeps>
 }
+
+const nothingToReload = createReloader({
+  settings: {},
+  clients: null,
+  directories: { clients: clientDirectory({ clients: null }), workers: workerDirectory({ workers: null }) },
+  blueprints: () => [],
+  onSchedules: () => {},
+})
 
 export const startServer = async (options: TestOptions = {}): Promise<TestServer> => {
   const store = createMemoryStore()
@@ -68,13 +78,13 @@ export const startServer = async (options: TestOptions = {}): Promise<TestServer
       ],
     }),
     workers: workerDirectory({
-      workers: [{ id: 'hand-1', tokenHash: hashToken(tokens.hand), description: '' }],
+      workers: [{ id: 'hand-1', tokenHash: hashToken(tokens.hand), secret: null, description: '' }],
       globalToken: globalWorkerToken,
     }),
     log: options.log ?? silentLogger,
+    reloader: { ...nothingToReload, ...options.reloader },
     ...(options.settings ? { settings: options.settings } : {}),
     ...options.parts,
-    ...(options.reloadWorkers ? { reloadWorkers: options.reloadWorkers } : {}),
   })
   const port = await server.listen({ host: '127.0.0.1', port: 0 })
   engine.start()
@@ -83,7 +93,7 @@ export const startServer = async (options: TestOptions = {}): Promise<TestServer
     await engine.stop()
     await store.close()
   })
-  const url = `${options.settings?.tls ? 'https' : 'http'}://127.0.0.1:${port}`
+  const url = `${options.parts?.tls ? 'https' : 'http'}://127.0.0.1:${port}`
 
   const send = async (
     method: string,

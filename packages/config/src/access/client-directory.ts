@@ -30,5 +30,14 @@ export function clientDirectory({ clients, fallbackToken }: ClientDirectoryOptio
 }
 
 function fallbackClient(token: string): Client {
-  return { id: 'default', tokenHash: hashToken(token), plan: null, role: 'operator', monthlyAttempts: null, params: {} }
+  return {
+    id: 'default',
+    tokenHash: hashToken(token),
+    plan: null,
+    role: 'operator',
+    monthlyAttempts: null,
+    rateLimit: null,
+    webhookUrl: null,
+    params: {},
+  }
 }

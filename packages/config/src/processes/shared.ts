@@ -1,6 +1,6 @@
 /** Variables that several processes read. Spread into their tables. */
 import { hostname } from 'node:os'
-import { choice, flag, identifier, integer, seconds, timeZone } from '../variables/schemas.ts'
+import { choice, flag, fraction, identifier, integer, seconds, skillRates, timeZone } from '../variables/schemas.ts'
 import type { Computed, ConfigOf, VariableTable } from '../variables/variable.ts'
 
 const logLevels = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const
@@ -111,6 +111,48 @@ export const engineVariables = {
     description: 'A job that changes state more often than this is stopped: its blueprint goes round in circles.',
     schema: integer(1),
   },
+  maxJobDepth: {
+    name: 'MAX_JOB_DEPTH',
+    default: '20',
+    description: 'How deep jobs may start jobs that start jobs.',
+    schema: integer(1, 1000),
+  },
+  skillRateLimits: {
+    name: 'SKILL_RATE_LIMITS',
+    default: '',
+    description: 'How many tasks of a skill are handed out in a time, over all instances. Other skills have no limit.',
+    schema: skillRates,
+  },
+  reputationRewardSuccess: {
+    name: 'REPUTATION_REWARD_SUCCESS',
+    default: '0.001',
+    description: 'What a worker’s reputation, from 0 to 1, gains by a task done.',
+    schema: fraction,
+  },
+  reputationPenaltyTaskFailure: {
+    name: 'REPUTATION_PENALTY_TASK_FAILURE',
+    default: '0.05',
+    description: 'What it loses by a task that failed for good.',
+    schema: fraction,
+  },
+  reputationPenaltyContractViolation: {
+    name: 'REPUTATION_PENALTY_CONTRACT_VIOLATION',
+    default: '0.2',
+    description: 'What it loses by a result that breaks what the worker declared.',
+    schema: fraction,
+  },
+  reputationMinThreshold: {
+    name: 'REPUTATION_MIN_THRESHOLD',
+    default: '0.3',
+    description: 'A worker below gets no tasks that another one could do.',
+    schema: fraction,
+  },
+  dispatcherSoftLimit: {
+    name: 'DISPATCHER_SOFT_LIMIT',
+    default: '3',
+    description: 'The strategy “overflow” passes over a worker that holds this many tasks.',
+    schema: integer(1),
+  },
 } satisfies VariableTable
 
 /** What these variables mean to the engine: `EngineSettings` of @tutti/engine, in part. */
@@ -123,5 +165,14 @@ export const engineSettings = (config: ConfigOf<typeof engineVariables>) => ({
   taskLeaseMs: config.workerHealthCheckIntervalSeconds * 2000,
   maxHandlers: config.executorMaxConcurrentJobs,
   maxTransitions: config.maxTransitionsPerJob,
+  maxDepth: config.maxJobDepth,
+  skillRates: config.skillRateLimits,
+  reputation: {
+    reward: config.reputationRewardSuccess,
+    failurePenalty: config.reputationPenaltyTaskFailure,
+    violationPenalty: config.reputationPenaltyContractViolation,
+    minimum: config.reputationMinThreshold,
+  },
+  overflowLimit: config.dispatcherSoftLimit,
   safetyIntervalMs: config.watcherIntervalSeconds * 1000,
 })

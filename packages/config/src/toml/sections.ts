@@ -1,9 +1,8 @@
-/** What clients.toml and workers.toml have in common: sections, each with a token that nobody else has. */
+/** What the files have in common: sections with a name, all faults at once, each with its place. */
 import type { TomlTable, TomlValue } from 'smol-toml'
-import { hashToken } from '../access/tokens.ts'
 import type { Fault } from '../fault.ts'
-import { headerToken } from '../variables/schemas.ts'
-import { readToml, type TomlDocument, type TomlSource } from './read-toml.ts'
+import { nearest } from '../nearest.ts'
+import { readToml, type TomlSource } from './read-toml.ts'
 
 export interface Section {
   id: string
@@ -12,70 +11,62 @@ export interface Section {
   fault: (field: string | null, what: string, remedy: string) => void
 }
 
+/** Where a section, or a field of it, is written. */
+export type PlaceOf = (id: string, field?: string) => Pick<Fault, 'source' | 'line' | 'column'>
+
+type Read<Entry> =
+  | { entries: Entry[]; place: PlaceOf; faults?: undefined }
+  | { faults: Fault[]; entries?: undefined; place?: undefined }
+
 /**
  * Reads every section with `read`, which files its faults and returns an entry. All faults of the file come at once;
  * with one fault there are no entries, because half a list of clients would lock the others out.
  */
-export function readSections<Entry extends { id: string; tokenHash: string }>(
+export function readSections<Entry>(
   source: TomlSource,
-  noun: 'client' | 'worker',
-  read: (section: Section, tokenHash: string) => Entry,
-): { entries: Entry[]; faults?: undefined } | { faults: Fault[]; entries?: undefined } {
+  noun: 'client' | 'worker' | 'schedule',
+  read: (section: Section) => Entry,
+): Read<Entry> {
   const { document, faults: unreadable } = readToml(source)
   if (unreadable) return { faults: unreadable }
   const faults: Fault[] = []
   const entries: Entry[] = []
-  const holders = new Map<string, string>()
+  const place: PlaceOf = (id, field) => ({
+    source: document.name,
+    ...document.position(field === undefined ? [id] : [id, field]),
+  })
 
   for (const [id, fields] of Object.entries(document.tables)) {
-    const fault = faultsAt(document, id, faults)
-    if (!isTable(fields)) {
-      fault(null, `“${id}” is not a section`, `Write a section [${noun}-id] for each ${noun}, with its token.`)
-      continue
+    const fault: Section['fault'] = (field, what, remedy) => {
+      faults.push({ ...place(id, field ?? undefined), what, remedy })
     }
-    if (!/^[\x21-\x7e]{1,200}$/.test(id)) {
-      fault(null, `“${id}” can’t be a ${noun}’s id`, 'Use 1 to 200 letters, digits, dots and dashes.')
-    }
-    const section = { id, fields, fault }
-    const tokenHash = readToken(section)
-    const holder = tokenHash === null ? undefined : holders.get(tokenHash)
-    if (holder !== undefined) {
-      fault('token', `[${id}] has the same token as [${holder}]`, `Give each ${noun} a token of its own.`)
-    }
-    if (tokenHash !== null && holder === undefined) holders.set(tokenHash, id)
-    entries.push(read(section, tokenHash ?? ''))
+    if (isTable(fields)) entries.push(read({ id, fields, fault }))
+    else fault(null, `“${id}” is not a section`, `Write a section [${noun}-id] for each ${noun}, with its fields.`)
   }
-  return faults.length > 0 ? { faults } : { entries }
+  return faults.length > 0 ? { faults } : { entries, place }
 }
 
-function faultsAt(document: TomlDocument, id: string, faults: Fault[]): Section['fault'] {
-  return (field, what, remedy) => {
-    const position = document.position(field === null ? [id] : [id, field])
-    faults.push({ source: document.name, ...position, what, remedy })
-  }
+/** For the ids of clients and workers, which travel in addresses and logs. */
+export function checkId({ id, fault }: Section, noun: 'client' | 'worker'): void {
+  if (!/^[\x21-\x7e]{1,200}$/.test(id))
+    fault(null, `“${id}” can’t be a ${noun}’s id`, 'Use 1 to 200 letters, digits, dots and dashes.')
 }
 
-function readToken({ id, fields, fault }: Section): string | null {
-  const { token } = fields
-  if (token === undefined) {
-    fault(null, `[${id}] has no token`, 'Add a line: token = "…".')
-    return null
-  }
-  if (typeof token !== 'string') {
-    fault('token', `the token of [${id}] is not a string`, 'Put it into quotes.')
-    return null
-  }
-  if (token === '') {
-    fault('token', `the token of [${id}] is empty`, 'Set a random value, such as from `openssl rand -hex 32`.')
-    return null
-  }
-  if (!headerToken.safeParse(token).success) {
-    fault('token', `the token of [${id}] holds characters that a header can’t carry`, 'Use visible ASCII only.')
-    return null
-  }
-  return hashToken(token)
+export function unknownField({ id, fault }: Section, name: string, known: readonly string[]): void {
+  const meant = nearest(name, known)
+  const remedy = meant === null ? `Remove it; there are: ${known.join(', ')}.` : `Did you mean ${meant}?`
+  fault(name, `[${id}] has an unknown field “${name}”`, remedy)
 }
 
-function isTable(value: TomlValue | undefined): value is TomlTable {
+/** What goes into jobs is JSON: dates become text. @throws RangeError for `nan` and `inf`, which would silently turn into null */
+export function toJson(value: TomlValue): unknown {
+  if (value instanceof Date) return value.toISOString()
+  if (Array.isArray(value)) return value.map(toJson)
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError('not a JSON number')
+  if (typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toJson(inner)]))
+}
+
+export function isTable(value: TomlValue | undefined): value is TomlTable {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
 }

@@ -3,7 +3,8 @@ import type { ConfigOf, Environment, Variable, VariableTable } from './variable.
 
 export type EnvironmentResult<Table extends VariableTable> =
   | { config: ConfigOf<Table>; warnings: Fault[]; faults?: undefined }
-  | { faults: Fault[]; config?: undefined; warnings?: undefined }
+  /** `known`: what could be read in spite of the faults. */
+  | { faults: Fault[]; known: Partial<ConfigOf<Table>>; config?: undefined; warnings?: undefined }
 
 /**
  * Reads a process's whole environment and reports every fault at once. A variable that is set but empty counts as not
@@ -35,7 +36,7 @@ export function readEnvironment<Table extends VariableTable>(table: Table, env: 
     values[key] = parsed.data
   }
 
-  if (faults.length > 0) return { faults }
+  if (faults.length > 0) return { faults, known: values as Partial<ConfigOf<Table>> }
   return { config: Object.freeze(values) as ConfigOf<Table>, warnings }
 }
 

@@ -1,6 +1,7 @@
 /** The kinds of value that variables take. Each message completes the sentence “NAME …”. */
 import { isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
+import { type Rate, readRate } from './rate.ts'
 
 /** A timer of more milliseconds than fit in 31 bits fires at once, which is worse than refusing the number. */
 const longestTimerSeconds = 2_147_483
@@ -51,7 +52,22 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<n
 }
 
 /** 0 takes any port that is free. */
-export const port = integer(0, 65_535)
+export const port = fromText('whole number from 0 to 65535', (value) => {
+  const number = /^\d{1,5}$/.test(value) ? Number(value) : Number.NaN
+  if (number <= 65_535) return number
+  return refuse(
+    'must be a whole number from 0 to 65535',
+    /^tcp:\/\//.test(value)
+      ? 'Kubernetes sets this for a service of that name: give the pod enableServiceLinks: false.'
+      : 'Use digits only, from 0 to 65535.',
+  )
+})
+
+/** Between 0 and 1, both included. */
+export const fraction = fromText('number from 0 to 1', (value) => {
+  const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
+  return number <= 1 ? number : refuse('must be a number from 0 to 1', 'Write it with a point, such as 0.05.')
+})
 
 /** A duration; fractions are fine. */
 export const seconds = fromText(`seconds, more than 0 and at most ${longestTimerSeconds}`, (value) => {
@@ -107,6 +123,78 @@ export const postgresUrl = fromText('postgresql://user:password@host:5432/databa
   return refuse('must be a PostgreSQL connection string', 'Use postgresql://user:password@host:5432/database.')
 })
 
+/** Empty, or an address without a trailing slash. */
+export const optionalHttpUrl = fromText('http or https address', (value) => {
+  if (value === '') return value
+  const parsed = httpUrl.safeParse(value)
+  return parsed.success
+    ? parsed.data
+    : refuse('must be an http or https address', 'Give the whole address, or leave it empty.')
+})
+
+/** Empty, or the address of a Redis. */
+export const redisUrl = fromText('redis://user:password@host:6379/0, or rediss:// for TLS', (value) => {
+  if (value === '') return value
+  const url = URL.parse(value)
+  const isRedis = url !== null && ['redis:', 'rediss:'].includes(url.protocol) && url.hostname !== ''
+  if (isRedis && /^\/?\d*$/.test(url.pathname)) return value
+  return refuse('must be the address of a Redis', 'Use redis://user:password@host:6379/0, or rediss:// for TLS.')
+})
+
+/** Empty, or where history goes. `sqlite:` reads its path as URLs do: three slashes begin an absolute one, none a relative one. */
+export const historyUri = fromText(
+  'sqlite:///folder/file.db or postgresql://user:password@host:5432/database',
+  (value) => {
+    if (value === '' || postgresUrl.safeParse(value).success) return value
+    if (/^sqlite:(?!\/\/[^/])./.test(value) && sqlitePath(value) !== null) return value
+    return refuse(
+      'must be the address of an archive',
+      'Use sqlite:///var/lib/tutti/history.db, sqlite:history.db for a file in the working directory, or postgresql://user:password@host:5432/database.',
+    )
+  },
+)
+
+/** The file that a sqlite: address names, absolute; null when it names none. */
+export function sqlitePath(uri: string): string | null {
+  const path = uri.replace(/^sqlite:(\/\/)?/, '')
+  return path === '' || path.endsWith('/') ? null : resolve(path)
+}
+
+/** Bytes of a secret that signs: fewer than 32 could be guessed. */
+export const signingKey = fromText('text of at least 32 bytes', (value) =>
+  value === '' || Buffer.byteLength(value, 'utf8') >= 32
+    ? value
+    : refuse('is shorter than 32 bytes', 'Set a random value, such as from `openssl rand -hex 32`.'),
+)
+
+/** A path of the API without its slashes; empty is the root. */
+export const pathPrefix = fromText('path such as api or jobs/api; empty for the root', (value) => {
+  const path = value.replace(/^\/+|\/+$/g, '')
+  if (path === '' || /^[A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*$/.test(path)) return path
+  return refuse('must be a path', 'Use letters, digits, dots and dashes, with slashes between.')
+})
+
+/** A part of the names of keys. */
+export const keyPrefix = fromText('letters, digits and _ . : -', (value) =>
+  /^[A-Za-z0-9_.:-]{1,64}$/.test(value)
+    ? value
+    : refuse('must be 1 to 64 letters, digits and _ . : -', 'Braces would move all keys into one slot of a cluster.'),
+)
+
+/** Rates by skill, such as `mail.send=100/1m, sms=5/1s`. */
+export const skillRates = fromText('skill=count/time, separated by commas, such as mail.send=100/1m', (value) => {
+  const rates: Record<string, Rate> = {}
+  for (const part of value.split(',').flatMap((piece) => piece.trim() || [])) {
+    const [, skill, written] = /^([A-Za-z0-9_.:-]{1,128})\s*=\s*(.+)$/.exec(part) ?? []
+    const rate = written === undefined ? null : readRate(written)
+    if (skill === undefined || rate === null)
+      return refuse(`holds a part that is no rate: “${part.slice(0, 80)}”`, 'Write skill=count/time, such as sms=5/1s.')
+    if (skill in rates) return refuse(`limits ${skill} twice`, 'Leave one of the two.')
+    rates[skill] = rate
+  }
+  return rates
+})
+
 /** A folder, made absolute, so that a later change of the working directory can't move it. Empty stays empty. */
 export const folder = fromText('folder', (value) => (value === '' ? '' : resolve(value)))
 
@@ -134,13 +222,6 @@ export const headerToken = fromText('visible ASCII characters', (value) =>
         'Use visible ASCII only; check for a space or a line break at its end.',
       ),
 )
-
-/** A variable of the documents whose feature is not built yet: refusing it beats ignoring it silently. */
-export function notYet(feature: string, instead: string): z.ZodType<'', string> {
-  return fromText('leave it empty', (value) =>
-    value === '' ? '' : refuse(`is not supported yet: ${feature} comes later`, instead),
-  )
-}
 
 /** Origins as browsers write them: without a path, and without the port that the scheme implies. */
 export const origins = fromText('JSON array of origins', (value): readonly string[] | Refused => {

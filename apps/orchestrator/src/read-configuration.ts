@@ -1,0 +1,65 @@
+/** Everything that a start is told from outside: environment, files and blueprints, checked together and before anything is opened. */
+import {
+  ConfigError,
+  checkSchedules,
+  type Environment,
+  type Fault,
+  type LoadedOrchestrator,
+  loadOrchestrator,
+} from '@tutti/config'
+import { type Blueprint, BlueprintError, createRegistry } from '@tutti/engine'
+import { loadBlueprints } from './load-blueprints.ts'
+
+export interface Configuration extends LoadedOrchestrator {
+  /** Those brought along, and those of BLUEPRINTS_DIR. */
+  blueprints: Blueprint[]
+}
+
+export interface BroughtAlong {
+  /** Whether the process has to open a store itself. */
+  ownStore?: boolean
+  blueprints?: readonly Blueprint[]
+}
+
+/** @throws ConfigError with every fault of variables, files and blueprints */
+export const readConfiguration = async (
+  env: Environment,
+  { ownStore = true, blueprints: given = [] }: BroughtAlong = {},
+): Promise<Configuration> => {
+  const loaded = load(env, ownStore)
+  const { blueprints, faults } = await findBlueprints(env.BLUEPRINTS_DIR ?? '', given)
+  if (loaded instanceof ConfigError) throw new ConfigError([...loaded.faults, ...faults])
+  // While blueprints can't be loaded, every schedule would seem to name one that is not there.
+  if (loaded.schedules && faults.length === 0)
+    faults.push(...checkSchedules(loaded.schedules, { blueprints: new Set(blueprints.map(({ name }) => name)) }))
+  if (faults.length > 0) throw new ConfigError(faults)
+  return { ...loaded, blueprints }
+}
+
+const load = (env: Environment, ownStore: boolean): LoadedOrchestrator | ConfigError => {
+  try {
+    return loadOrchestrator(env, { ownStore })
+  } catch (error) {
+    if (error instanceof ConfigError) return error
+    throw error
+  }
+}
+
+const findBlueprints = async (
+  folder: string,
+  given: readonly Blueprint[],
+): Promise<{ blueprints: Blueprint[]; faults: Fault[] }> => {
+  try {
+    const blueprints = [...given, ...(folder === '' ? [] : await loadBlueprints(folder))]
+    createRegistry(blueprints)
+    return { blueprints, faults: [] }
+  } catch (error) {
+    if (!(error instanceof BlueprintError)) throw error
+    return { blueprints: [], faults: blueprintFaults(error) }
+  }
+}
+
+export const blueprintFaults = (error: BlueprintError): Fault[] =>
+  error.message
+    .split('\n')
+    .map((what) => ({ source: 'BLUEPRINTS_DIR', what, remedy: 'Mend the blueprint and start again.' }))

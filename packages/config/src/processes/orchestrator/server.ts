@@ -1,0 +1,104 @@
+/** Where the server listens, and what it answers to whom. */
+import { flag, host, integer, optionalHttpUrl, pathPrefix, port, seconds, text } from '../../variables/schemas.ts'
+import type { VariableTable } from '../../variables/variable.ts'
+
+export const serverVariables = {
+  apiHost: {
+    name: 'API_HOST',
+    default: '0.0.0.0',
+    description: 'The address that the API listens on.',
+    schema: host,
+  },
+  apiPort: {
+    name: 'API_PORT',
+    default: '8080',
+    description: 'The port that the API listens on.',
+    schema: port,
+  },
+  publicUrl: {
+    name: 'PUBLIC_URL',
+    default: { text: 'http://localhost:API_PORT', value: (env) => `http://localhost:${env.API_PORT || '8080'}` },
+    description: 'The address under which people reach this server; links for approvals start with it.',
+    schema: optionalHttpUrl,
+  },
+  enableClientApi: {
+    name: 'ENABLE_CLIENT_API',
+    default: 'true',
+    description: 'Off: only workers and /_public are answered here, and clients elsewhere.',
+    schema: flag,
+  },
+  clientApiPrefix: {
+    name: 'CLIENT_API_PREFIX',
+    default: 'api',
+    description: 'The path below which the client API is; its version follows, as in /api/v1.',
+    schema: pathPrefix,
+  },
+  detailedApiResponses: {
+    name: 'DETAILED_API_RESPONSES',
+    default: 'true',
+    description: 'Off: a job is answered with its id, status, blueprint and result alone.',
+    schema: flag,
+  },
+  rateLimitingEnabled: {
+    name: 'RATE_LIMITING_ENABLED',
+    default: 'false',
+    description:
+      'Whether the limits of the next four variables hold. Off, because limits made for people cut off a busy worker; a client’s own rate_limit in clients.toml holds in any case.',
+    schema: flag,
+  },
+  rateLimitLimit: {
+    name: 'RATE_LIMIT_LIMIT',
+    default: '100',
+    description:
+      'Requests of one client, or of one address without a token, in RATE_LIMIT_PERIOD; also other requests of one worker.',
+    schema: integer(1),
+  },
+  rateLimitPeriod: {
+    name: 'RATE_LIMIT_PERIOD',
+    default: '60',
+    description: 'Seconds in which the limits count.',
+    schema: seconds,
+  },
+  rateLimitHeartbeatLimit: {
+    name: 'RATE_LIMIT_HEARTBEAT_LIMIT',
+    default: '120',
+    description: 'Heartbeats of one worker in RATE_LIMIT_PERIOD.',
+    schema: integer(1),
+  },
+  rateLimitPollLimit: {
+    name: 'RATE_LIMIT_POLL_LIMIT',
+    default: '60',
+    description: 'Polls of one worker in RATE_LIMIT_PERIOD.',
+    schema: integer(1),
+  },
+  tlsEnabled: {
+    name: 'TLS_ENABLED',
+    default: 'false',
+    description: 'Whether the server speaks HTTPS itself. It needs TLS_CERT_PATH and TLS_KEY_PATH.',
+    schema: flag,
+  },
+  tlsCertPath: {
+    name: 'TLS_CERT_PATH',
+    default: '',
+    description: 'File of the certificate and its chain, PEM.',
+    schema: text,
+  },
+  tlsKeyPath: {
+    name: 'TLS_KEY_PATH',
+    default: '',
+    description: 'File of the certificate’s private key, PEM.',
+    schema: text,
+  },
+  tlsCaPath: {
+    name: 'TLS_CA_PATH',
+    default: '',
+    description: 'File of the authorities that sign clients’ and workers’ certificates, PEM.',
+    schema: text,
+  },
+  tlsRequireClientCert: {
+    name: 'TLS_REQUIRE_CLIENT_CERT',
+    default: 'false',
+    description: 'Whether a connection without a certificate of TLS_CA_PATH is refused.',
+    schema: flag,
+  },
+} satisfies VariableTable

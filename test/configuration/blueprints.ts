@@ -1,0 +1,59 @@
+/** Blueprints on which the effects of variables can be seen. */
+import { type Blueprint, blueprint } from '@tutti/engine'
+
+/** Hands out one task; nobody's patience is longer than the configuration's. */
+export const errand = blueprint({ name: 'errand' })
+  .state('begin', { start: true, to: ['done'] }, ({ dispatch }) => dispatch('run', {}, { on: { success: 'done' } }))
+  .end('done')
+
+/** As `errand`, without a pause between tries. */
+export const eager = blueprint({ name: 'eager' })
+  .state('begin', { start: true, to: ['done'] }, ({ dispatch }) =>
+    dispatch('run', {}, { on: { success: 'done' }, retry: { initial: '1ms' } }),
+  )
+  .end('done')
+
+/** Goes round `times` times, then ends. */
+export const round = (times: number): Blueprint =>
+  blueprint({ name: 'round' })
+    .state('turn', { start: true, to: ['turn', 'done'] }, ({ data, goTo }) => {
+      const turns = Number(data.turns ?? 0) + 1
+      return goTo(turns < times ? 'turn' : 'done', { turns })
+    })
+    .end('done')
+
+/** Starts itself as a child until `depth` children stand below one another. */
+export const nested = (depth: number): Blueprint =>
+  blueprint({ name: 'nested' })
+    .state('begin', { start: true, to: ['done', 'refused'] }, ({ input, runBlueprint, goTo }) =>
+      Number(input.level ?? 0) < depth
+        ? runBlueprint(
+            'nested',
+            { level: Number(input.level ?? 0) + 1 },
+            { on: { success: 'done', failure: 'refused' } },
+          )
+        : goTo('done'),
+    )
+    .end('done')
+    .end('refused', { outcome: 'failed' })
+
+/** Handlers that meet: each waits until `together` of them are inside at a time, or until `free` says that enough have come. */
+export const meeting = (together: number): { blueprint: Blueprint; most: () => number; free: () => void } => {
+  let inside = 0
+  let most = 0
+  const { promise, resolve } = Promise.withResolvers<void>()
+  return {
+    blueprint: blueprint({ name: 'meeting' })
+      .state('begin', { start: true, to: ['done'] }, async ({ goTo }) => {
+        inside += 1
+        most = Math.max(most, inside)
+        if (inside >= together) resolve()
+        await promise
+        inside -= 1
+        return goTo('done')
+      })
+      .end('done'),
+    most: () => most,
+    free: () => resolve(),
+  }
+}
