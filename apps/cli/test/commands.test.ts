@@ -160,6 +160,26 @@ test('blueprints and configuration are checked without starting anything', async
   const unknown = await run(['config', 'check'], { ...env, SCHEDULES_CONFIG_PATH: join(schedules, 'schedules.toml') })
   expect(unknown.code).toBe(2)
   expect(unknown.stderr).toMatch(/schedules\.toml:2:1 .*“greetin”.*Did you mean greeting\?/)
+  const document = (end: string, version: number) => ({
+    format: 'tutti/v1',
+    name: 'noted',
+    version,
+    start: 'a',
+    states: { a: { when: [{ if: 'input.n > 1', go_to: end }], go_to: end } },
+    ends: { [end]: {} },
+  })
+  await writeFile(join(folder, 'v1.json'), JSON.stringify(document('old', 1)))
+  await writeFile(join(folder, 'v2.json'), JSON.stringify(document('new', 2)))
+  expect((await run(['blueprint', 'graph', folder, 'noted@v1'])).stdout).toContain('label="input.n > 1"')
+  const files = await run(['blueprint', 'diff', join(folder, 'v1.json'), join(folder, 'v2.json')])
+  expect(files.stdout).toMatch(/^noted v1 -> noted v2\n- state old\n\+ state new\n[\s\S]*migrated from: old\n$/)
+  const named = await run(['blueprint', 'diff', '--in', folder, 'noted@v1', 'noted', '--json'])
+  expect(JSON.parse(named.stdout)).toMatchObject({ migration: { needsState: true, states: ['old'] } })
+  expect(await run(['blueprint', 'diff', folder, folder])).toMatchObject({ code: 2, stdout: '' })
+  await writeFile(join(folder, 'v2.json'), JSON.stringify({ ...document('new', 2), start: 'b' }))
+  const broken = await run(['blueprint', 'check', folder])
+  expect(broken.code).toBe(2)
+  expect(broken.stderr).toMatch(/v2\.json: states: the start "b" is not one of the states/)
   const faulty = await run(['config', 'check'], { API_PORT: 'many', LOG_LEVEL: 'LOUD' })
   expect(faulty.code).toBe(2)
   expect(faulty.stderr).toMatch(/API_PORT[\s\S]*LOG_LEVEL|LOG_LEVEL[\s\S]*API_PORT/)

@@ -1,6 +1,6 @@
 export { createOrchestrator, type Orchestrator } from './app.ts'
 export type { OrchestratorDeps } from './deps.ts'
-export { loadBlueprints } from './load-blueprints.ts'
+export { loadBlueprintFile, loadBlueprints } from './load-blueprints.ts'
 export { type Configuration, readConfiguration } from './read-configuration.ts'
 export { defaultSettings, type OrchestratorSettings } from './settings.ts'
 export { type RunningOrchestrator, type SharedParts, startOrchestrator } from './start.ts'

@@ -163,13 +163,13 @@ test('blueprint messages', async () => {
     version: 1,
     start: 'ask',
     states: [
-      { name: 'ask', kind: 'start', outcome: null },
-      { name: 'out', kind: 'end', outcome: 'finished' },
-      { name: 'kept', kind: 'end', outcome: 'finished' },
+      { name: 'ask', kind: 'start', outcome: null, undo: null },
+      { name: 'out', kind: 'end', outcome: 'finished', undo: null },
+      { name: 'kept', kind: 'end', outcome: 'finished', undo: null },
     ],
     edges: [
-      { from: 'ask', to: 'out' },
-      { from: 'ask', to: 'kept' },
+      { from: 'ask', to: 'out', condition: null },
+      { from: 'ask', to: 'kept', condition: null },
     ],
   }
   golden(contracts.blueprintGraph, await server.call('GET', '/api/v1/blueprints/publish/graph?format=json'), 200, graph)

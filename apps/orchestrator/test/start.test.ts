@@ -62,7 +62,7 @@ test('every file that can’t be loaded is named', async () => {
     'throws.ts': 'throw new Error("no database")',
     'good.ts': module(`export default ${simple('good')}`),
   })
-  await expect(loadBlueprints(path)).rejects.toThrow(/broken\.ts: .+\n.*throws\.ts: no database$/)
+  await expect(loadBlueprints(path)).rejects.toThrow(/broken\.ts(:\d+)?: .+\n.*throws\.ts:1: no database$/)
   await expect(loadBlueprints(join(path, 'nowhere'))).rejects.toThrow(/nowhere/)
 })
 
@@ -157,4 +157,22 @@ test('an endpoint that the API has itself, or that the router would misread, sto
     await expect(startServer({ blueprints: [at(endpoint)] })).rejects.toThrow(/may hold only/)
   const server = await startServer({ blueprints: [at('no/slash')] })
   expect((await server.call('POST', '/api/no/slash', {}, { 'x-client-token': tokens.anna })).status).toBe(202)
+})
+
+test('a blueprint that comes while the server runs has its endpoint at once, and loses it when it goes', async () => {
+  const server = await startServer({ blueprints: [] })
+  const anna = { 'x-client-token': tokens.anna }
+  expect((await server.call('POST', '/api/v1/late/comer', {}, anna)).status).toBe(404)
+  const late = blueprint({ name: 'late', endpoint: '/late/comer' })
+    .state('a', { start: true, to: ['b'] }, ({ goTo }) => goTo('b'))
+    .end('b')
+  server.engine.blueprints.replace('dir', [late])
+  expect((await server.call('POST', '/api/v1/late/comer', { any: 'thing' }, anna)).status).toBe(202)
+  expect((await server.call('POST', '/api/late/comer/', {}, anna)).status).toBe(202)
+  expect((await server.call('POST', '/api/v1/late/comer', {}, { 'x-avtomatika-token': 'of-nobody' })).status).toBe(401)
+  expect(() => server.engine.blueprints.add('api', { ...late, name: 'odd', endpoint: '/a/:id' })).toThrow(
+    /may hold only/,
+  )
+  server.engine.blueprints.replace('dir', [])
+  expect((await server.call('POST', '/api/v1/late/comer', {}, anna)).status).toBe(404)
 })

@@ -15,6 +15,7 @@ const task: Task = {
   priority: 0,
   deadline: null,
   signal: new AbortController().signal,
+  hot: { add: () => {}, remove: () => {} },
   progress: () => {},
 }
 const loadSkills = async () => (await import('../worker.ts')).default.skills

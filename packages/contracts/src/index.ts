@@ -1,5 +1,6 @@
 export * from './agent.ts'
 export * from './backoff.ts'
+export * from './blueprint.ts'
 export * from './errors.ts'
 export * from './jobs.ts'
 export * from './json.ts'

@@ -240,10 +240,14 @@ export const blueprintGraph = z.object({
   states: z.array(
     z.object({
       name: z.string(),
-      kind: z.enum(['start', 'state', 'end']),
+      /** `undo`: only entered to take back what another state did. */
+      kind: z.enum(['start', 'state', 'end', 'undo']),
       outcome: z.enum(['finished', 'failed']).nullable(),
+      /** The state that takes back what this one did. */
+      undo: z.string().nullable(),
     }),
   ),
-  edges: z.array(z.object({ from: z.string(), to: z.string() })),
+  /** `condition` names the conditional handler that leads there; null for the default one. */
+  edges: z.array(z.object({ from: z.string(), to: z.string(), condition: z.string().nullable() })),
 })
 export type BlueprintGraph = z.infer<typeof blueprintGraph>

@@ -1,12 +1,33 @@
 export type { Action, TaskSpec } from './blueprint/action.ts'
-export { type Blueprint, type BlueprintBuilder, blueprint } from './blueprint/blueprint.ts'
+export {
+  type Blueprint,
+  type BlueprintBuilder,
+  blueprint,
+  type HandlerContext,
+  type SkillContract,
+  type StoreDefinition,
+} from './blueprint/blueprint.ts'
+export { type Check, type Checked, zodCheck } from './blueprint/check.ts'
 export { type Context, type TypedAction, task } from './blueprint/context.ts'
+export { type BlueprintDiff, blueprintDiff, diffText } from './blueprint/diff.ts'
+export { BlueprintFault } from './blueprint/fault.ts'
+export type { TaskFiles } from './blueprint/files.ts'
 export { graphOf, toDot } from './blueprint/graph.ts'
-export { BlueprintError, type BlueprintRegistry, createRegistry, type LoadedBlueprint } from './blueprint/registry.ts'
+export { checkEvent, checkInput, checkOutput, checkParams, checkResult } from './blueprint/input.ts'
+export { jsonBlueprint, readJsonBlueprint } from './blueprint/json/compile.ts'
+export type { DocumentFault } from './blueprint/json/template.ts'
+export {
+  BlueprintError,
+  type BlueprintOrigin,
+  type BlueprintRegistry,
+  createRegistry,
+  type LoadedBlueprint,
+  type RegistryChange,
+} from './blueprint/registry.ts'
 export type * from './engine.ts'
-export type { Cause, Timer } from './job/cause.ts'
+export type { Cause, JobChanges, Timer } from './job/cause.ts'
 export { derivedId } from './job/derived-id.ts'
-export type { ClientFacts, Job, JobEvent, Origin, Signal, Waiting } from './job/job.ts'
+export type { BranchOutcome, ClientFacts, Ending, Job, JobEvent, Origin, Signal, Waiting } from './job/job.ts'
 export { labelsOf } from './job/labels.ts'
 export {
   type DeviceNeed,
@@ -18,7 +39,10 @@ export {
   strategies,
   type Wanted,
 } from './job/needs.ts'
+export { type NewJob, newJob } from './job/new-job.ts'
+export { type Knowledge, stateAt } from './job/state-at.ts'
 export type { LeasedTask, Task, TaskRequest } from './job/task.ts'
+export { type WebhookAttempt, type WebhookBody, type WebhookPayload, webhookKind } from './job/webhook.ts'
 export { createEngine, defaultSettings } from './run/create-engine.ts'
 export { type Schedule, scheduleId } from './schedule/schedule.ts'
 export { createScheduler, type KeptSchedule, type Scheduler } from './schedule/scheduler.ts'

@@ -82,16 +82,16 @@ test('the graph is exact', () => {
     version: 3,
     start: 'begin',
     states: [
-      { name: 'begin', kind: 'start', outcome: null },
-      { name: 'middle', kind: 'state', outcome: null },
-      { name: 'done', kind: 'end', outcome: 'finished' },
-      { name: 'rejected', kind: 'end', outcome: 'failed' },
+      { name: 'begin', kind: 'start', outcome: null, undo: null },
+      { name: 'middle', kind: 'state', outcome: null, undo: null },
+      { name: 'done', kind: 'end', outcome: 'finished', undo: null },
+      { name: 'rejected', kind: 'end', outcome: 'failed', undo: null },
     ],
     edges: [
-      { from: 'begin', to: 'middle' },
-      { from: 'begin', to: 'rejected' },
-      { from: 'middle', to: 'done' },
-      { from: 'middle', to: 'begin' },
+      { from: 'begin', to: 'middle', condition: null },
+      { from: 'begin', to: 'rejected', condition: null },
+      { from: 'middle', to: 'done', condition: null },
+      { from: 'middle', to: 'begin', condition: null },
     ],
   })
 })

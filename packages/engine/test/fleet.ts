@@ -28,6 +28,8 @@ export interface Fleet {
     store?: Store
     start?: boolean
     after?: After
+    /** Registers workers that ask for tasks, unless set to false. */
+    registers?: boolean
   }): Engine
   /** Errors that nobody was there to answer to. */
   errors: unknown[]
@@ -68,13 +70,13 @@ export const createFleet = (blueprints: Blueprint[]): Fleet => {
       })
       engines.push(engine)
       if (options.start ?? true) engine.start()
-      return registering(engine)
+      return (options.registers ?? true) ? registering(engine) : engine
     },
   }
 }
 
 /** Where a test is not about registration: a worker that asks for tasks of some skills is registered with them first. */
-const registering = (engine: Engine): Engine => ({
+export const registering = (engine: Engine): Engine => ({
   ...engine,
   take: async (request) => {
     const known = await engine.worker(request.worker)

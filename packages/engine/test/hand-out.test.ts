@@ -206,3 +206,28 @@ test('stopping answers every poll, gives back what was still chosen, and takes n
   expect(await poll('late', ['a'])).toEqual([])
   expect(queue).toEqual(['a'])
 })
+
+test('a poll that looked in vain goes to the back of the line', async () => {
+  const { time, answers, poll, enqueue, handOut } = setUp()
+  poll('first', ['a'])
+  poll('second', ['a'])
+  await time.settle()
+  // News of a task that somebody else was faster to take.
+  handOut.wake('a', 1)
+  await time.settle()
+  enqueue('a')
+  await time.settle()
+  expect([...answers.keys()]).toEqual(['second'])
+})
+
+test('of a thousand polls that are alike, a hundred are compared for one task, not all', async () => {
+  const { time, answers, poll, enqueue, compared } = setUp()
+  for (let at = 0; at < 1_000; at += 1) poll(`w${at}`, ['a'])
+  await time.settle()
+  const before = compared()
+  enqueue('a')
+  await time.settle()
+  expect([...answers.keys()]).toEqual(['w0'])
+  // Once for the task, and once more to see whether there is another.
+  expect(compared() - before).toBeLessThanOrEqual(2 * 100)
+})

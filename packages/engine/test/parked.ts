@@ -40,6 +40,7 @@ export const setUp = () => {
   const looks: TaskRequest[] = []
   let gate: Promise<void> | null = null
   let failing = false
+  let compared = 0
   const onError = (error: unknown): void => {
     throw error
   }
@@ -70,7 +71,10 @@ export const setUp = () => {
     seen: () => {},
     queues,
     matching: createMatching({ queues, directory, minimum: 0.3, now: time.now }),
-    held: () => 0,
+    held: () => {
+      compared += 1
+      return 0
+    },
     overflowLimit: 3,
     ask: async (request) => {
       looks.push(request)
@@ -139,6 +143,8 @@ export const setUp = () => {
     poll,
     hold,
     enqueue,
+    /** Polls that were compared with others until now. */
+    compared: () => compared,
     fail: (on: boolean) => {
       failing = on
     },

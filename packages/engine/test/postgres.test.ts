@@ -3,7 +3,7 @@ import { createPostgresStore } from '@tutti/stores'
 import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { blueprint, createEngine, type Engine, type EngineSettings, type Store, task } from '../src/index.ts'
-import { answer, counted, create, outcomeOf, single, take, takeOne } from './fleet.ts'
+import { answer, counted, create, outcomeOf, registering, single, take, takeOne } from './fleet.ts'
 
 const wide = blueprint({ name: 'wide' })
   .state('start', { start: true, to: ['done'] }, ({ parallel }) =>
@@ -49,7 +49,7 @@ const open = async (settings: Partial<EngineSettings> = {}): Promise<Engine> => 
   })
   engines.push(engine)
   engine.start()
-  return engine
+  return registering(engine)
 }
 
 const until = (check: () => Promise<void>): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 10 })

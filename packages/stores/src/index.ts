@@ -3,3 +3,5 @@ export { type OffloadingStore, type OffloadOptions, offloading } from './offload
 export type { Payloads } from './offload/payloads.ts'
 export { migrate, SchemaVersionError } from './postgres/migrate.ts'
 export { createPostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.ts'
+export type { RedisAddress, RedisServer } from './redis/connection.ts'
+export { createRedisStore, type RedisStoreOptions } from './redis/redis-store.ts'

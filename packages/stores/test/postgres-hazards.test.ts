@@ -319,6 +319,33 @@ test('a transaction that commits late does not put its lines in front of those t
   }
 })
 
+test('a queue is not forgotten while a task for it is on its way, nor when one comes in that moment', async () => {
+  const store = await open()
+  const job = await jobWith(store, [{ queue: 'q' }])
+  await accept(store, aChange(ended(job)))
+  const slow = new pg.Client({ connectionString: database.connectionString })
+  await slow.connect()
+  try {
+    // A commit that finds the queue noted, and whose task nobody can see yet.
+    await slow.query('BEGIN')
+    await slow.query(`SELECT tutti.note_queues(ARRAY['q'], ARRAY[NULL])`)
+    await slow.query(
+      `INSERT INTO tutti.tasks (id, job_id, queue, priority, fair_key, turn, state, concurrency_limit, attempt, visible_at, waiting_since, body)
+         VALUES ('t', gen_random_uuid(), 'q', 0, 'f', 0, 'queued', 1, 1, 0, 0, '{}')`,
+    )
+    const purging = store.purge({ finishedBefore: 0, feedBefore: 0, limit: 1 })
+    await until(async () => expect(await sql(`SELECT FROM tutti.queues WHERE fading`)).toHaveLength(1))
+    await slow.query('COMMIT')
+    await purging
+    expect(await store.queues()).toEqual(['q'])
+    // Still marked, until the next task comes.
+    await jobWith(store, [{ queue: 'q' }])
+    expect(await sql(`SELECT FROM tutti.queues WHERE fading`)).toEqual([])
+  } finally {
+    await slow.end()
+  }
+})
+
 test('a database that is restored to another server: readers of the feed go on with what is new there', async () => {
   const former = await open()
   const told = async (store: Store, after: string | null): Promise<{ ids: string[]; cursor: string | null }> => {

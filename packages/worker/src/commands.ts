@@ -17,7 +17,7 @@ export interface Commands {
 
 export interface CommandsOptions {
   url: string
-  token: string
+  token: () => string
   workerId: string
   clock: Clock
   backoff: Backoff
@@ -42,7 +42,7 @@ export const createCommands = (options: CommandsOptions): Commands => {
   const connect = (signal: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
       // Node's client takes headers; the token must not stand in the address, where proxies and logs keep it.
-      const connection = new WebSocket(address, { headers: { 'x-worker-token': token } })
+      const connection = new WebSocket(address, { headers: { 'x-worker-token': token() } })
       socket = connection
       // Without waiting for the peer's half of the close: a vanished one would never send it.
       const close = () => {

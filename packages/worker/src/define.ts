@@ -1,4 +1,5 @@
 import type { JsonObject } from '@tutti/contracts'
+import type { Middleware } from './middleware.ts'
 import type { Skill } from './skill.ts'
 
 /** What a worker can do, apart from where it runs. */
@@ -8,6 +9,10 @@ export interface WorkerDefinition {
   concurrency?: number | undefined
   /** Tasks at a time of one skill. A task beyond it waits in the worker and holds one of the worker's slots. */
   perSkill?: Record<string, number> | undefined
+  /** Done around every task; the first is the outermost. */
+  middleware?: readonly Middleware[] | undefined
+  /** Asked before each poll and sign of life: false keeps tasks of this skill away for now. */
+  hasRoom?: ((skill: string) => boolean) | undefined
   /** Kind of worker, for people. */
   type?: string | undefined
   /** More fields of the registration: `resources`, `cost_per_skill`, `labels`. */

@@ -3,6 +3,7 @@ import type { Backoff, TaskPayload } from '@tutti/contracts'
 import type { Clock } from './clock.ts'
 import { errorMessage, type WorkerLog } from './log.ts'
 import type { Slots } from './slots.ts'
+import type { Turn } from './turns.ts'
 import type { Wakeup } from './wakeup.ts'
 import { WireError } from './wire.ts'
 
@@ -10,6 +11,8 @@ export interface PollOptions {
   poll: (max: number, signal: AbortSignal) => Promise<TaskPayload[]>
   slots: Slots
   freed: Wakeup
+  /** Where others poll for the same slots. */
+  turn?: Turn | undefined
   clock: Clock
   backoff: Backoff
   idleBackoff: Backoff
@@ -23,10 +26,16 @@ export interface PollOptions {
 const heldMs = 1_000
 
 export const pollForTasks = async (options: PollOptions): Promise<void> => {
-  const { poll, slots, freed, clock, backoff, idleBackoff, log, onTasks, onTrouble, signal } = options
+  const { poll, slots, freed, turn, clock, backoff, idleBackoff, log, onTasks, onTrouble, signal } = options
   while (!signal.aborted) {
+    const endTurn = await turn?.take(signal)
+    if (signal.aborted) {
+      endTurn?.(false)
+      return
+    }
     const reserved = slots.reserve(1000)
     if (reserved === 0) {
+      endTurn?.(true)
       await freed.wait(signal)
       continue
     }
@@ -34,12 +43,14 @@ export const pollForTasks = async (options: PollOptions): Promise<void> => {
     const tasks = await poll(reserved, signal).catch((error: unknown) => ({ error }))
     if (!('error' in tasks)) {
       onTasks(tasks, reserved)
+      endTurn?.(tasks.length > 0)
       backoff.reset()
       if (tasks.length > 0 || clock.now() - askedMs >= heldMs) idleBackoff.reset()
       else await clock.sleep(idleBackoff.next(), signal)
       continue
     }
     slots.settle(reserved, 0)
+    endTurn?.(false)
     if (signal.aborted) return
     log.warn({ error: errorMessage(tasks.error) }, 'poll failed')
     await onTrouble(tasks.error)

@@ -1,8 +1,11 @@
 /** Runs the worker that a file defines, as `tutti worker FILE` does. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { createCrew } from './crew.ts'
 import type { WorkerDefinition } from './define.ts'
+import { workerFromEnvironment } from './environment.ts'
 import { WorkerFileError } from './errors.ts'
+import { serveHealth } from './health.ts'
 import type { WorkerLog } from './log.ts'
 import { createWorker } from './worker.ts'
 
@@ -22,37 +25,49 @@ export interface RunWorkerFileOptions {
  * Imports the file, whose default export is `defineWorker({…})`, and works until SIGTERM or SIGINT; a second signal
  * doesn't wait for running tasks. Rejects when the file or the environment is no good, or the orchestrator refuses.
  *
- * Reads ORCHESTRATOR_URL, WORKER_ID, WORKER_INDIVIDUAL_TOKEN or else WORKER_TOKEN, and MAX_CONCURRENT_TASKS.
+ * What it reads from the environment stands in `workerFromEnvironment`; the environment goes before the file.
  */
 export const runWorkerFile = async (path: string, options: RunWorkerFileOptions = {}): Promise<void> => {
   const { env = process.env, signals = process } = options
-  const token = env.WORKER_INDIVIDUAL_TOKEN || env.WORKER_TOKEN
-  if (!token) throw new WorkerFileError('Set WORKER_TOKEN, or WORKER_INDIVIDUAL_TOKEN, to the token of this worker.')
+  const { describe, type, concurrency, shutdownSeconds, healthPort, orchestrators, mode, ...found } =
+    workerFromEnvironment(env)
   const definition = await load(path)
-  const worker = createWorker({
+  const settings = {
     ...definition,
-    url: env.ORCHESTRATOR_URL || 'http://localhost:8080',
-    token,
-    id: env.WORKER_ID || undefined,
-    concurrency: readConcurrency(env.MAX_CONCURRENT_TASKS) ?? definition.concurrency,
+    ...found,
+    webSocket: found.webSocket && found.tls === undefined,
+    type: type ?? definition.type,
+    concurrency: concurrency ?? definition.concurrency,
+    describe: { ...definition.describe, ...describe },
     log: options.log,
-  })
+  }
+  const worker = orchestrators ? createCrew({ ...settings, orchestrators, mode }) : createWorker(settings)
+  let working = false
+  const health = healthPort === undefined ? undefined : await serveHealth(healthPort, () => working)
 
   let asked = false
+  let cut: NodeJS.Timeout | undefined
   const onSignal = () => {
     options.log?.info({}, asked ? 'stopping at once' : 'draining; a second signal stops at once')
     // Their outcome is told by `done`.
     void (asked ? worker.stop() : worker.drain()).catch(() => {})
     asked = true
+    cut ??= setTimeout(() => {
+      options.log?.warn({ seconds: shutdownSeconds }, 'the drain takes too long: stopping at once')
+      void worker.stop().catch(() => {})
+    }, shutdownSeconds * 1000)
   }
   signals.on('SIGTERM', onSignal)
   signals.on('SIGINT', onSignal)
   try {
     await worker.start()
+    working = true
     await worker.done
   } finally {
     signals.off('SIGTERM', onSignal)
     signals.off('SIGINT', onSignal)
+    clearTimeout(cut)
+    await health?.close()
   }
 }
 
@@ -70,10 +85,3 @@ const isDefinition = (value: unknown): value is WorkerDefinition =>
   typeof value.skills === 'object' &&
   value.skills !== null &&
   Object.values(value.skills).every((skill) => typeof skill?.execute === 'function')
-
-const readConcurrency = (text: string | undefined): number | undefined => {
-  if (!text) return undefined
-  const number = Number(text)
-  if (Number.isInteger(number) && number >= 1 && number <= 10_000) return number
-  throw new WorkerFileError(`MAX_CONCURRENT_TASKS must be a whole number from 1 to 10000, not “${text}”.`)
-}

@@ -1,5 +1,6 @@
 /** A skill: the name under which work is handed out, the shape of its params, and the function that does it. */
 import { InvalidInputError } from './errors.ts'
+import type { HotCache } from './hot-cache.ts'
 
 interface Issue {
   readonly message: string
@@ -24,23 +25,29 @@ export interface Task {
   readonly deadline: Date | null
   /** Aborted when the task is cancelled, its deadline passes, its lease is lost, or the worker is stopped. */
   readonly signal: AbortSignal
+  /** What this worker has warmed up: see `warmWith` of a skill. */
+  readonly hot: HotCache
   /** Tells how far the work is, from 0 to 1. Throttled; a lost update never fails the task. */
   progress(fraction: number, message?: string): void
 }
 
 export interface Skill {
+  /** Names that the worker must have warmed up (`task.hot.add`) for the skill to count as warm. */
+  readonly warmWith?: readonly string[] | undefined
   /** Checks the params, then runs the work. */
   readonly execute: (params: unknown, task: Task) => Promise<unknown>
 }
 
 export interface SkillDefinition<T> {
   params: ParamsSchema<T>
+  warmWith?: readonly string[]
   /** Returns JSON data, or an `outcome(…)`. */
   run: (params: T, task: Task) => unknown
 }
 
 /** Params that don't fit fail the job as INVALID_INPUT_ERROR; `run` isn't called. */
-export const skill = <T>({ params, run }: SkillDefinition<T>): Skill => ({
+export const skill = <T>({ params, run, warmWith }: SkillDefinition<T>): Skill => ({
+  warmWith,
   execute: async (raw, task) => {
     const checked = await params['~standard'].validate(raw)
     if (checked.issues !== undefined) throw new InvalidInputError(checked.issues.map(describeIssue).join('; '))

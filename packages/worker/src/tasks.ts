@@ -1,6 +1,7 @@
 /** The tasks that run in this worker, from their hand-out until there is a result. */
 import type { ProgressEvent, TaskPayload } from '@tutti/contracts'
 import type { Clock } from './clock.ts'
+import type { HotCache } from './hot-cache.ts'
 import type { WorkerLog } from './log.ts'
 import { createProgress } from './progress.ts'
 import { type AbortCause, runTask, TaskAbortedError, type TaskAnswer } from './run-task.ts'
@@ -33,6 +34,7 @@ export interface TasksOptions {
   serverClock: ServerClock
   log: WorkerLog
   progressIntervalMs: number
+  hot: HotCache
   sendProgress: (event: ProgressEvent) => Promise<void>
   /** Called once per accepted task; `undefined` when there is nothing to tell. */
   onEnd: (finished: Finished | undefined) => void
@@ -44,7 +46,7 @@ interface Running {
 }
 
 export const createTasks = (options: TasksOptions): Tasks => {
-  const { skills, limits, clock, serverClock, log, progressIntervalMs, sendProgress, onEnd } = options
+  const { skills, limits, clock, serverClock, log, progressIntervalMs, hot, sendProgress, onEnd } = options
   const running = new Set<Running>()
   /** By task id; a run that was lost is no longer here although it may still be running. */
   const current = new Map<string, Running>()
@@ -80,6 +82,7 @@ export const createTasks = (options: TasksOptions): Tasks => {
       priority: payload.priority,
       deadline: deadlineMs === null ? null : new Date(deadlineMs),
       signal,
+      hot,
       progress: progress.report,
     }
     let leave = () => {}

@@ -16,6 +16,7 @@ import {
   taskBatch,
 } from '@tutti/contracts'
 import type { Clock } from './clock.ts'
+import { createCredentials } from './credentials.ts'
 import { errorMessage } from './log.ts'
 import type { ServerClock } from './server-clock.ts'
 
@@ -40,9 +41,12 @@ export class WireError extends Error {
 }
 
 export interface Wire {
+  /** The token that is shown at present. */
+  token(): string
   register(body: RegisterWorker, signal: AbortSignal): Promise<Registered>
   heartbeat(body: Heartbeat, signal: AbortSignal): Promise<HeartbeatAnswer>
-  poll(max: number, signal: AbortSignal): Promise<TaskPayload[]>
+  /** @param skills of these only; undefined: of all */
+  poll(max: number, skills: string[] | undefined, signal: AbortSignal): Promise<TaskPayload[]>
   /** `body` is a serialised ResultBatch: results are turned into JSON once, however often they are sent. */
   results(body: string, signal: AbortSignal): Promise<ResultBatchAnswer>
   progress(event: ProgressEvent, signal: AbortSignal): Promise<void>
@@ -51,6 +55,7 @@ export interface Wire {
 export interface WireOptions {
   url: string
   token: string
+  shortLivedTokens: boolean
   workerId: string
   fetch: typeof fetch
   clock: Clock
@@ -70,10 +75,25 @@ interface Request {
   signal: AbortSignal
 }
 
-export const createWire = ({ url, token, workerId, fetch, clock, serverClock, pollSeconds }: WireOptions): Wire => {
+export const createWire = (options: WireOptions): Wire => {
+  const { url, workerId, fetch, clock, serverClock, pollSeconds } = options
   const base = `${url.replace(/\/+$/, '')}/_worker`
 
-  const send = async ({ method, path, body, seconds = requestSeconds, signal }: Request): Promise<unknown> => {
+  const send = async (request: Request): Promise<unknown> => {
+    const token = credentials.current()
+    try {
+      return await sendWith(token, request)
+    } catch (error) {
+      const refused = error instanceof WireError && error.status === 401
+      if (!refused || !(await credentials.renew(token, request.signal))) throw error
+      return await sendWith(credentials.current(), request)
+    }
+  }
+
+  const sendWith = async (
+    token: string,
+    { method, path, body, seconds = requestSeconds, signal }: Request,
+  ): Promise<unknown> => {
     const request = `${method} /_worker${path}`
     const aborting = new AbortController()
     const answered = new AbortController()
@@ -86,7 +106,11 @@ export const createWire = ({ url, token, workerId, fetch, clock, serverClock, po
     try {
       const response = await fetch(base + path, {
         method,
-        headers: { 'x-worker-token': token, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        headers: {
+          'x-worker-token': token,
+          'x-worker-id': workerId,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
         body: body ?? null,
         signal: aborting.signal,
       })
@@ -105,14 +129,27 @@ export const createWire = ({ url, token, workerId, fetch, clock, serverClock, po
     }
   }
 
+  const credentials = createCredentials({
+    token: options.token,
+    shortLived: options.shortLivedTokens,
+    post: (path, token, body, signal) =>
+      sendWith(token, { method: 'POST', path, body: JSON.stringify(body), signal }).catch((error: unknown) => {
+        // Refused: the caller goes on to what it has left. Anything else is no verdict on the token.
+        if (error instanceof WireError && (error.status === 401 || error.status === 403)) return undefined
+        throw error
+      }),
+  })
+
   const me = `/workers/${encodeURIComponent(workerId)}`
   const post = (path: string, body: string, signal: AbortSignal) => send({ method: 'POST', path, body, signal })
   return {
+    token: credentials.current,
     register: async (body, signal) => registered.parse(await post('/workers/register', JSON.stringify(body), signal)),
     heartbeat: async (body, signal) =>
       heartbeatAnswer.parse(await send({ method: 'PATCH', path: me, body: JSON.stringify(body), signal })),
-    poll: async (max, signal) => {
-      const path = `${me}/tasks/next?max=${max}&timeout=${pollSeconds}`
+    poll: async (max, skills, signal) => {
+      const only = skills ? `&skills=${encodeURIComponent(skills.join(','))}` : ''
+      const path = `${me}/tasks/next?max=${max}&timeout=${pollSeconds}${only}`
       const answer = await send({ method: 'GET', path, seconds: pollSeconds + pollGraceSeconds, signal })
       return answer === undefined ? [] : taskBatch.parse(answer).tasks
     },

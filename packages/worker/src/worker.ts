@@ -1,19 +1,23 @@
 /** Wires the parts of a worker together and knows its life: start, work, drain or stop. */
 import { randomUUID } from 'node:crypto'
-import type { ProgressEvent, TaskPayload } from '@tutti/contracts'
+import type { Heartbeat, ProgressEvent, TaskPayload } from '@tutti/contracts'
 import { type BackoffOptions, createBackoff } from '@tutti/contracts'
 import { type Clock, systemClock } from './clock.ts'
 import { createCommands } from './commands.ts'
 import type { WorkerDefinition } from './define.ts'
-import { beat, type HeartbeatOptions, keepBeating } from './heartbeat.ts'
+import { beat, createNews, type HeartbeatOptions, keepBeating } from './heartbeat.ts'
+import { createHotCache, type HotCache } from './hot-cache.ts'
 import { noLog, type WorkerLog } from './log.ts'
+import { withMiddleware } from './middleware.ts'
 import { createOutbox } from './outbox.ts'
 import { pollForTasks } from './poll.ts'
 import { asRejection, createRegistration } from './registration.ts'
 import { createServerClock } from './server-clock.ts'
 import { createSkillLimits } from './skill-limits.ts'
-import { createSlots } from './slots.ts'
+import { createSlots, type Slots } from './slots.ts'
 import { createTasks, type Finished } from './tasks.ts'
+import { type ClientTls, createTlsFetch } from './tls-fetch.ts'
+import type { Turn } from './turns.ts'
 import { createWakeup } from './wakeup.ts'
 import { createWire, WireError } from './wire.ts'
 
@@ -24,6 +28,12 @@ export interface WorkerOptions extends WorkerDefinition {
   /** Letters, digits, - and _. The same id after a restart takes the place of the former process. */
   id?: string | undefined
   log?: WorkerLog | undefined
+  /** Keep the token at home: sign in with it, and show tokens that last an hour from then on. */
+  shortLivedTokens?: boolean | undefined
+  /** Shows a client certificate, or trusts another authority. Commands over the WebSocket are off then. */
+  tls?: ClientTls | undefined
+  /** Longest time between two signs of life; the orchestrator may want them sooner. */
+  heartbeatSeconds?: number | undefined
   fetch?: typeof fetch | undefined
   /** Without it cancellation arrives with the heartbeat instead of at once. */
   webSocket?: boolean | undefined
@@ -39,6 +49,8 @@ export interface WorkerOptions extends WorkerDefinition {
 
 export interface Worker {
   readonly id: string
+  /** What is warmed up beside the work of tasks. */
+  readonly hot: HotCache
   /** Resolves when the worker is registered and takes tasks; rejects with WorkerRejectedError when it is refused. */
   start(): Promise<void>
   /** Takes no more tasks, finishes those that run, delivers their results; resolves when all is done. */
@@ -49,8 +61,23 @@ export interface Worker {
   readonly done: Promise<void>
 }
 
-export const createWorker = (options: WorkerOptions): Worker => {
-  const { url, token, skills, concurrency = 10, log = noLog, clock = systemClock, webSocket = true } = options
+export const createWorker = (options: WorkerOptions): Worker => createSharingWorker(options, undefined)
+
+/** What a worker shares with those that serve other orchestrators in its place. */
+export interface Shared {
+  slots: Slots
+  /** The function is called whenever slots may be free. */
+  onFree(wake: () => void): void
+  turn: Turn | undefined
+}
+
+export const createSharingWorker = (options: WorkerOptions, shared: Shared | undefined): Worker => {
+  const { url, token, concurrency = 10, log = noLog, clock = systemClock, tls, middleware = [], hasRoom } = options
+  // The platform's WebSocket shows no certificate.
+  const { webSocket = tls === undefined } = options
+  const skills = Object.fromEntries(
+    Object.entries(options.skills).map(([name, skill]) => [name, withMiddleware(skill, middleware)]),
+  )
   if (!/^https?:$/.test(new URL(url).protocol))
     throw new TypeError(`The orchestrator’s address must be http(s): ${url}`)
   const id = options.id ?? `worker-${randomUUID()}`
@@ -69,8 +96,9 @@ export const createWorker = (options: WorkerOptions): Worker => {
   const wire = createWire({
     url,
     token,
+    shortLivedTokens: options.shortLivedTokens ?? false,
     workerId: id,
-    fetch: options.fetch ?? fetch,
+    fetch: options.fetch ?? (tls ? createTlsFetch(tls) : fetch),
     clock,
     serverClock,
     pollSeconds: options.pollSeconds ?? 30,
@@ -93,13 +121,33 @@ export const createWorker = (options: WorkerOptions): Worker => {
     signal: stopping.signal,
   })
 
+  const news = createNews()
+  const hot = createHotCache(news.tell)
+  const isWarm = (name: string, warm: string[]): boolean => {
+    const needed = skills[name]?.warmWith ?? []
+    return needed.length > 0 && needed.every((each) => warm.includes(each))
+  }
+  /** Undefined: all. */
+  const open = (): string[] | undefined => hasRoom && Object.keys(skills).filter((name) => hasRoom(name))
+  const conditions = (): Partial<Heartbeat> => {
+    const [available, warm] = [open(), hot.names()]
+    return {
+      ...(available ? { available_skills: available } : {}),
+      hot_skills: Object.keys(skills).filter((name) => isWarm(name, warm)),
+      hot_cache: warm,
+    }
+  }
+  const poll = async (max: number, signal: AbortSignal): Promise<TaskPayload[]> => {
+    const available = open()
+    return available?.length === 0 ? [] : wire.poll(max, available, signal)
+  }
+
   const freed = createWakeup()
   const settled = createWakeup()
-  const slots = createSlots({
-    concurrency,
-    resultBuffer: options.resultBuffer ?? concurrency + 1000,
-    onFree: freed.wake,
-  })
+  shared?.onFree(freed.wake)
+  const slots =
+    shared?.slots ??
+    createSlots({ concurrency, resultBuffer: options.resultBuffer ?? concurrency + 1000, onFree: freed.wake })
 
   const halt = () => {
     stopping.abort()
@@ -143,6 +191,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
     serverClock,
     log,
     progressIntervalMs: options.progressIntervalMs ?? 500,
+    hot,
     sendProgress,
     onEnd,
   })
@@ -153,14 +202,15 @@ export const createWorker = (options: WorkerOptions): Worker => {
     clock,
     backoff: newBackoff(),
     log,
-    wantsTasks: () => !draining.signal.aborted,
+    // A result can't say for which skills there is room, nor whose turn it is: then the next poll does.
+    wantsTasks: () => !draining.signal.aborted && hasRoom === undefined && shared === undefined,
     onTasks,
     onTrouble,
     onGone: settled.wake,
   })
   const commands = createCommands({
     url,
-    token,
+    token: wire.token,
     workerId: id,
     clock,
     backoff: newBackoff(),
@@ -172,6 +222,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
     send: wire.heartbeat,
     status: () => (draining.signal.aborted ? 'draining' : tasks.count() > 0 ? 'busy' : 'idle'),
     load: () => tasks.count() / concurrency,
+    more: conditions,
     held: () => new Map([...outbox.held(), ...tasks.held()]),
     onLost: (taskId, leaseToken) => {
       tasks.abort(taskId, 'lost', leaseToken)
@@ -182,9 +233,10 @@ export const createWorker = (options: WorkerOptions): Worker => {
 
   const loops = () => [
     pollForTasks({
-      poll: wire.poll,
+      poll,
       slots,
       freed,
+      turn: shared?.turn,
       clock,
       backoff: newBackoff(),
       idleBackoff: createBackoff({ firstMs: 10, maxMs: 5_000 }),
@@ -194,7 +246,16 @@ export const createWorker = (options: WorkerOptions): Worker => {
       signal: draining.signal,
     }).then(finishWork),
     outbox.run(stopping.signal),
-    keepBeating({ ...heartbeat, intervalMs: registration.heartbeatMs, clock, backoff: newBackoff(), log, onTrouble }),
+    keepBeating({
+      ...heartbeat,
+      intervalMs: () =>
+        Math.min(registration.heartbeatMs(), (options.heartbeatSeconds ?? Number.POSITIVE_INFINITY) * 1000),
+      clock,
+      backoff: newBackoff(),
+      log,
+      news,
+      onTrouble,
+    }),
     ...(webSocket ? [commands.run(stopping.signal)] : []),
   ]
 
@@ -226,6 +287,7 @@ export const createWorker = (options: WorkerOptions): Worker => {
 
   return {
     id,
+    hot,
     start: () => {
       started ??= start()
       return started

@@ -47,7 +47,8 @@ const scratchFolder = async (): Promise<string> => {
 const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.ProcessEnv> => {
   const blueprintsDir = join(folder, 'blueprints')
   await mkdir(blueprintsDir)
-  for (const { line, text } of blueprints) await writeFile(join(blueprintsDir, `line-${line}.ts`), text)
+  for (const { language, line, text } of blueprints)
+    await writeFile(join(blueprintsDir, `line-${line}.${language === 'json' ? 'json' : 'ts'}`), text)
   const server = await startOrchestrator({
     STORAGE: 'memory',
     API_HOST: '127.0.0.1',

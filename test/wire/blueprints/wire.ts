@@ -8,7 +8,7 @@ export const single = blueprint({ name: 'wire_single' })
   .state('work', { start: true, to: ['done', 'review'] }, ({ input, dispatch }) =>
     dispatch(
       skillOf(input),
-      { number: input.number ?? 1 },
+      { number: input.number ?? 1, ...(input.params as object | undefined) },
       { on: { success: 'done', needs_review: 'review' }, retry: { attempts: 4, initial: '1ms' } },
     ),
   )

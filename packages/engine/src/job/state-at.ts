@@ -46,8 +46,10 @@ export const stateAt = (events: readonly JobEvent[], seq: number): Knowledge => 
 export const lastEntered = (events: readonly JobEvent[], states: (state: string) => boolean): number | undefined => {
   const undoing = events.findIndex((event) => event.type === 'compensation_started')
   const course = undoing < 0 ? events : events.slice(0, undoing)
-  return course.findLast(({ type, seq, state }) => (type === 'state_entered' || seq === 1) && states(state))?.seq
+  return course.findLast(({ type, state }) => entries.has(type) && states(state))?.seq
 }
+
+const entries = new Set(['job_created', 'job_forked', 'state_entered'])
 
 export const knowledgeOf = ({ state, data, results, branches, last }: Job): Knowledge => ({
   state,

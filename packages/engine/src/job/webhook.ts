@@ -1,7 +1,8 @@
 /** What a job tells its webhook: the outbox records that come into being with the change they tell of. */
-import type { JobError, JobStatus, Json, JsonObject } from '@tutti/contracts'
+import { isTerminal, type JobError, type JobStatus, type Json, type JsonObject } from '@tutti/contracts'
 import type { StoredRecord } from '../store/port.ts'
 import type { Job } from './job.ts'
+import { restingStatus } from './status.ts'
 
 export const webhookKind = 'webhook'
 
@@ -46,7 +47,8 @@ const subscribed = (events: string[] | null, event: string): boolean =>
  */
 export const webhookRecord = (job: Job, now: number, event: string, details: JsonObject = {}): StoredRecord | null => {
   if (!job.webhook || !subscribed(job.webhook.events, event)) return null
-  const { id, status, output, error, metadata } = job
+  const { id, output, error, metadata } = job
+  const status = isTerminal(job.status) ? job.status : restingStatus(job)
   const payload: WebhookPayload = {
     ...details,
     event,

@@ -1,6 +1,6 @@
 /** What people and programs ask of one job: each is a cause for its inbox, and an answer in their terms. */
 import { type Json, TuttiError } from '@tutti/contracts'
-import type { z } from 'zod'
+import { checkEvent } from '../blueprint/input.ts'
 import type { BlueprintRegistry, LoadedBlueprint } from '../blueprint/registry.ts'
 import type { Engine } from '../engine.ts'
 import type { Cause } from '../job/cause.ts'
@@ -40,7 +40,7 @@ export const createCommands = (deps: CommandsDeps): Commands => {
     signal: async (id, client, { id: signalId = deps.newId(), name, data }) => {
       const job = await own(id, client)
       const blueprint = blueprints.get(job.blueprint, job.version)
-      const checked = blueprint ? checkEvent(blueprint, name, data) : data
+      const checked = blueprint ? eventData(blueprint, name, data) : data
       return answer(await deps.deliver(id, { cause: { type: 'signal', id: signalId, name, data: checked } }))
     },
     fork: async (id, client, from) =>
@@ -69,18 +69,12 @@ export const createCommands = (deps: CommandsDeps): Commands => {
   }
 }
 
-/** The event's data as the job gets them, defaults filled in. Events that the blueprint declares no schema for pass as they are. */
-const checkEvent = (blueprint: LoadedBlueprint, name: string, data: Json): Json => {
-  const { events = null } = blueprint as LoadedBlueprint & { events?: Record<string, z.ZodType> | null }
-  const schema = events && Object.hasOwn(events, name) ? events[name] : undefined
-  if (!schema) return data
-  const parsed = schema.safeParse(data)
-  if (parsed.success) return JSON.parse(JSON.stringify(parsed.data ?? null)) as Json
-  const [issue] = parsed.error.issues
-  const path = ['body', 'data', ...(issue?.path ?? []).map(String)].join('.')
-  throw new TuttiError('INVALID_BODY', `The event "${name}" was refused: ${issue?.message ?? 'invalid'} at ${path}`, {
-    path,
-  })
+/** The event's data as the job gets them, defaults filled in. */
+const eventData = (blueprint: LoadedBlueprint, name: string, data: Json): Json => {
+  const checked = checkEvent(blueprint, name, data)
+  if ('value' in checked) return checked.value
+  const path = Object.hasOwn(blueprint.events, name) ? ['body', 'data', ...checked.path].join('.') : 'body.name'
+  throw new TuttiError('INVALID_BODY', `The event "${name}" was refused: ${checked.fault} at ${path}`, { path })
 }
 
 const answer = ({ verdict, job }: Receipt): Job => {

@@ -1,6 +1,7 @@
 /** Wires the stations: intake → transition → commit → news → hand-out, and the clock beside them. */
 import { isTerminal, TuttiError } from '@tutti/contracts'
 import type { Blueprint } from '../blueprint/blueprint.ts'
+import type { TaskFiles } from '../blueprint/files.ts'
 import { createRegistry } from '../blueprint/registry.ts'
 import type { Engine, EngineSettings, JobSpec, OutcomeAnswer, Revocation, TaskOutcome } from '../engine.ts'
 import { createHandOutStation } from '../hand-out/station.ts'
@@ -12,10 +13,12 @@ import { type After, realAfter } from './after.ts'
 import { createBatcher } from './batcher.ts'
 import { createClock } from './clock.ts'
 import { createCommands } from './commands.ts'
+import { createDataStores } from './data-stores.ts'
 import { createDueRecords } from './due-records.ts'
 import { asCause, createHandlers, type HandlerOutcome } from './handlers.ts'
 import { createCache, createInbox, type Receipt } from './inbox.ts'
 import { createIntake } from './intake.ts'
+import { keepContract } from './result-contract.ts'
 import { createRetention } from './retention.ts'
 
 export const defaultSettings: EngineSettings = {
@@ -42,6 +45,8 @@ export interface EngineDeps {
   store: Store
   blueprints: readonly Blueprint[]
   settings?: Partial<EngineSettings>
+  /** Files for handlers. Left out: their context's `files` throws. */
+  files?: (job: Job) => TaskFiles
   /** Told of errors that nobody is there to answer to: the loops go on. */
   onError?: (error: unknown) => void
   newId?: () => string
@@ -71,8 +76,11 @@ export const createEngine = (deps: EngineDeps): Engine => {
   }
   const reads = createBatcher<string, Job | undefined>({ maxBatch: 500, maxInFlight: 2, call: store.job })
 
+  const dataStores = createDataStores(onError)
   const handlers = createHandlers({
     blueprints,
+    dataStores,
+    files: deps.files ?? null,
     after,
     timeoutMs: settings.handlerTimeoutMs,
     maxConcurrent: settings.maxHandlers,
@@ -108,6 +116,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   }
   const inbox = createInbox({
     env,
+    weigh: keepContract(blueprints),
     read: reads.add,
     commit,
     advance: advanceDeps,
@@ -160,6 +169,12 @@ export const createEngine = (deps: EngineDeps): Engine => {
     onError,
     safetyIntervalMs: settings.safetyIntervalMs,
     leaseMs: advanceDeps.leaseMs,
+  })
+
+  blueprints.onChange(({ added, replaced }) => {
+    for (const { former } of replaced) dataStores.retire(former)
+    // Jobs may have waited for what came.
+    if (added.length > 0) clock.expect(store.now())
   })
 
   const watchers = new Map<string, Set<() => void>>()
@@ -266,6 +281,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
       while (continuations.size > 0) await Promise.all(continuations)
       await inbox.idle()
       await Promise.all([commits.idle(), retention.idle(), handOut.settle()])
+      await dataStores.close()
       unsubscribe()
     },
   }

@@ -30,6 +30,8 @@ export interface InboxDeps {
   commit: (change: Change) => Promise<CommitOutcome>
   advance: Parameters<typeof advance>[1]
   cache: Cache
+  /** The cause as it counts, once the job is known: a result that breaks its contract is a failure. */
+  weigh?: (job: Job, cause: Cause) => Cause
   onCommitted: (change: Change) => void
   onContinuation: (job: Job, outcome: Promise<HandlerOutcome>) => void
 }
@@ -99,7 +101,7 @@ const apply = async (deps: InboxDeps, jobId: string, entries: Entry[]): Promise<
       return
     }
     const draft = draftOf(job, deps.env())
-    const judged = judge(draft, pending)
+    const judged = judge(draft, pending, deps.weigh)
     const taken = judged.filter(({ verdict }) => verdict === 'applied').map(({ entry }) => entry)
     if (taken.length === 0) {
       // The cached copy may be behind what another instance committed: only the Store's own may turn a cause away.
@@ -147,12 +149,16 @@ const fencesOf = (entries: Entry[]): Change['fences'] => [
  * A lease ends once: of two answers to one task that wait here together, the second would otherwise be taken for an answer
  * to the try that the first one led to.
  */
-const judge = (draft: Draft, entries: Entry[]): { entry: Entry; verdict: Verdict }[] => {
+const judge = (
+  draft: Draft,
+  entries: Entry[],
+  weigh: InboxDeps['weigh'] = (_, cause) => cause,
+): { entry: Entry; verdict: Verdict }[] => {
   const spoken = new Set<string>()
   return entries.map((entry) => {
     const taskId = entry.fence?.[0]
     if (taskId !== undefined && spoken.has(taskId)) return { entry, verdict: 'stale' }
-    const verdict = transition(draft, entry.cause)
+    const verdict = transition(draft, weigh(draft.job, entry.cause))
     if (taskId !== undefined && verdict === 'applied' && entry.cause.type !== 'worker_event') spoken.add(taskId)
     return { entry, verdict }
   })

@@ -81,7 +81,7 @@ export const setTimer = (draft: Draft, timer: Timer): void => {
 export const clearTimer = (draft: Draft, id: string): void => {
   const at = draft.setTimers.findIndex((timer) => timer.id === id)
   if (at >= 0) draft.setTimers.splice(at, 1)
-  draft.clearTimers.push(id)
+  if (!draft.clearTimers.includes(id)) draft.clearTimers.push(id)
 }
 
 /**

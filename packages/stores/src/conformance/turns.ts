@@ -40,6 +40,13 @@ export const turnsSuite = (current: Current): void => {
     expect(await order(6)).toEqual(['a0.1', 'b4.1', 'a0.2', 'b4.2', 'a1.1', 'b5.1'])
   })
 
+  test('one who brings his many tasks one by one gets no further with them', async () => {
+    const { store } = current()
+    for (let at = 0; at < 6; at += 1) await jobWith(store, [{ id: `a${at}`, fairKey: 'a' }])
+    for (let at = 0; at < 2; at += 1) await jobWith(store, [{ id: `b${at}`, fairKey: 'b' }])
+    expect(await order(5)).toEqual(['a0', 'b0', 'a1', 'b1', 'a2'])
+  })
+
   test('who comes when others have been served for long begins with the first in line, not before it', async () => {
     const { store } = current()
     await jobWith(store, many('a', 40))

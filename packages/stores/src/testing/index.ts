@@ -1,6 +1,8 @@
 /** A fresh database for a test, on the PostgreSQL that the test run started. */
 import pg from 'pg'
 
+export { type TestRedis, testRedis } from './redis.ts'
+
 export interface TestDatabase {
   connectionString: string
   drop(): Promise<void>

@@ -40,11 +40,20 @@ interface Parked {
 
 export type FakeOrchestrator = Awaited<ReturnType<typeof startFakeOrchestrator>>
 
-export const startFakeOrchestrator = async (options: { port?: number; heartbeatSeconds?: number } = {}) => {
+export interface FakeOptions {
+  port?: number
+  heartbeatSeconds?: number
+  /** Lets in only the newest of the short-lived tokens, which are got for this one. */
+  signIn?: string
+}
+
+export const startFakeOrchestrator = async (options: FakeOptions = {}) => {
   const requests: Seen[] = []
   const registrations: ReturnType<typeof registerWorker.parse>[] = []
   const heartbeats: Heartbeat[] = []
   const polls: number[] = []
+  /** What each poll asked for; undefined: anything. */
+  const pollSkills: (string | undefined)[] = []
   const batches: { results: TaskResult[]; next: number }[] = []
   /** Results that counted, and what was said to every result that came. */
   const accepted: TaskResult[] = []
@@ -60,6 +69,8 @@ export const startFakeOrchestrator = async (options: { port?: number; heartbeatS
   let mostLeased = 0
   let rejectSockets = false
   let handedOut = 0
+  const signIns: string[] = []
+  const good = { access: 'none yet', refresh: 'none yet' }
 
   const lease = (max: number): TaskPayload[] => {
     const tasks = queue.splice(0, max).map((task) => {
@@ -115,8 +126,9 @@ export const startFakeOrchestrator = async (options: { port?: number; heartbeatS
       return [200, gone.length > 0 ? { status: 'ok', cancel_task_ids: gone } : { status: 'ok' }]
     }
     if (url.pathname.endsWith('/tasks/next')) {
-      const { max = 1 } = pollQuery.parse(Object.fromEntries(url.searchParams))
+      const { max = 1, skills } = pollQuery.parse(Object.fromEntries(url.searchParams))
       polls.push(max)
+      pollSkills.push(skills)
       if (queue.length > 0) return [200, { tasks: lease(max) }]
       const tasks = await new Promise<TaskPayload[]>((give) => {
         const poll = { max, give }
@@ -142,6 +154,19 @@ export const startFakeOrchestrator = async (options: { port?: number; heartbeatS
     return [404, { error: 'no such path', code: 'NOT_FOUND', retryable: false, hint: '' }]
   }
 
+  /** The answer to a request that is about tokens, or that has a wrong one. */
+  const atTheDoor = (path: string, token: unknown, body: unknown): [number, object] | undefined => {
+    if (options.signIn === undefined) return undefined
+    const refused: [number, object] = [401, { error: 'no', code: 'UNAUTHENTICATED', retryable: false, hint: '' }]
+    if (!path.startsWith('/_worker/auth/')) return token === good.access ? undefined : refused
+    const { refresh_token } = (body ?? {}) as { refresh_token?: string }
+    signIns.push(path.endsWith('refresh') ? 'refresh' : 'sign in')
+    if (path.endsWith('refresh') ? refresh_token !== good.refresh : token !== options.signIn) return refused
+    good.access = `access-${signIns.length}`
+    good.refresh = `refresh-${signIns.length}`
+    return [200, { access_token: good.access, refresh_token: good.refresh, expires_in: 60, worker_id: 'worker-1' }]
+  }
+
   const takeFault = (method: string, path: string): Fault | undefined => {
     const found = faults.find((one) => one.times > 0 && one.method === method && one.path.test(path))
     if (found === undefined) return undefined
@@ -163,7 +188,8 @@ export const startFakeOrchestrator = async (options: { port?: number; heartbeatS
       response.writeHead(fault.status, { 'content-type': 'application/json', ...fault.headers })
       return response.end(JSON.stringify(fault.body ?? {}))
     }
-    const [status, answer] = await route(method, url, text === '' ? undefined : JSON.parse(text), request)
+    const body: unknown = text === '' ? undefined : JSON.parse(text)
+    const [status, answer] = atTheDoor(url.pathname, token, body) ?? (await route(method, url, body, request))
     if (fault === 'drop-answer') return request.socket.destroy()
     response.writeHead(status, { 'content-type': 'application/json' })
     response.end(answer === undefined ? undefined : JSON.stringify(answer))
@@ -196,6 +222,7 @@ export const startFakeOrchestrator = async (options: { port?: number; heartbeatS
     registrations,
     heartbeats,
     polls,
+    pollSkills,
     batches,
     accepted,
     answers,
@@ -222,6 +249,14 @@ export const startFakeOrchestrator = async (options: { port?: number; heartbeatS
     },
     rejectSockets: (reject: boolean) => {
       rejectSockets = reject
+    },
+    signIns,
+    /** What is shown at the door is good no more. */
+    endAccess: () => {
+      good.access = 'ended'
+    },
+    endRefresh: () => {
+      good.refresh = 'ended'
     },
     parkedPolls: () => parked.length,
     mostLeased: () => mostLeased,

@@ -1,0 +1,29 @@
+/**
+ * A server's clock, as seen from here. Deadlines are instants of that clock, and asking it before each commit would
+ * cost a round trip, so its distance from the process's monotonic clock is measured now and then.
+ */
+import { performance } from 'node:perf_hooks'
+
+export interface ServerClock {
+  /** Milliseconds since the epoch. */
+  now(): number
+  stop(): void
+}
+
+const measureEveryMs = 30_000
+
+/** `read` asks the server for its time, in milliseconds since the epoch. @throws what the first reading throws */
+export const createServerClock = async (read: () => Promise<number>): Promise<ServerClock> => {
+  let offset = 0
+  const measure = async (): Promise<void> => {
+    const before = performance.now()
+    const there = await read()
+    const after = performance.now()
+    offset = there - (before + after) / 2
+  }
+  await measure()
+  // A failed measurement keeps the old distance: clocks drift by milliseconds an hour.
+  const timer = setInterval(() => void measure().catch(() => {}), measureEveryMs)
+  timer.unref()
+  return { now: () => Math.round(performance.now() + offset), stop: () => clearInterval(timer) }
+}

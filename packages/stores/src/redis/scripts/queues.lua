@@ -1,0 +1,3 @@
+-- needs: common
+-- All queues that hold tasks.
+return call('SMEMBERS', key('queues'))
