@@ -202,6 +202,8 @@ export const forkJob = z
   })
   .default({})
 
+export type ForkJob = NonNullable<z.input<typeof forkJob>>
+
 /** POST /api/v1/jobs/{id}/events */
 export const sendEvent = z.strictObject({
   name,
@@ -209,10 +211,13 @@ export const sendEvent = z.strictObject({
   /** Chosen by the sender: an event that comes again under its id changes nothing. */
   id: z.string().min(1).max(128).optional(),
 })
+export type SendEvent = z.input<typeof sendEvent>
 export const eventAccepted = z.object({ status: z.literal('event_accepted'), job_id: z.uuid() })
 
 /** POST /api/v1/jobs/{id}/migrate */
 export const migrateJob = z.strictObject({ version: z.int().min(1), state: z.string().max(128).optional() })
+
+export type MigrateJob = z.infer<typeof migrateJob>
 
 /** POST /api/v1/jobs/{id}/cancel */
 export const cancelJob = z.object({ reason: z.string().max(500).optional() }).default({})

@@ -13,7 +13,14 @@ export const blueprintRoutes = ({ engine }: RouteDeps): FastifyPluginAsyncZod =>
   return async (app) => {
     app.get(
       '/blueprints',
-      { schema: { tags, summary: 'List the blueprints', response: { 200: blueprintViewSchema.array() } } },
+      {
+        schema: {
+          tags,
+          operationId: 'listBlueprints',
+          summary: 'List the blueprints',
+          response: { 200: blueprintViewSchema.array() },
+        },
+      },
       async () => engine.blueprints.list().map(blueprintView),
     )
 
@@ -22,6 +29,7 @@ export const blueprintRoutes = ({ engine }: RouteDeps): FastifyPluginAsyncZod =>
       {
         schema: {
           tags,
+          operationId: 'readGraph',
           summary: 'Read a blueprint’s graph',
           description: 'In Graphviz’s language; as JSON with `format=json` or `Accept: application/json`.',
           params: z.object({ name: z.string() }),
