@@ -2,10 +2,12 @@
 import type { AddressInfo } from 'node:net'
 import type { TlsFiles } from '@tutti/config'
 import fastify, { type FastifyInstance, LogController } from 'fastify'
+import { approvalLinkRoutes } from './approvals/routes.ts'
 import { requireClient } from './auth/client.ts'
 import { clientApi } from './client-api.ts'
 import type { OrchestratorDeps, RouteDeps } from './deps.ts'
 import { answerError, answerErrors } from './errors.ts'
+import { compressAnswers } from './http/compress.ts'
 import { readJsonBodies } from './http/json-body.ts'
 import { createParking } from './http/parking.ts'
 import { requestId } from './http/request-id.ts'
@@ -14,6 +16,7 @@ import { serverLog } from './http/server-log.ts'
 import { validatorCompiler } from './http/validation.ts'
 import { clientSecurity, documentRoutes, inDocument, workerSecurity } from './openapi/openapi.ts'
 import { approvalRoutes } from './routes/approvals.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { objectRoutes } from './routes/objects.ts'
 import { publicRoutes } from './routes/public.ts'
 import { defaultSettings, type OrchestratorSettings } from './settings.ts'
@@ -69,8 +72,11 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
   answerErrors(app)
 
   app.register(serverHooks(deps))
+  compressAnswers(app)
   documentRoutes(app)
   app.register(publicRoutes(deps), { prefix: '/_public' })
+  app.register(metricsRoutes(deps), { prefix: '/_public' })
+  app.register(approvalLinkRoutes(deps), { prefix: '/_public' })
   app.register(objectRoutes(deps), { prefix: '/_public' })
   app.register(
     async (scope) => {

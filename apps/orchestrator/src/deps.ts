@@ -1,11 +1,14 @@
 /** What the routes are given. */
 import type { ClientDirectory, Reloader, TlsFiles, WorkerDirectory } from '@tutti/config'
 import type { Engine, Scheduler, Store } from '@tutti/engine'
+import type { HistoryArchive } from '@tutti/history'
 import type { ObjectStore, PresignVerdict } from '@tutti/objects'
-import type { Logger } from '@tutti/telemetry'
+import type { Logger, Metrics } from '@tutti/telemetry'
 import type { FastifyRequest } from 'fastify'
+import type { ApprovalLinks } from './approvals/link.ts'
 import type { Parking } from './http/parking.ts'
 import type { OrchestratorSettings } from './settings.ts'
+import type { RegisteredBlueprints } from './start/registered-blueprints.ts'
 import type { WriteInstant } from './views/instant.ts'
 import type { WebhookSecrets } from './webhooks/secrets.ts'
 
@@ -18,6 +21,12 @@ export interface OrchestratorDeps {
   >
   scheduler: Scheduler
   webhookSecrets: WebhookSecrets
+  approvalLinks: ApprovalLinks
+  /** Blueprints over the API. */
+  registered: RegisteredBlueprints
+  metrics: Metrics
+  /** The history archive; absent: there is none. */
+  archive?: HistoryArchive
   /** The trace context that a job of this request gets; absent: that of the request, as it came. */
   traceOf?: (request: FastifyRequest) => string | null
   clients: ClientDirectory

@@ -1,6 +1,6 @@
 /** The process: runs the orchestrator until it is told to stop. */
 import { ConfigError } from '@tutti/config'
-import { startOrchestrator } from './start.ts'
+import { startOrchestrator } from './start/start.ts'
 
 const run = async (): Promise<void> => {
   const { stop, reload, log } = await startOrchestrator(process.env)

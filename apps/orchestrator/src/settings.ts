@@ -1,5 +1,6 @@
 import type { WorkerAuthMode } from './auth/worker/identify.ts'
 import type { SignatureMode } from './auth/worker/signature.ts'
+import type { Rate } from './http/token-bucket.ts'
 import type { WorkerRates } from './worker-api/rates.ts'
 
 /** What the server itself can be told; what the engine can be told stands in its own settings. */
@@ -29,6 +30,10 @@ export interface OrchestratorSettings {
   refreshTokenMs: number
   /** Off: one job is answered in brief. */
   detailedAnswers: boolean
+  /** Requests of a client without a rate of its own; null: as many as it likes. */
+  clientRate: Rate | null
+  /** What /_public/metrics wants as bearer token; empty: nothing. */
+  metricsToken: string
   /** Whether webhooks may lead to private addresses. */
   webhookAllowPrivate: boolean
   /** Off: only workers and /_public are answered. */
@@ -54,6 +59,8 @@ export const defaultSettings: OrchestratorSettings = {
   accessTokenMs: 3_600_000,
   refreshTokenMs: 86_400_000,
   detailedAnswers: true,
+  clientRate: null,
+  metricsToken: '',
   webhookAllowPrivate: false,
   enableClientApi: true,
   clientApiPrefix: 'api',

@@ -7,8 +7,8 @@ import { promisify } from 'node:util'
 import { type BlueprintRegistry, createRegistry } from '@tutti/engine'
 import { createLogger } from '@tutti/telemetry'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { loadBlueprints } from '../src/load-blueprints.ts'
-import { watchBlueprints } from '../src/watch-blueprints.ts'
+import { loadBlueprints } from '../src/start/load-blueprints.ts'
+import { watchBlueprints } from '../src/start/watch-blueprints.ts'
 
 const engine = import.meta.resolve('@tutti/engine')
 
@@ -79,7 +79,7 @@ test('a changed helper of the folder is loaded anew with the blueprint that impo
   // In a process of its own: here modules are loaded by the test runner, not by Node.
   const script = `
     import { writeFile } from 'node:fs/promises'
-    import { loadBlueprints } from ${JSON.stringify(new URL('../src/load-blueprints.ts', import.meta.url).href)}
+    import { loadBlueprints } from ${JSON.stringify(new URL('../src/start/load-blueprints.ts', import.meta.url).href)}
     for (const help of ['first', 'second', 'third']) {
       await writeFile(${JSON.stringify(join(folder, 'helper.ts'))}, 'export const help: string = ' + JSON.stringify(help))
       const [one] = await loadBlueprints(${JSON.stringify(folder)}, { fresh: help !== 'first' })

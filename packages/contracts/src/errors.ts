@@ -79,6 +79,11 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Edit schedules.toml and reload it; here it can be paused, resumed and triggered.',
   },
+  BLUEPRINT_EXISTS: {
+    status: 409,
+    retryable: false,
+    hint: 'A version stands for one blueprint for ever: give the changed one a new version.',
+  },
   LEASE_LOST: { status: 409, retryable: false, hint: 'Drop this work: somebody else holds it now.' },
   PAYLOAD_TOO_LARGE: {
     status: 413,
@@ -107,6 +112,11 @@ export const errorCatalogue = {
     status: 501,
     retryable: false,
     hint: 'The operator has to set S3_ENDPOINT_URL, S3_ACCESS_KEY and S3_SECRET_KEY, or a local folder for files.',
+  },
+  HISTORY_NOT_ENABLED: {
+    status: 501,
+    retryable: false,
+    hint: 'Set HISTORY_DATABASE_URI; a job that is still kept has its log at /jobs/{id}/history.',
   },
   STORE_UNAVAILABLE: { status: 503, retryable: true, hint: 'The store can’t be reached; try again shortly.' },
   SHUTTING_DOWN: { status: 503, retryable: true, hint: 'This instance is stopping; try again, another one answers.' },

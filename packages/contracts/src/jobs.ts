@@ -256,3 +256,36 @@ export const blueprintGraph = z.object({
   edges: z.array(z.object({ from: z.string(), to: z.string(), condition: z.string().nullable() })),
 })
 export type BlueprintGraph = z.infer<typeof blueprintGraph>
+
+/** A line of the history archive. */
+export const archivedEvent = jobEvent.extend({
+  blueprint: z.string(),
+  duration_ms: z.number().nullable(),
+  previous_state: z.string().nullable(),
+  next_state: z.string().nullable(),
+  worker_id: z.string().nullable(),
+  attempt_number: z.int().nullable(),
+})
+export type ArchivedEventView = z.infer<typeof archivedEvent>
+
+/** GET /api/v1/history/export */
+export const exportHistory = z.object({
+  job_id: z.uuid().optional(),
+  blueprint: name.optional(),
+  /** One, or several with commas between them. */
+  event_type: z
+    .string()
+    .max(1000)
+    .transform((text) => text.split(','))
+    .optional(),
+  worker_id: z.string().max(128).optional(),
+  from: instant.optional(),
+  before: instant.optional(),
+})
+
+/** GET /api/v1/history */
+export const listHistory = exportHistory.extend({
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  cursor: z.string().max(200).optional(),
+})
+export const historyPage = z.object({ items: z.array(archivedEvent), next_cursor: z.string().nullable() })

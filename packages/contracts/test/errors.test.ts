@@ -33,6 +33,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   SCHEDULE_EXISTS: [409, false],
   SCHEDULE_FROM_FILE: [409, false],
   JOB_RUNNING: [409, false],
+  BLUEPRINT_EXISTS: [409, false],
   LEASE_LOST: [409, false],
   EVENT_GAP: [409, true],
   PAYLOAD_TOO_LARGE: [413, false],
@@ -43,6 +44,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   INTERNAL: [500, true],
   PAYLOAD_LOST: [500, false],
   FILES_NOT_ENABLED: [501, false],
+  HISTORY_NOT_ENABLED: [501, false],
   STORE_UNAVAILABLE: [503, true],
   SHUTTING_DOWN: [503, true],
 }

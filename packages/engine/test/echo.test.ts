@@ -14,11 +14,11 @@ const setUp = () => {
   }
 }
 
-test('whichever is first counts', () => {
+test('what comes back counts for nothing; news that overtake their task do not keep it from being looked for', () => {
   const { echo } = setUp()
   expect([echo.made('q', 2), echo.heard('q', 2)]).toEqual([2, 0])
-  expect([echo.heard('q', 3), echo.made('q', 3)]).toEqual([3, 0])
-  expect([echo.made('q', 1), echo.heard('q', 4)]).toEqual([1, 3])
+  expect([echo.heard('q', 3), echo.made('q', 3), echo.heard('q', 1)]).toEqual([3, 3, 1])
+  expect([echo.made('r', 1), echo.heard('r', 4)]).toEqual([1, 3])
 })
 
 test('queues are apart', () => {
@@ -33,7 +33,7 @@ test('news that never came back are not held against others', () => {
   expect(echo.heard('q', 5)).toBe(5)
 })
 
-test('as many polls are woken as tasks are made, here and elsewhere, in whatever order they are told of', () => {
+test('at least as many polls are woken as tasks are made, here and elsewhere, in whatever order they are told of', () => {
   fc.assert(
     fc.property(
       fc.array(fc.constantFrom('here', 'elsewhere'), { maxLength: 30 }),
@@ -49,7 +49,7 @@ test('as many polls are woken as tasks are made, here and elsewhere, in whatever
           const [kind] = told.splice(at, 1)
           woken += kind === 'made' ? echo.made('q', 1) : echo.heard('q', 1)
         }
-        expect(woken).toBe(tasks.length)
+        expect(woken).toBeGreaterThanOrEqual(tasks.length)
       },
     ),
   )

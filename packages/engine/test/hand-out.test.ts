@@ -231,3 +231,20 @@ test('of a thousand polls that are alike, a hundred are compared for one task, n
   // Once for the task, and once more to see whether there is another.
   expect(compared() - before).toBeLessThanOrEqual(2 * 100)
 })
+
+test('a poll that is woken and goes away before it has asked the Store passes the news on', async () => {
+  const { time, answers, poll, enqueue } = setUp()
+  const gone = new AbortController()
+  poll('goes', ['a'], { signal: gone.signal })
+  poll('stays', ['a'])
+  await time.settle()
+  enqueue('a')
+  gone.abort()
+  await time.settle()
+  expect(answers).toEqual(
+    new Map([
+      ['goes', []],
+      ['stays', ['a']],
+    ]),
+  )
+})

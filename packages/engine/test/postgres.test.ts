@@ -20,6 +20,13 @@ const parent = blueprint({ name: 'parent' })
   )
   .end('done', ({ last }) => last?.data)
 
+const patient = blueprint({ name: 'patient' })
+  .state('wait', { start: true, to: ['work'] }, ({ waitForEvent }) => waitForEvent({ name: 'paid', on: 'work' }))
+  .state('work', { to: ['done'] }, ({ dispatch }) =>
+    dispatch('work', {}, { on: { success: 'done' }, sticky: true, resultTimeout: '1h', retry: { attempts: 1 } }),
+  )
+  .end('done', ({ data }) => data)
+
 let database: TestDatabase
 let engines: Engine[]
 let stores: Store[]
@@ -43,7 +50,7 @@ const open = async (settings: Partial<EngineSettings> = {}): Promise<Engine> => 
   stores.push(store)
   const engine = createEngine({
     store,
-    blueprints: [single({ attempts: 3 }), wide, parent],
+    blueprints: [single({ attempts: 3 }), wide, parent, patient],
     settings: { safetyIntervalMs: 60_000, ...settings },
     onError: (error) => errors.push(error),
   })
@@ -140,5 +147,28 @@ test('a thousand jobs, created, taken and answered in batches by two instances, 
     cursor = page.cursor
   } while (cursor !== null)
   expect(finished.size).toBe(made.length)
+  expect(errors).toEqual([])
+})
+
+test('delayed, paused, woken by one event sent twice, set aside, and forked: across two instances', async () => {
+  const [a, b] = [await open(), await open()]
+  const webhook = { url: 'https://example.test/hook', events: null }
+  const { id, status } = await create(a, 'patient', { delayMs: 200, webhook })
+  expect(status).toBe('pending')
+  await until(async () => expect((await b.job(id, null)).status).toBe('waiting_for_event'))
+  await b.pause(id, 'client', 'me')
+  const signal = { id: 's-1', name: 'paid', data: 3 }
+  await Promise.all([a.signal(id, 'client', signal), b.signal(id, 'client', signal)])
+  expect(await a.job(id, null)).toMatchObject({ status: 'paused', state: 'work', last: { data: 3 } })
+  expect((await a.resume(id, 'client', 'me')).status).toBe('waiting_for_worker')
+  const leased = await takeOne(b)
+  await answer(a, leased, { status: 'failure', error: { code: 'PERMANENT_ERROR', message: 'no' } })
+  const fork = await b.fork(id, 'client', { by: 'me', data: { tried: 2 } })
+  expect(fork).toMatchObject({ state: 'work', last: { data: 3 }, data: { tried: 2 } })
+  await answer(b, await takeOne(a))
+  expect(await a.job(fork.id, null)).toMatchObject({ status: 'finished', output: { tried: 2 } })
+  const told = await Promise.all([id, fork.id].map((ref) => stores[0]?.listRecords({ kind: 'webhook', ref, limit: 9 })))
+  expect(told.map((records) => records?.map(({ body }) => body.event))).toEqual([['job_quarantined'], ['job_finished']])
+  expect(counted((await a.events(id, 0, 99)).map((event) => event.type))).toMatchObject({ signal_received: 1 })
   expect(errors).toEqual([])
 })

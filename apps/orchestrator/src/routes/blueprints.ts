@@ -1,15 +1,19 @@
 /** The blueprints that this instance has loaded, and their graphs. */
-import { blueprintGraph, blueprintView as blueprintViewSchema, TuttiError } from '@tutti/contracts'
+import { blueprintGraph, blueprintView as blueprintViewSchema, jsonObject, TuttiError } from '@tutti/contracts'
 import { graphOf, toDot } from '@tutti/engine'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { clientOf, requireOperator } from '../auth/client.ts'
 import type { RouteDeps } from '../deps.ts'
 import { failures } from '../errors.ts'
 import { blueprintView } from '../views/blueprint-view.ts'
 
 const tags = ['blueprints']
 
-export const blueprintRoutes = ({ engine }: RouteDeps): FastifyPluginAsyncZod => {
+const versionParams = z.object({ name: z.string().max(128), version: z.coerce.number().int().min(1) })
+const registeredBlueprint = z.object({ name: z.string(), version: z.int() })
+
+export const blueprintRoutes = ({ engine, registered }: RouteDeps): FastifyPluginAsyncZod => {
   return async (app) => {
     app.get(
       '/blueprints',
@@ -22,6 +26,60 @@ export const blueprintRoutes = ({ engine }: RouteDeps): FastifyPluginAsyncZod =>
         },
       },
       async () => engine.blueprints.list().map(blueprintView),
+    )
+
+    app.post(
+      '/blueprints',
+      {
+        schema: {
+          tags,
+          summary: 'Register a blueprint written as JSON',
+          description:
+            'For operators. The body is a document of the format tutti/v1. A name and version stand for one document for ever; the same ' +
+            'again changes nothing.',
+          body: jsonObject,
+          response: { 201: registeredBlueprint, ...failures('INVALID_BODY', 'FORBIDDEN', 'BLUEPRINT_EXISTS') },
+        },
+      },
+      async (request, reply) => {
+        const client = clientOf(request)
+        requireOperator(client)
+        return reply.code(201).send(await registered.register(request.body, client.id))
+      },
+    )
+
+    app.get(
+      '/blueprints/:name/versions/:version',
+      {
+        schema: {
+          tags,
+          summary: 'Read the document of a registered blueprint',
+          params: versionParams,
+          response: { 200: jsonObject, ...failures('BLUEPRINT_NOT_FOUND') },
+        },
+      },
+      async (request) => registered.read(request.params.name, request.params.version),
+    )
+
+    app.delete(
+      '/blueprints/:name/versions/:version',
+      {
+        schema: {
+          tags,
+          summary: 'Offer a registered blueprint no longer',
+          description: 'For operators. Jobs that began with it go on.',
+          params: versionParams,
+          response: {
+            204: z.undefined().describe('No longer offered'),
+            ...failures('BLUEPRINT_NOT_FOUND', 'FORBIDDEN'),
+          },
+        },
+      },
+      async (request, reply) => {
+        requireOperator(clientOf(request))
+        await registered.retire(request.params.name, request.params.version)
+        return reply.code(204).send()
+      },
     )
 
     app.get(

@@ -4,6 +4,8 @@ import { findByToken, hashToken } from './tokens.ts'
 export interface ClientDirectory {
   /** The client that the token belongs to; `null` for a token that is missing, empty or unknown. */
   authenticate(token: string | null | undefined): Client | null
+  /** The client of this id; `null` when there is none (any more). */
+  client(id: string): Client | null
   /** Takes the clients of a file that was read again. A token that is no longer in it stops working at once. */
   replace(clients: readonly Client[]): void
 }
@@ -23,6 +25,7 @@ export function clientDirectory({ clients, fallbackToken }: ClientDirectoryOptio
   let entries = clients ?? (fallbackToken ? [fallbackClient(fallbackToken)] : [])
   return {
     authenticate: (token) => findByToken(entries, token),
+    client: (id) => entries.find((entry) => entry.id === id) ?? null,
     replace: (next) => {
       entries = next
     },

@@ -10,13 +10,11 @@ export interface TaskFiles {
   upload(local: string, remote?: string): Promise<string>
   readText(name: string): Promise<string>
   readJson(name: string): Promise<Json>
-  writeText(name: string, text: string): Promise<void>
+  writeText(name: string, text: string): Promise<string>
   /** @returns the address when `upload` is set, else the path */
-  writeJson(name: string, data: unknown, options?: { upload?: boolean }): Promise<string>
-  /** Names of the local files. */
-  list(): Promise<string[]>
-  /** Removes the local files. When that happens is for the application to say. */
-  cleanup(): Promise<void>
+  writeJson(name: string, data: Json, options?: { upload?: boolean }): Promise<string>
+  /** The uploaded files, in the order of names. */
+  list(): Promise<{ name: string; size: number }[]>
 }
 
 /** What handlers are given where no files are configured: told at the first use, as most handlers never ask. */

@@ -1,6 +1,6 @@
 /**
- * Tasks that this instance makes itself are told of twice: here at once, and again when the Store's news come back. Each counts once,
- * whichever is first; else every task would wake two polls, one of them in vain.
+ * Tasks that this instance makes itself are told of twice: here at once, and again when the Store's news come back. What comes back
+ * counts for nothing; else every task would wake two polls, one of them in vain.
  */
 export interface Echo {
   /** Tasks of a queue that this instance has just made; answers of how many polls are still to be woken. */
@@ -33,7 +33,8 @@ export const createEcho = (now: () => number): Echo => {
     made: (queue, count) => {
       const balance = balanceOf(queue)
       settle(queue, balance + count)
-      return Math.max(0, count - Math.max(0, -balance))
+      // Also when the news were first: PostgreSQL was seen to tell of a task up to a millisecond before it could be taken.
+      return count
     },
     heard: (queue, count) => {
       const balance = balanceOf(queue)

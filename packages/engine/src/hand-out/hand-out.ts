@@ -74,12 +74,17 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
   const looking = new Set<Promise<void>>()
   let stopped = false
 
-  const look = async (poll: Poll): Promise<void> => {
+  /** @param passOn the news that it looks because of, if any */
+  const look = async (poll: Poll, passOn?: () => void): Promise<void> => {
     poll.parked = false
     do {
       const heard = poll.news.splice(0)
       const worker = await known(poll)
-      if (poll.settled) return
+      if (poll.settled) {
+        // The asker has gone before the Store was asked: somebody else must look.
+        for (const each of [...heard, ...(passOn ? [passOn] : [])]) each()
+        return
+      }
       const max = Math.min(poll.request.max, poll.share)
       poll.share = Number.POSITIVE_INFINITY
       stand(poll, worker)
@@ -117,8 +122,8 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
     poll.queues = matching.queuesFor(worker, skills)
     line.put(poll, { worker: worker.id, capabilities: worker.capabilities, skills })
   }
-  const tracked = (poll: Poll): Promise<void> => {
-    const work = look(poll).finally(() => looking.delete(work))
+  const tracked = (poll: Poll, passOn?: () => void): Promise<void> => {
+    const work = look(poll, passOn).finally(() => looking.delete(work))
     looking.add(work)
     return work
   }
@@ -128,7 +133,7 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
       poll.news.push(passOn)
       return
     }
-    tracked(poll).catch((error: unknown) => {
+    tracked(poll, passOn).catch((error: unknown) => {
       if (error instanceof TuttiError && error.code === 'WORKER_NOT_FOUND') poll.settle([])
       // The Store can't be reached. The safety look tries again; failing the poll would only make the worker ask at once.
       poll.parked = true

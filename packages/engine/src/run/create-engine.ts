@@ -49,6 +49,8 @@ export interface EngineDeps {
   files?: (job: Job) => TaskFiles
   /** Told of errors that nobody is there to answer to: the loops go on. */
   onError?: (error: unknown) => void
+  /** Told of each change of this instance that was taken, in no particular order with others. Must not throw. */
+  onCommitted?: (change: Change) => void
   newId?: () => string
   random?: () => number
   after?: After
@@ -104,6 +106,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   }
   const onCommitted = (change: Change): void => {
     handOut.made(change)
+    deps.onCommitted?.(change)
     const due = [
       ...change.setTimers.map((timer) => timer.dueAt),
       ...change.requeue.map((entry) => entry.visibleAt),

@@ -46,7 +46,7 @@ export const enterState = (draft: Draft, to: string, { done, data = null, tellDa
   log(draft, 'state_entered', { previous_state: from, ...(tellData ? { data } : {}) })
 }
 
-export const isObject = (value: Json): value is JsonObject =>
+const isObject = (value: Json): value is JsonObject =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
 
 /** Ends the job, at once or when all that it did is undone. */

@@ -11,8 +11,8 @@ import { type Blueprint, BlueprintError, createRegistry } from '@tutti/engine'
 import { loadBlueprints } from './load-blueprints.ts'
 
 export interface Configuration extends LoadedOrchestrator {
-  /** Those brought along, and those of BLUEPRINTS_DIR. */
-  blueprints: Blueprint[]
+  /** The blueprints of BLUEPRINTS_DIR. */
+  found: Blueprint[]
 }
 
 export interface BroughtAlong {
@@ -27,13 +27,15 @@ export const readConfiguration = async (
   { ownStore = true, blueprints: given = [] }: BroughtAlong = {},
 ): Promise<Configuration> => {
   const loaded = load(env, ownStore)
-  const { blueprints, faults } = await findBlueprints(env.BLUEPRINTS_DIR ?? '', given)
+  const { found, faults } = await findBlueprints(env.BLUEPRINTS_DIR ?? '', given)
   if (loaded instanceof ConfigError) throw new ConfigError([...loaded.faults, ...faults])
   // While blueprints can't be loaded, every schedule would seem to name one that is not there.
   if (loaded.schedules && faults.length === 0)
-    faults.push(...checkSchedules(loaded.schedules, { blueprints: new Set(blueprints.map(({ name }) => name)) }))
+    faults.push(
+      ...checkSchedules(loaded.schedules, { blueprints: new Set([...given, ...found].map(({ name }) => name)) }),
+    )
   if (faults.length > 0) throw new ConfigError(faults)
-  return { ...loaded, blueprints }
+  return { ...loaded, found }
 }
 
 const load = (env: Environment, ownStore: boolean): LoadedOrchestrator | ConfigError => {
@@ -48,14 +50,14 @@ const load = (env: Environment, ownStore: boolean): LoadedOrchestrator | ConfigE
 const findBlueprints = async (
   folder: string,
   given: readonly Blueprint[],
-): Promise<{ blueprints: Blueprint[]; faults: Fault[] }> => {
+): Promise<{ found: Blueprint[]; faults: Fault[] }> => {
   try {
-    const blueprints = [...given, ...(folder === '' ? [] : await loadBlueprints(folder))]
-    createRegistry(blueprints)
-    return { blueprints, faults: [] }
+    const found = folder === '' ? [] : await loadBlueprints(folder)
+    createRegistry([...given, ...found])
+    return { found, faults: [] }
   } catch (error) {
     if (!(error instanceof BlueprintError)) throw error
-    return { blueprints: [], faults: blueprintFaults(error) }
+    return { found: [], faults: blueprintFaults(error) }
   }
 }
 

@@ -1,0 +1,51 @@
+/** The Store that the configuration chose. */
+import { ConfigError, type RedisSettings, type StorageChoice } from '@tutti/config'
+import type { Store } from '@tutti/engine'
+import {
+  createMemoryStore,
+  createPostgresStore,
+  createRedisStore,
+  type RedisAddress,
+  type RedisServer,
+} from '@tutti/stores'
+import type { Logger } from '@tutti/telemetry'
+
+/** @throws ConfigError when the server can't be reached at the start: a wrong address looks the same */
+export const openStore = async (choice: StorageChoice, instance: string, log: Logger): Promise<Store> => {
+  switch (choice.kind) {
+    case 'memory':
+      return createMemoryStore()
+    case 'postgres':
+      return createPostgresStore({
+        connectionString: choice.connectionString,
+        onError: (error) => log.warn({ err: error }, 'a connection to the database was lost'),
+      })
+    case 'redis':
+      return createRedisStore({
+        ...redisServer(choice.redis),
+        instance,
+        prefix: choice.redis.prefix,
+        onWarning: (text) => log.warn(text),
+        onError: (error) => log.warn({ err: error }, 'a connection to Redis was lost'),
+      }).catch((error: unknown) => {
+        const { host, port } = choice.redis
+        throw new ConfigError([
+          {
+            source: 'environment',
+            variable: 'REDIS_HOST',
+            what: `Redis at ${host}:${port} can't be used: ${error instanceof Error ? error.message : String(error)}`,
+            remedy: 'Start it, or correct REDIS_HOST, REDIS_PORT and the credentials.',
+          },
+        ])
+      })
+  }
+}
+
+const redisServer = ({ host, port, db, username, password, tls, cluster }: RedisSettings): RedisServer => {
+  const address: RedisAddress = {
+    socket: tls ? { host, port, tls } : { host, port },
+    ...(username === '' ? {} : { username }),
+    ...(password === '' ? {} : { password }),
+  }
+  return cluster ? { cluster: [address] } : { server: { ...address, database: db } }
+}

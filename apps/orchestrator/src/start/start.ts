@@ -1,0 +1,278 @@
+/** From the environment to a running orchestrator. What is opened here is closed in the opposite order. */
+import {
+  type Client,
+  ConfigError,
+  clientDirectory,
+  createReloader,
+  type Environment,
+  engineSettings,
+  formatFaults,
+  type HistoryChoice,
+  type Reloader,
+  type ScheduleEntry,
+  workerDirectory,
+} from '@tutti/config'
+import type { JsonObject } from '@tutti/contracts'
+import { type Blueprint, BlueprintError, createEngine, createScheduler, type JobSpec, type Store } from '@tutti/engine'
+import { type HistoryArchive, openPostgresArchive, openSqliteArchive, startArchiver } from '@tutti/history'
+import { offloading } from '@tutti/stores'
+import { createLogger, createMetrics, type Logger, noTracing, parseTraceparent, startTracing } from '@tutti/telemetry'
+import { createOrchestrator } from '../app.ts'
+import { createApprovalLinks } from '../approvals/link.ts'
+import { withApprovalLinks } from '../approvals/webhook.ts'
+import { quotaOf } from '../http/quota.ts'
+import { observeMetrics } from '../observe/metrics.ts'
+import { observeTraces } from '../observe/traces.ts'
+import { defaultSettings } from '../settings.ts'
+import { createWebhookSecrets } from '../webhooks/secrets.ts'
+import { createWebhookSender, webhookKind } from '../webhooks/sender.ts'
+import { openObjects } from './open-objects.ts'
+import { openStore } from './open-store.ts'
+import { blueprintFaults, readConfiguration } from './read-configuration.ts'
+import { followRegisteredBlueprints } from './registered-blueprints.ts'
+import { signingKey } from './signing-key.ts'
+import { every } from './upkeep.ts'
+import { watchBlueprints } from './watch-blueprints.ts'
+
+export interface RunningOrchestrator {
+  port: number
+  log: Logger
+  /** Reads all files of the configuration again; what is wrong with one is logged, and changes nothing. */
+  reload(): Promise<void>
+  /** Answers what is under way, lets handlers finish, and lets go of the store. */
+  stop(): Promise<void>
+}
+
+/** What is brought along where several servers run in one process. */
+export interface SharedParts {
+  /** Used instead of the one that the environment asks for, and not closed. */
+  store?: Store
+  /** Beside those of BLUEPRINTS_DIR. */
+  blueprints?: readonly Blueprint[]
+}
+
+const oneDay = 86_400_000
+const oneHour = 3_600_000
+
+/** @throws ConfigError with every fault of variables, files and blueprints; nothing was started then */
+export const startOrchestrator = async (env: Environment, shared: SharedParts = {}): Promise<RunningOrchestrator> => {
+  const brought = shared.blueprints ?? []
+  const { config, storage, history, s3, tls, clients, workers, schedules, warnings, found } = await readConfiguration(
+    env,
+    { ownStore: shared.store === undefined, blueprints: brought },
+  )
+  const log = createLogger({
+    name: 'orchestrator',
+    level: config.logLevel,
+    format: config.logFormat,
+    timeZone: config.tz,
+  })
+  for (const { source, line, what, remedy } of warnings)
+    log.warn({ source, ...(line === undefined ? {} : { line }) }, `${what}. ${remedy}`)
+
+  const closers: (() => unknown)[] = []
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  try {
+    const inner = shared.store ?? (storage && (await openStore(storage, config.instanceId, log)))
+    if (!inner) throw new Error('the configuration chose no store')
+    if (!shared.store) closers.push(inner.close)
+
+    const key = await signingKey(config.signingKey, inner)
+    const { payloads, files, taskFiles, ...objects } = await openObjects({
+      s3,
+      dir: config.taskFilesDir,
+      publicUrl: config.publicUrl,
+      signingKey: key,
+      autoCleanup: config.s3AutoCleanup,
+      onOperation: ({ jobId, operation, uri, bytes, error }) =>
+        log.debug({ job_id: jobId, operation, uri, bytes, ...(error === null ? {} : { error }) }, 's3_operation'),
+    })
+    closers.push(objects.close)
+    const onError = (error: unknown): void => log.error({ err: error }, 'the engine met an error, and goes on')
+    const store = payloads
+      ? offloading(inner, { payloads, thresholdBytes: config.payloadOffloadBytes, onError })
+      : { ...inner, sweep: async () => 0 }
+
+    const metrics = createMetrics({ onError: (error) => log.warn({ err: error }, 'a metric could not be read') })
+    const tracing =
+      config.otelExporterOtlpEndpoint === ''
+        ? noTracing
+        : await startTracing({
+            endpoint: config.otelExporterOtlpEndpoint,
+            serviceName: 'tutti-orchestrator',
+            instance: config.instanceId,
+          })
+    closers.push(tracing.stop)
+    const archive = history && (await openArchive(history, log))
+    if (archive) closers.push(archive.close)
+
+    const observers: Parameters<typeof createEngine>[0]['onCommitted'][] = []
+    const engine = createEngine({
+      store,
+      blueprints: brought,
+      settings: {
+        ...engineSettings(config),
+        retentionMs: config.jobRetentionDays === 0 ? null : config.jobRetentionDays * oneDay,
+      },
+      files: taskFiles,
+      onError,
+      onCommitted: (change) => {
+        for (const observe of observers) observe?.(change)
+      },
+      ...(archive ? { purgeBefore: async () => (await archive.archivedUpTo()) ?? 0 } : {}),
+    })
+    closers.push(engine.stop)
+    observers.push(observeMetrics({ metrics, store, engine }), observeTraces(tracing))
+    engine.blueprints.replace('dir', found)
+    const registered = await followRegisteredBlueprints({ store, blueprints: engine.blueprints, log })
+    closers.push(registered.stop)
+
+    const directories = {
+      clients: clientDirectory({ clients, fallbackToken: config.clientToken }),
+      workers: workerDirectory({
+        workers,
+        globalToken: config.globalWorkerToken,
+        keepSecrets: config.workerSignatures !== 'off',
+      }),
+    }
+    const settings = {
+      ...defaultSettings,
+      pollWaitMs: config.workerPollTimeoutSeconds * 1000,
+      timeZone: config.tz,
+      workerAuthMode: config.workerAuthMode,
+      workerSignatures: config.workerSignatures,
+      workerRates: config.rateLimitingEnabled
+        ? {
+            ...(defaultSettings.workerRates ?? { registration: 120, event: 6000 }),
+            poll: config.rateLimitPollLimit,
+            heartbeat: config.rateLimitHeartbeatLimit,
+          }
+        : null,
+      clientRate: config.rateLimitingEnabled
+        ? { count: config.rateLimitLimit, perMs: config.rateLimitPeriod * 1000 }
+        : null,
+      detailedAnswers: config.detailedApiResponses,
+      webhookAllowPrivate: config.webhookAllowPrivate,
+      metricsToken: config.metricsToken,
+      enableClientApi: config.enableClientApi,
+      clientApiPrefix: config.clientApiPrefix,
+      reloadWithAnyClient: config.reloadWithAnyClient,
+    }
+    const scheduler = createScheduler({
+      engine,
+      store,
+      timeZone: config.tz,
+      jobDefaults: (owner, name) => scheduledJob(name, directories.clients.client(owner), { store, settings }),
+      onError: (error) => log.warn({ err: error }, 'a schedule could not make its job'),
+    })
+    scheduler.start()
+    const takeSchedules = async (list: readonly ScheduleEntry[]): Promise<void> => {
+      await scheduler.syncFile(list.map(({ id, client, spec }) => ({ name: id, owner: client, spec })))
+      log.info({ schedules: list.map(({ id }) => id) }, 'schedules read')
+    }
+    if (schedules) await takeSchedules(schedules.schedules)
+    const reloader = createReloader({
+      settings: config,
+      clients,
+      directories,
+      blueprints: () => engine.blueprints.names(),
+      onSchedules: takeSchedules,
+    })
+
+    const approvalLinks = createApprovalLinks(key)
+    const webhookSecrets = createWebhookSecrets({ store, signingKey: key })
+    engine.onDue(
+      webhookKind,
+      createWebhookSender({
+        secrets: webhookSecrets,
+        options: { timeoutMs: 10_000, allowPrivate: config.webhookAllowPrivate },
+        complete: withApprovalLinks(approvalLinks, config.publicUrl),
+        log,
+      }),
+    )
+
+    const server = createOrchestrator({
+      engine,
+      store,
+      scheduler,
+      registered,
+      webhookSecrets,
+      approvalLinks,
+      files,
+      metrics,
+      ...directories,
+      secretOf: directories.workers.secretOf,
+      ...(archive ? { archive } : {}),
+      traceOf: ({ headers, routeOptions }) => {
+        const { traceparent } = headers
+        const parent = typeof traceparent === 'string' && parseTraceparent(traceparent) ? traceparent : null
+        const at = store.now()
+        const name = `POST ${routeOptions.url ?? ''}`
+        return tracing.record({ name, kind: 'server', parent, startedAt: at, endedAt: at, attributes: {}, error: null })
+      },
+      log,
+      reloader,
+      ...(tls === null ? {} : { tls }),
+      settings,
+    })
+    closers.push(server.close)
+    const port = await server.listen({ host: config.apiHost, port: config.apiPort })
+    engine.start()
+    if (archive) closers.push(startArchiver({ store, archive, onError }).stop)
+    closers.push(
+      every(oneHour, () => objects.sweep(store), onError),
+      every(oneDay, () => store.sweep(), onError),
+    )
+    if (archive && config.historyRetentionDays > 0)
+      closers.push(
+        every(oneHour, () => purgeHistory(archive, store.now() - config.historyRetentionDays * oneDay), onError),
+      )
+    if (config.blueprintsDir !== '')
+      closers.push(watchBlueprints({ folder: config.blueprintsDir, blueprints: engine.blueprints, log }))
+    log.info({ host: config.apiHost, port, blueprints: engine.blueprints.names() }, 'the orchestrator listens')
+    return { port, log, reload: () => reloadAll(reloader, log), stop }
+  } catch (error) {
+    await stop()
+    // Endpoints are known to clash only when the routes are made.
+    throw error instanceof BlueprintError ? new ConfigError(blueprintFaults(error)) : error
+  }
+}
+
+const openArchive = async (choice: HistoryChoice, log: Logger): Promise<HistoryArchive> =>
+  choice.kind === 'sqlite'
+    ? openSqliteArchive(choice.path)
+    : openPostgresArchive({
+        connectionString: choice.connectionString,
+        onError: (error) => log.warn({ err: error }, 'a connection to the history archive was lost'),
+      })
+
+/** What a schedule's job gets of its owner: as if the owner had made it. */
+const scheduledJob = (
+  name: string,
+  client: Client | null,
+  deps: Parameters<typeof quotaOf>[1],
+): Partial<JobSpec> => {
+  const source = { source: `scheduler:${name}` }
+  if (!client) return { clientFacts: { plan: 'system', params: source } }
+  const quota = quotaOf(client, deps)
+  return {
+    clientFacts: { plan: client.plan, params: { ...(client.params as JsonObject), ...source } },
+    ...(quota ? { quota } : {}),
+    ...(client.webhookUrl === null ? {} : { webhook: { url: client.webhookUrl, events: null } }),
+  }
+}
+
+const portion = 10_000
+const purgeHistory = async (archive: HistoryArchive, before: number): Promise<void> => {
+  while ((await archive.purge(before, portion)) === portion);
+}
+
+const reloadAll = async (reloader: Reloader, log: Logger): Promise<void> => {
+  for (const [file, outcome] of Object.entries(await reloader.reloadAll())) {
+    if (outcome.status === 'reloaded') log.info({ file, entries: outcome.entries }, 'configuration reloaded')
+    if (outcome.status === 'refused')
+      log.error({ file }, `${file} not reloaded, what was before holds on:\n${formatFaults(outcome.faults)}`)
+  }
+}
