@@ -83,7 +83,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
     async (scope) => {
       requireClient(scope, deps.clients)
       inDocument(scope, { security: clientSecurity })
-      await scope.register(approvalRoutes(deps, '/webhooks/approval/:id'))
+      await scope.register(approvalRoutes(deps, '/webhooks/approval/:id', 'approveJobOlder'))
     },
     { prefix: '/_public' },
   )

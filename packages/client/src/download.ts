@@ -19,7 +19,7 @@ export interface DownloadOptions {
  */
 export const download = async (
   http: Http,
-  file: { url: string; sha256?: string | undefined },
+  file: { url: string; sha256?: string | undefined; headers?: Record<string, string> | undefined },
   target: string,
   { signal }: DownloadOptions = {},
 ): Promise<void> => {
@@ -33,10 +33,13 @@ export const download = async (
     signal?.throwIfAborted()
     const part = `${target}.${randomUUID()}.part`
     try {
-      // Without our token: the address carries its own authority, often at somebody else's server.
-      const response = await http.fetch(url, { signal: signal ?? null }).catch((error: unknown) => {
-        throw unreachable(request, error)
-      })
+      // A presigned address carries its own authority, often at somebody else's server: it gets no token. Where one is sent to our
+      // own server, fetch leaves it behind when a redirect leads elsewhere.
+      const response = await http
+        .fetch(url, { headers: file.headers ?? {}, signal: signal ?? null })
+        .catch((error: unknown) => {
+          throw unreachable(request, error)
+        })
       if (!response.ok) throw refused(request, response.status, await response.text(), undefined)
       const sha256 = await write(response, part, signal).catch((error: unknown) => {
         throw isDiskError(error) ? error : unreachable(request, error)

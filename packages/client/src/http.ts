@@ -19,26 +19,25 @@ interface RetryOptions extends BackoffOptions {
   attempts: number
 }
 
-interface Call<T> {
-  method: 'GET' | 'POST'
+export interface Call<T> {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
-  query?: Record<string, string | number | undefined> | undefined
+  query?: Query | undefined
+  headers?: Record<string, string> | undefined
   body?: unknown
-  /** The server does the same thing only once, however often it is asked. GETs always are. */
+  /** The server does the same thing only once, however often it is asked. GETs, PUTs and PATCHes always are. */
   repeatable?: boolean
   signal?: AbortSignal | undefined
   answer: { parse(value: unknown): T }
 }
 
+/** A list is sent as its parameter several times. */
+export type Query = Record<string, string | number | readonly string[] | undefined>
+
 export interface Http {
   call<T>(call: Call<T>): Promise<T>
   /** One try; the body is the caller's to read. Throws when the answer isn't a success. */
-  open(
-    path: string,
-    query: Record<string, number>,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-  ): Promise<Response>
+  open(path: string, query: Query, headers: Record<string, string>, signal: AbortSignal): Promise<Response>
   readonly base: string
   readonly headers: Record<string, string>
   readonly retry: RetryOptions
@@ -46,6 +45,9 @@ export interface Http {
   readonly clock: Clock
   readonly fetch: typeof fetch
 }
+
+/** However often it is done, the same comes of it. */
+const unchanging: ReadonlySet<string> = new Set(['GET', 'PUT', 'PATCH'])
 
 const timeoutMs = 60_000
 /** A server that asks for more than this is told to the caller, instead of holding the call. */
@@ -71,18 +73,21 @@ export const createHttp = (options: ConnectionOptions): Http => {
     throw refused(request, response.status, text, retryAfterMs(response.headers.get('retry-after'), clock.now()))
   }
 
-  const address = (path: string, query: Call<unknown>['query'] = {}): URL => {
+  const address = (path: string, query: Query = {}): URL => {
     const url = new URL(base + path)
-    for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, String(value))
+    for (const [key, value] of Object.entries(query))
+      for (const each of Array.isArray(value) ? value : [value])
+        if (each !== undefined) url.searchParams.append(key, String(each))
     return url
   }
 
-  const once = async <T>({ method, path, query, body, signal, answer }: Call<T>): Promise<T> => {
+  const once = async <T>({ method, path, query, headers: own, body, signal, answer }: Call<T>): Promise<T> => {
     const url = address(path, query)
     const timeout = AbortSignal.timeout(timeoutMs)
     const response = await send(method, url, {
       headers: {
         ...headers,
+        ...own,
         accept: 'application/json',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
@@ -94,7 +99,7 @@ export const createHttp = (options: ConnectionOptions): Http => {
       throw unreachable(request, error)
     })
     try {
-      return answer.parse(parseJson(text))
+      return answer.parse(text === '' ? undefined : parseJson(text))
     } catch (error) {
       throw error instanceof TuttiApiError ? error : unexpected(request, response.status, error)
     }
@@ -110,7 +115,7 @@ export const createHttp = (options: ConnectionOptions): Http => {
     open: (path, query, extra, signal) =>
       send('GET', address(path, query), { headers: { ...headers, ...extra }, signal }),
     call: async (call) => {
-      const { method, repeatable = method === 'GET', signal } = call
+      const { method, repeatable = unchanging.has(method), signal } = call
       const backoff = createBackoff(retry)
       for (let attempt = 1; ; attempt += 1) {
         signal?.throwIfAborted()

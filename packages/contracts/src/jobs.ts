@@ -130,17 +130,16 @@ export const jobView = z.object({
 })
 export type JobView = z.infer<typeof jobView>
 
+/** In a query: one, several with commas between them, or the parameter several times. */
+const several = z
+  .union([z.string().max(1000), z.array(z.string().max(128)).max(64)])
+  .transform((given) => (Array.isArray(given) ? given : given.split(',').map((each) => each.trim())))
+
 /** GET /api/v1/jobs */
 export const listJobs = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: z.string().max(200).optional(),
-  /** One, or several with commas between them. */
-  status: z
-    .string()
-    .max(300)
-    .transform((text) => text.split(','))
-    .pipe(z.array(jobStatus))
-    .optional(),
+  status: several.pipe(z.array(jobStatus)).optional(),
   blueprint: name.optional(),
   tag: z.string().max(64).optional(),
   /** `key=value` of the metadata; repeat it for several, which must all hold. */
@@ -160,12 +159,7 @@ export type JobPage = z.infer<typeof jobPage>
 
 /** GET /api/v1/jobs/{id} */
 export const readJob = z.object({
-  /** Names with commas between them. */
-  fields: z
-    .string()
-    .max(1000)
-    .transform((text) => text.split(',').map((field) => field.trim()))
-    .optional(),
+  fields: several.optional(),
 })
 
 /** A line of a job’s log. `seq` counts 1, 2, 3, … without gaps; a reader resumes with `since=seq`. */
@@ -208,6 +202,8 @@ export const forkJob = z
   })
   .default({})
 
+export type ForkJob = NonNullable<z.input<typeof forkJob>>
+
 /** POST /api/v1/jobs/{id}/events */
 export const sendEvent = z.strictObject({
   name,
@@ -215,10 +211,13 @@ export const sendEvent = z.strictObject({
   /** Chosen by the sender: an event that comes again under its id changes nothing. */
   id: z.string().min(1).max(128).optional(),
 })
+export type SendEvent = z.input<typeof sendEvent>
 export const eventAccepted = z.object({ status: z.literal('event_accepted'), job_id: z.uuid() })
 
 /** POST /api/v1/jobs/{id}/migrate */
 export const migrateJob = z.strictObject({ version: z.int().min(1), state: z.string().max(128).optional() })
+
+export type MigrateJob = z.infer<typeof migrateJob>
 
 /** POST /api/v1/jobs/{id}/cancel */
 export const cancelJob = z.object({ reason: z.string().max(500).optional() }).default({})

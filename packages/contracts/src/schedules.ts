@@ -140,6 +140,9 @@ export const scheduleView = z.object({
 })
 export type ScheduleView = z.infer<typeof scheduleView>
 
+/** GET /api/v1/schedules/{name}/next */
+export const scheduleNext = z.object({ next: z.array(instant) })
+
 /** When a schedule is due, as one value instead of six fields. */
 export type ScheduleRule =
   | { kind: 'interval'; seconds: number }

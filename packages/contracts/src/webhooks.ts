@@ -31,6 +31,8 @@ export const listDeliveries = z.object({
 })
 export const deliveryPage = z.object({ items: z.array(webhookDelivery), next_cursor: z.string().nullable() })
 
+export type DeliveryPage = z.infer<typeof deliveryPage>
+
 /** The newest first; for a day after a change the former one signs along. */
 export const webhookSecrets = z.object({ secrets: z.array(z.string()) })
 
@@ -66,3 +68,4 @@ export const skillCatalog = z.record(
     contract: jsonObject.nullable(),
   }),
 )
+export type SkillCatalog = z.infer<typeof skillCatalog>

@@ -22,6 +22,7 @@ export const adminRoutes = ({ reloader, settings, log }: RouteDeps): FastifyPlug
         {
           schema: {
             tags: ['admin'],
+            operationId: `reload${name.slice(0, 1).toUpperCase()}${name.slice(1)}`,
             summary: `Read ${name}.toml again`,
             description: `${name === 'schedules' ? 'For all instances.' : 'For this instance.'} A file with a fault changes nothing.`,
             response: { 200: z.object({ status: z.literal(status) }), ...failures('INVALID_CONFIG', 'FORBIDDEN') },

@@ -10,13 +10,18 @@ import { jobId, jobParams } from './job-id.ts'
  * The same route at two addresses: `/jobs/:id/approve`, and `/webhooks/approval/:id` for callers of the older API. The
  * older one was open to everybody who knew an id; here it wants the token of the job's client as well.
  */
-export const approvalRoutes = ({ engine }: RouteDeps, url: string): FastifyPluginAsyncZod => {
+export const approvalRoutes = (
+  { engine }: RouteDeps,
+  url: string,
+  operationId = 'approveJob',
+): FastifyPluginAsyncZod => {
   return async (app) => {
     app.post(
       url,
       {
         schema: {
           tags: ['jobs'],
+          operationId,
           summary: 'Decide what a job waits for',
           description: 'The decisions that it takes are in the job’s `waiting_for`.',
           params: jobParams,

@@ -17,7 +17,14 @@ export const blueprintRoutes = ({ engine, registered }: RouteDeps): FastifyPlugi
   return async (app) => {
     app.get(
       '/blueprints',
-      { schema: { tags, summary: 'List the blueprints', response: { 200: blueprintViewSchema.array() } } },
+      {
+        schema: {
+          tags,
+          operationId: 'listBlueprints',
+          summary: 'List the blueprints',
+          response: { 200: blueprintViewSchema.array() },
+        },
+      },
       async () => engine.blueprints.list().map(blueprintView),
     )
 
@@ -80,6 +87,7 @@ export const blueprintRoutes = ({ engine, registered }: RouteDeps): FastifyPlugi
       {
         schema: {
           tags,
+          operationId: 'readGraph',
           summary: 'Read a blueprint’s graph',
           description: 'In Graphviz’s language; as JSON with `format=json` or `Accept: application/json`.',
           params: z.object({ name: z.string() }),

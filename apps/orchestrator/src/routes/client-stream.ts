@@ -19,6 +19,7 @@ export const clientStreamRoutes = ({ store, parking, settings, instant }: RouteD
       {
         schema: {
           tags: ['jobs'],
+          operationId: 'followJobs',
           summary: 'Follow the logs of all your jobs',
           description:
             'Server-sent events: `id` is a cursor, `event` the line’s type, `data` the line. Resume with `since` or the header ' +

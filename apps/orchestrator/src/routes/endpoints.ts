@@ -39,6 +39,7 @@ export const endpointRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
         {
           schema: {
             tags: ['blueprints'],
+            operationId: `createAt${url.replaceAll(/[^A-Za-z0-9]+/g, '_')}`,
             summary: `Create a job of the blueprint ${blueprint.name}`,
             body: documentedBody(blueprint),
             response: {

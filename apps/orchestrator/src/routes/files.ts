@@ -1,6 +1,6 @@
 /** Files of a job: clients bring what it works on and fetch what it made. Large ones go straight to object storage. */
 import type { Readable } from 'node:stream'
-import { type ErrorCode, TuttiError } from '@tutti/contracts'
+import { type ErrorCode, filePage, fileUpload, fileUploaded, TuttiError } from '@tutti/contracts'
 import { checkName, jobPrefix, type ObjectFault, ObjectStoreError, receiveObject } from '@tutti/objects'
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
@@ -30,6 +30,7 @@ export const fileRoutes = ({ engine, files, instant }: RouteDeps): FastifyPlugin
       {
         schema: {
           tags,
+          operationId: 'listFiles',
           summary: 'List a job’s files',
           params: jobParams,
           querystring: z.object({
@@ -37,10 +38,7 @@ export const fileRoutes = ({ engine, files, instant }: RouteDeps): FastifyPlugin
             cursor: z.string().max(1024).optional(),
           }),
           response: {
-            200: z.object({
-              items: z.array(z.object({ name: z.string(), size: z.number(), modified_at: z.string() })),
-              next_cursor: z.string().nullable(),
-            }),
+            200: filePage,
             ...failures('INVALID_QUERY', 'JOB_NOT_FOUND', 'FILES_NOT_ENABLED', 'STORE_UNAVAILABLE'),
           },
         },
@@ -66,6 +64,7 @@ export const fileRoutes = ({ engine, files, instant }: RouteDeps): FastifyPlugin
       {
         schema: {
           tags,
+          operationId: 'addressForUpload',
           summary: 'Get an address to upload a file to',
           description: 'PUT the bytes to it; it needs no token, and overwrites a file of that name.',
           params: jobParams,
@@ -74,7 +73,7 @@ export const fileRoutes = ({ engine, files, instant }: RouteDeps): FastifyPlugin
             expires_in: z.coerce.number().int().min(1).max(604_800).default(3600).describe('Seconds.'),
           }),
           response: {
-            200: z.object({ url: z.string(), expires_in: z.number(), method: z.literal('PUT') }),
+            200: fileUpload,
             ...failures('INVALID_QUERY', 'JOB_NOT_FOUND', 'FILES_NOT_ENABLED', 'STORE_UNAVAILABLE'),
           },
         },
@@ -93,6 +92,7 @@ export const fileRoutes = ({ engine, files, instant }: RouteDeps): FastifyPlugin
       {
         schema: {
           tags,
+          operationId: 'downloadFile',
           summary: 'Download a file',
           description: `Leads to an address that works for ${downloadSeconds} seconds.`,
           params: fileParams,
@@ -122,11 +122,12 @@ export const fileRoutes = ({ engine, files, instant }: RouteDeps): FastifyPlugin
         {
           schema: {
             tags,
+            operationId: 'uploadFile',
             summary: 'Upload a file',
             description: 'The body is the file, of any Content-Type.',
             params: fileParams,
             response: {
-              200: z.object({ status: z.literal('uploaded'), s3_uri: z.string() }),
+              200: fileUploaded,
               ...failures(
                 'INVALID_BODY',
                 'JOB_NOT_FOUND',

@@ -27,6 +27,7 @@ export const jobActionRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAs
       {
         schema: {
           tags,
+          operationId: 'updateJob',
           summary: 'Pause a job, let it go on, or change what does not touch its course',
           description: 'A paused job takes no further step; what is under way goes on, and its results are recorded.',
           params: jobParams,
@@ -52,6 +53,7 @@ export const jobActionRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAs
       {
         schema: {
           tags,
+          operationId: 'sendEvent',
           summary: 'Send a job an event',
           description:
             'What the job waits for with `waitForEvent`. One that it does not wait for yet is kept for it. With an `id` the call ' +
@@ -81,6 +83,7 @@ export const jobActionRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAs
       {
         schema: {
           tags,
+          operationId: 'forkJob',
           summary: 'Begin a new job from a past state of this one',
           description:
             'As it last entered `state`, or as it stood after line `seq` of its log. `data` is laid over what it had then; `input` ' +
@@ -102,6 +105,7 @@ export const jobActionRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAs
       {
         schema: {
           tags,
+          operationId: 'retryJob',
           summary: 'Try a job again from the state in which it failed',
           description: 'A job that has ended stays as it is: the answer names the new one.',
           params: jobParams,
@@ -124,6 +128,7 @@ export const jobActionRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAs
       {
         schema: {
           tags,
+          operationId: 'migrateJob',
           summary: 'Put a job onto another version of its blueprint',
           description: 'The job must wait or be paused. `state` where the present one is not there any more.',
           params: jobParams,
@@ -146,6 +151,7 @@ export const jobActionRoutes = ({ engine, instant }: RouteDeps): FastifyPluginAs
       {
         schema: {
           tags,
+          operationId: 'removeJob',
           summary: 'Remove a job that has ended, with its log and its files',
           params: jobParams,
           response: { 204: z.undefined().describe('It is gone'), ...failures('JOB_NOT_FOUND', 'JOB_RUNNING') },

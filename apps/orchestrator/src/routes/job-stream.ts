@@ -21,6 +21,7 @@ export const jobStreamRoutes = ({ engine, parking, settings, instant }: RouteDep
       {
         schema: {
           tags: ['jobs'],
+          operationId: 'followJob',
           summary: 'Follow a job’s log',
           description:
             'Server-sent events: `id` is the line’s seq, `event` its type, `data` the line. Resume with `since` or the header ' +

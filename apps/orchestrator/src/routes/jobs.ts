@@ -36,6 +36,7 @@ export const jobRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           tags,
+          operationId: 'createJob',
           summary: 'Create a job',
           description:
             'With an `id` of your own, or the header Idempotency-Key, the call can be repeated: the job that is there answers.',
@@ -65,6 +66,7 @@ export const jobRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           tags,
+          operationId: 'createJobs',
           summary: 'Create up to 1,000 jobs',
           description: 'All are checked before the first is created: one bad job refuses the call.',
           body: createJobs,
@@ -101,6 +103,7 @@ export const jobRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           tags,
+          operationId: 'listJobs',
           summary: 'List your jobs, newest first',
           querystring: listJobs,
           response: { 200: jobPage, ...failures('INVALID_QUERY') },
@@ -117,6 +120,7 @@ export const jobRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           tags,
+          operationId: 'readJob',
           summary: 'Read a job',
           description:
             'With `fields` only those, and the id. Beside the fields here the answer holds them under the names of older clients.',
@@ -138,6 +142,7 @@ export const jobRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           tags,
+          operationId: 'readHistory',
           summary: 'Read a job’s log',
           description: 'Lines after `since`, in order. `seq` counts without gaps.',
           params: jobParams,
@@ -166,6 +171,7 @@ export const jobRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           tags,
+          operationId: 'cancelJob',
           summary: 'Cancel a job',
           description: 'The job is cancelled at once; its workers are told to stop.',
           params: jobParams,

@@ -19,6 +19,7 @@ export const overviewRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           tags: ['overview'],
+          operationId: 'readDashboard',
           summary: 'Workers, and your jobs by status',
           response: { 200: dashboard },
         },
@@ -36,6 +37,7 @@ export const overviewRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           tags: ['workers'],
+          operationId: 'readCatalog',
           summary: 'What the fleet can do, by skill',
           response: { 200: skillCatalog },
         },
@@ -48,6 +50,7 @@ export const overviewRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           tags: ['jobs'],
+          operationId: 'listQuarantined',
           summary: 'Your jobs that were set aside',
           description: 'Of an operator: everybody’s. The newest 500.',
           response: { 200: jobViewSchema.array() },
@@ -69,6 +72,7 @@ export const overviewRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           tags: ['overview'],
+          operationId: 'readQuota',
           summary: 'What is left of your month',
           description: 'Only created jobs count; reading is free.',
           response: { 200: quotaView },

@@ -18,6 +18,7 @@ export const publicRoutes = ({ engine, log }: RouteDeps): FastifyPluginAsyncZod 
         schema: {
           tags,
           ...open,
+          operationId: 'readStatus',
           summary: 'Is the process alive?',
           response: { 200: z.object({ status: z.literal('ok') }) },
         },
@@ -32,6 +33,7 @@ export const publicRoutes = ({ engine, log }: RouteDeps): FastifyPluginAsyncZod 
         schema: {
           tags,
           ...open,
+          operationId: 'readHealth',
           summary: 'Can it do its work?',
           response: {
             200: z.object({ status: z.literal('ok'), store: z.literal('ok') }),

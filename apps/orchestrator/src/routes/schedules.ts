@@ -1,5 +1,5 @@
 /** Schedules: of the file, to be looked at, paused and triggered; of clients, to be made and removed as well. */
-import { jobAccepted, name, scheduleSpec, scheduleView as scheduleViewSchema } from '@tutti/contracts'
+import { jobAccepted, name, scheduleNext, scheduleSpec, scheduleView as scheduleViewSchema } from '@tutti/contracts'
 import { scheduleId } from '@tutti/engine'
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
@@ -36,6 +36,7 @@ export const scheduleRoutes = ({ engine, scheduler, instant }: RouteDeps): Fasti
       {
         schema: {
           tags,
+          operationId: 'listSchedules',
           summary: 'List your schedules',
           description: 'An operator who names no client gets those of all.',
           querystring,
@@ -53,6 +54,7 @@ export const scheduleRoutes = ({ engine, scheduler, instant }: RouteDeps): Fasti
       {
         schema: {
           tags,
+          operationId: 'putSchedule',
           summary: 'Make or replace a schedule',
           description: 'The fields are those of schedules.toml.',
           params,
@@ -73,6 +75,7 @@ export const scheduleRoutes = ({ engine, scheduler, instant }: RouteDeps): Fasti
       {
         schema: {
           tags,
+          operationId: 'readSchedule',
           summary: 'Read a schedule',
           params,
           querystring,
@@ -87,11 +90,12 @@ export const scheduleRoutes = ({ engine, scheduler, instant }: RouteDeps): Fasti
       {
         schema: {
           tags,
+          operationId: 'nextOfSchedule',
           summary: 'When is it due next?',
           description: 'Before jitter; in the time zone of the installation.',
           params,
           querystring: querystring.extend({ count: z.coerce.number().int().min(1).max(100).default(5) }),
-          response: { 200: z.object({ next: z.array(z.string()) }), ...missing },
+          response: { 200: scheduleNext, ...missing },
         },
       },
       async (request) => {
@@ -105,6 +109,7 @@ export const scheduleRoutes = ({ engine, scheduler, instant }: RouteDeps): Fasti
       {
         schema: {
           tags,
+          operationId: 'removeSchedule',
           summary: 'Remove a schedule; the jobs that it made stay',
           params,
           querystring,
@@ -123,7 +128,16 @@ export const scheduleRoutes = ({ engine, scheduler, instant }: RouteDeps): Fasti
     ] as const)
       app.post(
         `/schedules/:name/${action}`,
-        { schema: { tags, summary, params, querystring, response: { 200: scheduleViewSchema, ...missing } } },
+        {
+          schema: {
+            tags,
+            operationId: `${action}Schedule`,
+            summary,
+            params,
+            querystring,
+            response: { 200: scheduleViewSchema, ...missing },
+          },
+        },
         async (request) => view(await scheduler[action](...named(request))),
       )
 
@@ -132,6 +146,7 @@ export const scheduleRoutes = ({ engine, scheduler, instant }: RouteDeps): Fasti
       {
         schema: {
           tags,
+          operationId: 'triggerSchedule',
           summary: 'Make a job of it now, beside the plan',
           params,
           querystring,

@@ -24,6 +24,7 @@ export const webhookRoutes = ({ store, webhookSecrets: secrets, instant }: Route
       {
         schema: {
           tags,
+          operationId: 'listDeliveries',
           summary: 'List deliveries, newest first',
           description: 'They are kept for 30 days after they were delivered or given up.',
           querystring: listDeliveries,
@@ -53,6 +54,7 @@ export const webhookRoutes = ({ store, webhookSecrets: secrets, instant }: Route
       {
         schema: {
           tags,
+          operationId: 'redeliver',
           summary: 'Deliver it again, under the same id',
           params: z.object({ id: z.string().max(300) }),
           response: { 200: webhookDelivery, ...failures('DELIVERY_NOT_FOUND') },
@@ -75,6 +77,7 @@ export const webhookRoutes = ({ store, webhookSecrets: secrets, instant }: Route
       {
         schema: {
           tags,
+          operationId: 'readWebhookSecret',
           summary: 'Read the secret that your webhooks are signed with',
           description: 'As standardwebhooks.com writes it down; any of its libraries verifies with it.',
           response: { 200: webhookSecrets },
@@ -88,6 +91,7 @@ export const webhookRoutes = ({ store, webhookSecrets: secrets, instant }: Route
       {
         schema: {
           tags,
+          operationId: 'rotateWebhookSecret',
           summary: 'Change the secret',
           description: 'For a day both sign, so that receivers can be changed one after the other.',
           response: { 200: webhookSecrets },

@@ -8,7 +8,14 @@ export const workerListRoutes = ({ engine, instant }: RouteDeps): FastifyPluginA
   return async (app) => {
     app.get(
       '/workers',
-      { schema: { tags: ['workers'], summary: 'List the workers', response: { 200: workerViewSchema.array() } } },
+      {
+        schema: {
+          tags: ['workers'],
+          operationId: 'listWorkers',
+          summary: 'List the workers',
+          response: { 200: workerViewSchema.array() },
+        },
+      },
       async () => (await engine.workers()).map((worker) => workerView(worker, instant)),
     )
   }
