@@ -24,7 +24,7 @@ export interface WorkerRouteDeps extends RouteDeps {
 }
 
 export const workerApi = (given: RouteDeps): FastifyPluginAsyncZod => {
-  const { settings, workers, secretOf, records, now = Date.now } = given
+  const { settings, workers, secretOf, store, records = store, now = Date.now } = given
   const tokens = records
     ? createWorkerTokens({
         records,
