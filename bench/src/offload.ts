@@ -2,7 +2,7 @@
  * What the offload costs a job that has nothing to offload, and what it saves one that has: `node bench/src/offload.ts`.
  * With and without take turns in one run over the built-in PostgreSQL, so that the ratio says more than either rate.
  */
-import type { Change, Job, Store } from '@tutti/engine'
+import { type Change, type Job, newJob, type Store } from '@tutti/engine'
 import { createLocalObjects } from '@tutti/objects'
 import { createPostgresStore, offloading } from '@tutti/stores'
 import { scratchDatabase, scratchFolder } from './scratch.ts'
@@ -10,46 +10,27 @@ import { scratchDatabase, scratchFolder } from './scratch.ts'
 const steps = 4
 const thresholdBytes = 64 * 1024
 
-const newJob = (input: Job['input']): Job => ({
-  id: crypto.randomUUID(),
-  blueprint: 'bench',
-  version: 1,
-  client: 'bench',
+const aJob = (input: Job['input']): Job => ({
+  ...newJob(
+    {
+      id: crypto.randomUUID(),
+      blueprint: 'bench',
+      version: 1,
+      client: 'bench',
+      start: 'begin',
+      input,
+      priority: 0,
+      tags: [],
+      metadata: {},
+      parentId: null,
+      deadlineAt: null,
+    },
+    Date.now(),
+  ),
   status: 'running',
-  state: 'begin',
-  input,
   data: { step: 0, title: 'a small thing', tags: ['a', 'b'] },
-  results: [],
-  last: null,
-  waiting: null,
-  output: null,
-  error: null,
-  attempt: 0,
-  transitions: 0,
-  progress: null,
-  progressMessage: null,
-  priority: 0,
-  tags: [],
-  metadata: {},
-  parentId: null,
-  origin: { kind: 'api' },
-  depth: 0,
-  clientFacts: { plan: null, params: {} },
-  fingerprint: null,
-  webhook: null,
-  trace: null,
-  dispatchTimeoutMs: null,
-  resultTimeoutMs: null,
-  paused: false,
-  signals: [],
-  createdAt: Date.now(),
-  startAt: null,
-  updatedAt: Date.now(),
-  finishedAt: null,
-  deadlineAt: null,
   rev: 1,
   seq: 1,
-  wakeAt: null,
 })
 
 const changeOf = (job: Job): Change => ({
@@ -68,7 +49,7 @@ const changeOf = (job: Job): Change => ({
 
 /** Jobs per second: each is created, and then read and stored again a few times. */
 const run = async (store: Store, count: number, input: () => Job['input']): Promise<number> => {
-  let jobs = Array.from({ length: count }, () => newJob(input()))
+  let jobs = Array.from({ length: count }, () => aJob(input()))
   const begun = performance.now()
   await store.commit(jobs.map(changeOf))
   for (let step = 1; step <= steps; step += 1) {

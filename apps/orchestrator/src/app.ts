@@ -4,6 +4,7 @@ import type { TlsFiles } from '@tutti/config'
 import fastify, { type FastifyInstance, LogController } from 'fastify'
 import { approvalLinkRoutes } from './approvals/routes.ts'
 import { requireClient } from './auth/client.ts'
+import type { WorkerAuthMode } from './auth/worker/identify.ts'
 import { clientApi } from './client-api.ts'
 import type { OrchestratorDeps, RouteDeps } from './deps.ts'
 import { answerError, answerErrors } from './errors.ts'
@@ -19,7 +20,7 @@ import { approvalRoutes } from './routes/approvals.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { objectRoutes } from './routes/objects.ts'
 import { publicRoutes } from './routes/public.ts'
-import { defaultSettings, type OrchestratorSettings } from './settings.ts'
+import { defaultSettings } from './settings.ts'
 import { createWriteInstant } from './views/instant.ts'
 import { workerApi } from './worker-api/index.ts'
 
@@ -35,7 +36,7 @@ export interface Orchestrator {
  * A certificate that is asked for is only taken as proof if the authority signed it: see `certificateName`. The type stays that of
  * plain HTTP: routes see no difference.
  */
-const tlsOptions = (tls: TlsFiles | undefined, { workerAuthMode }: OrchestratorSettings): object => {
+const tlsOptions = (tls: TlsFiles | undefined, workerAuthMode: WorkerAuthMode): object => {
   if (!tls) return {}
   const { cert, key, ca, requireClientCert } = tls
   if (ca === null || !(requireClientCert || workerAuthMode !== 'token-only')) return { https: { cert, key } }
@@ -48,7 +49,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
   const deps: RouteDeps = { ...given, settings, parking, instant: createWriteInstant(settings.timeZone) }
 
   const app = fastify({
-    ...tlsOptions(given.tls, settings),
+    ...tlsOptions(given.tls, settings.workerAuthMode),
     loggerInstance: serverLog(given.log),
     // A line for each poll of each worker would bury the others.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),

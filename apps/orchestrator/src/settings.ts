@@ -55,7 +55,7 @@ export const defaultSettings: OrchestratorSettings = {
   workerAuthMode: 'mixed',
   workerSignatures: 'optional',
   // A worker that works stays far below: polls with a task don't count, and progress of ten tasks comes twice a second each.
-  workerRates: { poll: 600, heartbeat: 600, registration: 120, event: 6000 },
+  workerRates: { periodMs: 60_000, poll: 600, heartbeat: 600, registration: 120, event: 6000 },
   accessTokenMs: 3_600_000,
   refreshTokenMs: 86_400_000,
   detailedAnswers: true,

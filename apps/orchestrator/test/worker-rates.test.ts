@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createTokenBuckets } from '../src/http/token-bucket.ts'
 import { createShrink, startServer } from './support/server.ts'
 
-const rates = { poll: 3, heartbeat: 2, registration: 5, event: 2 }
+const rates = { periodMs: 60_000, poll: 3, heartbeat: 2, registration: 5, event: 2 }
 
 const start = async (workerRates: typeof rates | null = rates) => {
   const clock = { ms: Date.now() }

@@ -131,6 +131,12 @@ test('a worker signs with its own token, where it has one', async () => {
   expect(await register(tokens.hand)).toBe(200)
 })
 
+test('required: a worker of whose token only the hash is known can’t prove anything', async () => {
+  const server = await start('required', { parts: { secretOf: () => null } })
+  const answer = await server.work('POST', '/workers/register', { worker_id: 'hand-2' })
+  expect([answer.status, answer.body.path]).toEqual([403, 'body.security'])
+})
+
 test('replayed-message: an event counts once, a sign of life changes nothing, a result is told what became of it', async () => {
   const told: string[] = []
   const server = await start('required', {

@@ -1,11 +1,20 @@
 /** Short-lived tokens of workers. */
+import { hashToken, type WorkerEntry, workerDirectory } from '@tutti/config'
 import { expect, test } from 'vitest'
 import { createRecords } from './support/records.ts'
 import { globalWorkerToken, startServer, tokens } from './support/server.ts'
 
-const signedIn = async (secrets: Record<string, string> = { 'hand-1': tokens.hand }) => {
+const entry = (token: string): WorkerEntry => ({
+  id: 'hand-1',
+  tokenHash: hashToken(token),
+  description: '',
+  secret: null,
+})
+
+const signedIn = async () => {
   const records = createRecords()
-  const server = await startServer({ parts: { records, secretOf: (id) => secrets[id] ?? globalWorkerToken } })
+  const workers = workerDirectory({ workers: [entry(tokens.hand)], globalToken: globalWorkerToken })
+  const server = await startServer({ parts: { records, workers } })
   const asHand = { 'x-worker-token': tokens.hand, 'x-worker-id': 'hand-1' }
   const { status, body } = await server.work('POST', '/auth/token', undefined, asHand)
   expect(status).toBe(200)
@@ -13,7 +22,7 @@ const signedIn = async (secrets: Record<string, string> = { 'hand-1': tokens.han
     server.work('POST', '/workers/register', { worker_id, supported_skills: ['a'] }, { 'x-worker-token': token })
   const refresh = (refresh_token: string, headers: Record<string, string> = {}) =>
     server.work('POST', '/auth/token/refresh', { refresh_token }, headers)
-  return { server, records, secrets, first: body, register, refresh, asHand }
+  return { server, records, workers, first: body, register, refresh, asHand }
 }
 
 test('a worker signs in, and its access token opens everything that is its own', async () => {
@@ -80,8 +89,8 @@ test('refresh-token-comes-twice-at-once: nobody keeps anything', async () => {
 })
 
 test('worker-token-is-replaced: what was made from the old one ends with it', async () => {
-  const { secrets, first, register, refresh } = await signedIn()
-  secrets['hand-1'] = 'another'
+  const { workers, first, register, refresh } = await signedIn()
+  workers.replace([entry('another')])
   expect((await register(first.access_token)).status).toBe(401)
   expect((await refresh(first.refresh_token)).status).toBe(401)
 })

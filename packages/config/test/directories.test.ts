@@ -113,6 +113,22 @@ describe('patterns of worker ids', () => {
   })
 })
 
+describe('whether a token is still the present one', () => {
+  it('is told by its hash: of one’s own entry, else of the global token', () => {
+    const directory = workerDirectory({ workers: [worker('gpu', 'g')], globalToken: 'all' })
+    const current = (id: string, token: string): boolean => directory.isCurrent(id, hashToken(token))
+    expect([current('gpu', 'g'), current('gpu', 'all'), current('cpu', 'all'), current('cpu', 'g')]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ])
+    directory.replace([worker('gpu', 'another')])
+    expect(current('gpu', 'g')).toBe(false)
+    expect(workerDirectory({ workers: null }).isCurrent('cpu', hashToken('all'))).toBe(false)
+  })
+})
+
 describe('what workers sign with', () => {
   it('is not known unless it is asked for', () => {
     const directory = workerDirectory({ workers: [worker('gpu', 'g')], globalToken: 'all' })

@@ -23,13 +23,13 @@ import { withApprovalLinks } from '../approvals/webhook.ts'
 import { quotaOf } from '../http/quota.ts'
 import { observeMetrics } from '../observe/metrics.ts'
 import { observeTraces } from '../observe/traces.ts'
-import { defaultSettings } from '../settings.ts'
 import { createWebhookSecrets } from '../webhooks/secrets.ts'
 import { createWebhookSender, webhookKind } from '../webhooks/sender.ts'
 import { openObjects } from './open-objects.ts'
 import { openStore } from './open-store.ts'
 import { blueprintFaults, readConfiguration } from './read-configuration.ts'
 import { followRegisteredBlueprints } from './registered-blueprints.ts'
+import { serverSettings } from './server-settings.ts'
 import { signingKey } from './signing-key.ts'
 import { every } from './upkeep.ts'
 import { watchBlueprints } from './watch-blueprints.ts'
@@ -137,29 +137,7 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
         keepSecrets: config.workerSignatures !== 'off',
       }),
     }
-    const settings = {
-      ...defaultSettings,
-      pollWaitMs: config.workerPollTimeoutSeconds * 1000,
-      timeZone: config.tz,
-      workerAuthMode: config.workerAuthMode,
-      workerSignatures: config.workerSignatures,
-      workerRates: config.rateLimitingEnabled
-        ? {
-            ...(defaultSettings.workerRates ?? { registration: 120, event: 6000 }),
-            poll: config.rateLimitPollLimit,
-            heartbeat: config.rateLimitHeartbeatLimit,
-          }
-        : null,
-      clientRate: config.rateLimitingEnabled
-        ? { count: config.rateLimitLimit, perMs: config.rateLimitPeriod * 1000 }
-        : null,
-      detailedAnswers: config.detailedApiResponses,
-      webhookAllowPrivate: config.webhookAllowPrivate,
-      metricsToken: config.metricsToken,
-      enableClientApi: config.enableClientApi,
-      clientApiPrefix: config.clientApiPrefix,
-      reloadWithAnyClient: config.reloadWithAnyClient,
-    }
+    const settings = serverSettings(config)
     const scheduler = createScheduler({
       engine,
       store,
@@ -249,11 +227,7 @@ const openArchive = async (choice: HistoryChoice, log: Logger): Promise<HistoryA
       })
 
 /** What a schedule's job gets of its owner: as if the owner had made it. */
-const scheduledJob = (
-  name: string,
-  client: Client | null,
-  deps: Parameters<typeof quotaOf>[1],
-): Partial<JobSpec> => {
+const scheduledJob = (name: string, client: Client | null, deps: Parameters<typeof quotaOf>[1]): Partial<JobSpec> => {
   const source = { source: `scheduler:${name}` }
   if (!client) return { clientFacts: { plan: 'system', params: source } }
   const quota = quotaOf(client, deps)

@@ -26,7 +26,12 @@ export interface WorkerRouteDeps extends RouteDeps {
 export const workerApi = (given: RouteDeps): FastifyPluginAsyncZod => {
   const { settings, workers, secretOf, records, now = Date.now } = given
   const tokens = records
-    ? createWorkerTokens({ records, accessMs: settings.accessTokenMs, refreshMs: settings.refreshTokenMs, secretOf })
+    ? createWorkerTokens({
+        records,
+        accessMs: settings.accessTokenMs,
+        refreshMs: settings.refreshTokenMs,
+        isCurrent: workers.isCurrent,
+      })
     : null
   const deps: WorkerRouteDeps = {
     ...given,

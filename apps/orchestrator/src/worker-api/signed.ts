@@ -20,7 +20,7 @@ export const signed =
   async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const { body } = request
     const caller = callerOf(request)
-    const verdict = caller ? signatures.check(caller.worker, body) : 'unsigned'
+    const verdict = caller ? signatures.check(caller, body) : 'unsigned'
     if (verdict === 'again') {
       if (again === 'refuse') throw new TuttiError('INVALID_SIGNATURE', 'This message has been here before')
       request.setDecorator(decoration, true)

@@ -2,7 +2,7 @@
 import type { WorkerCommand } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { WebSocket } from 'ws'
-import { namedWorkerOf } from '../auth/worker/index.ts'
+import { type Caller, namedCallerOf } from '../auth/worker/index.ts'
 import { taskNews, tidyFrame } from './event-frame.ts'
 import { takeNews } from './events.ts'
 import type { WorkerRouteDeps } from './index.ts'
@@ -24,7 +24,8 @@ export const socketRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
     app.addHook('onClose', async () => stop())
 
     app.get('/ws/:worker_id', { websocket: true, schema: { params: workerParams } }, (socket, request) => {
-      const worker = namedWorkerOf(request)
+      const caller = namedCallerOf(request)
+      const { worker } = caller
       connections.get(worker)?.close(policyViolation, 'New connection established')
       connections.set(worker, socket)
       // The one that was replaced closes later than the new one came: it must not take that with it.
@@ -32,7 +33,7 @@ export const socketRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
         if (connections.get(worker) === socket) connections.delete(worker)
       })
       socket.on('message', (data) => {
-        receive(deps, worker, String(data)).catch((error: unknown) =>
+        receive(deps, caller, String(data)).catch((error: unknown) =>
           log.warn({ err: error, worker }, 'frame not noted'),
         )
       })
@@ -41,7 +42,8 @@ export const socketRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
   }
 }
 
-const receive = async (deps: WorkerRouteDeps, worker: string, text: string): Promise<void> => {
+const receive = async (deps: WorkerRouteDeps, caller: Caller, text: string): Promise<void> => {
+  const { worker } = caller
   const { log, rates, signatures } = deps
   const body = parse(text)
   const frame = taskNews.safeParse(tidyFrame(body))
@@ -49,7 +51,7 @@ const receive = async (deps: WorkerRouteDeps, worker: string, text: string): Pro
   else if (frame.data.worker_id !== undefined && frame.data.worker_id !== worker)
     log.debug({ worker }, 'frame in another worker’s name')
   else if (!rates.allows('event', worker)) log.debug({ worker }, 'too many frames')
-  else if (signatures.check(worker, body) === 'again') log.debug({ worker }, 'frame that was here before')
+  else if (signatures.check(caller, body) === 'again') log.debug({ worker }, 'frame that was here before')
   else await takeNews(deps, worker, frame.data)
 }
 

@@ -1,10 +1,22 @@
 /** A whole orchestrator in the test's own process: the real engine over the memory Store, behind a real socket. */
 import { clientDirectory, createReloader, hashToken, type Reloader, workerDirectory } from '@tutti/config'
-import { type Blueprint, createEngine, type Engine, type EngineSettings, type Store } from '@tutti/engine'
+import {
+  type Blueprint,
+  createEngine,
+  createScheduler,
+  type Engine,
+  type EngineSettings,
+  type Store,
+} from '@tutti/engine'
 import { createMemoryStore } from '@tutti/stores'
-import { silentLogger } from '@tutti/telemetry'
+import { createMetrics, silentLogger } from '@tutti/telemetry'
 import { onTestFinished } from 'vitest'
+import { createApprovalLinks } from '../../src/approvals/link.ts'
+import { withApprovalLinks } from '../../src/approvals/webhook.ts'
 import { createOrchestrator, type Orchestrator, type OrchestratorDeps } from '../../src/index.ts'
+import { followRegisteredBlueprints } from '../../src/start/registered-blueprints.ts'
+import { createWebhookSecrets } from '../../src/webhooks/secrets.ts'
+import { createWebhookSender, webhookKind } from '../../src/webhooks/sender.ts'
 import { blueprints } from './blueprints.ts'
 
 export const tokens = { anna: 'token-of-anna', otto: 'token-of-otto', olga: 'token-of-olga', hand: 'token-of-hand-1' }
@@ -69,8 +81,30 @@ export const startServer = async (options: TestOptions = {}): Promise<TestServer
     blueprints: options.blueprints ?? blueprints,
     settings: options.engineSettings ?? {},
   })
+  const signingKey = Buffer.alloc(32, 1)
+  const approvalLinks = createApprovalLinks(signingKey)
+  const webhookSecrets = createWebhookSecrets({ store, signingKey })
+  const log = options.log ?? silentLogger
+  const scheduler = createScheduler({ engine, store, timeZone: 'UTC', jobDefaults: () => ({}), onError: () => {} })
+  scheduler.start()
+  engine.onDue(
+    webhookKind,
+    createWebhookSender({
+      secrets: webhookSecrets,
+      options: { timeoutMs: 5_000, allowPrivate: true },
+      complete: withApprovalLinks(approvalLinks, 'http://tutti.test'),
+      log,
+    }),
+  )
+  const registered = await followRegisteredBlueprints({ store, blueprints: engine.blueprints, log })
   const server = createOrchestrator({
     engine: options.engine?.(engine) ?? engine,
+    store,
+    scheduler,
+    registered,
+    webhookSecrets,
+    approvalLinks,
+    metrics: createMetrics(),
     clients: clientDirectory({
       clients: [
         client('anna', tokens.anna, 'client'),
@@ -82,7 +116,7 @@ export const startServer = async (options: TestOptions = {}): Promise<TestServer
       workers: [{ id: 'hand-1', tokenHash: hashToken(tokens.hand), secret: null, description: '' }],
       globalToken: globalWorkerToken,
     }),
-    log: options.log ?? silentLogger,
+    log,
     reloader: { ...nothingToReload, ...options.reloader },
     ...(options.settings ? { settings: options.settings } : {}),
     ...(options.files ? { files: options.files } : {}),
@@ -92,6 +126,7 @@ export const startServer = async (options: TestOptions = {}): Promise<TestServer
   engine.start()
   onTestFinished(async () => {
     await server.close()
+    await registered.stop()
     await engine.stop()
     await store.close()
   })

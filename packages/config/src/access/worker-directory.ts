@@ -11,6 +11,8 @@ export interface WorkerDirectory {
   authenticate(workerId: string, token: string | null | undefined): WorkerVerdict
   /** What the worker signs its messages with; `null` where it is not known: see WORKER_SIGNATURES. Never to be stored. */
   secretOf(workerId: string): string | null
+  /** Whether this is the hash of the token that is good for the worker at present: what was got for another one is void. */
+  isCurrent(workerId: string, tokenHash: string): boolean
   /** Takes the workers of a file that was read again. A token that is no longer in it stops working at once. */
   replace(workers: readonly WorkerEntry[]): void
 }
@@ -45,6 +47,10 @@ export function workerDirectory({ workers, globalToken, keepSecrets }: WorkerDir
     secretOf(workerId) {
       const entry = entryOf(workerId, entries)
       return entry === null ? fallbackSecret : entry.secret
+    },
+    isCurrent(workerId, tokenHash) {
+      const entry = entryOf(workerId, entries) ?? fallback[0]
+      return entry?.tokenHash === tokenHash
     },
     replace: (next) => {
       entries = sorted(next)

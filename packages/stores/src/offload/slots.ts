@@ -13,6 +13,7 @@ export const inJob = (job: Job, fill: Fill): Job => ({
   last: job.last && { ...job.last, data: fill(job.last.data) },
   waiting: job.waiting && inWaiting(job.waiting, fill),
   output: fill(job.output),
+  ending: job.ending && { ...job.ending, output: fill(job.ending.output) },
   signals: job.signals.map((signal) => ({ ...signal, data: fill(signal.data) })),
 })
 

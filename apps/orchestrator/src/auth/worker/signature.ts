@@ -5,6 +5,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { TuttiError } from '@tutti/contracts'
 import { canonicalJson } from './canonical.ts'
+import type { Caller } from './identify.ts'
 
 /** `optional`: a signature that is there must be right. `required`: each message with a body needs one. */
 export type SignatureMode = 'off' | 'optional' | 'required'
@@ -14,14 +15,17 @@ export interface Signatures {
    * `again`: a right message that was seen before; its effect must not come twice.
    * @throws TuttiError INVALID_SIGNATURE
    */
-  check(worker: string, message: unknown): 'unsigned' | 'fresh' | 'again'
+  check(caller: Pick<Caller, 'worker' | 'by'>, message: unknown): 'unsigned' | 'fresh' | 'again'
   /** It had no effect after all: its sender may send it again. */
   forget(message: unknown): void
 }
 
 export interface SignaturesDeps {
   mode: SignatureMode
-  /** The token that the worker signs with; null: there is none, and it signs nothing (a worker known by its certificate). */
+  /**
+   * The token that the worker signs with; null where only its hash is known. A worker that is known by its certificate need not have
+   * one: it signs nothing then.
+   */
   secretOf: ((worker: string) => string | null) | undefined
   /** Milliseconds since the epoch. */
   now: () => number
@@ -45,9 +49,17 @@ export const createSignatures = ({ mode, secretOf, now }: SignaturesDeps): Signa
   }
 
   return {
-    check: (worker, message) => {
-      const secret = mode === 'off' ? null : (secretOf?.(worker) ?? null)
-      if (secret === null || !isObject(message)) return 'unsigned'
+    check: ({ worker, by }, message) => {
+      if (mode === 'off' || !isObject(message)) return 'unsigned'
+      const secret = secretOf?.(worker) ?? null
+      if (secret === null) {
+        if (mode === 'required' && by !== 'certificate')
+          throw refused(
+            'Only the hash of this worker’s token is known here: its signatures can’t be checked',
+            'body.security',
+          )
+        return 'unsigned'
+      }
       const security = isObject(message.security) ? message.security : {}
       if (!isThere(security.signature)) {
         if (mode === 'required') throw refused('Missing security.signature', 'body.security.signature')

@@ -21,11 +21,8 @@ export interface WorkerTokensDeps {
   records: Pick<Store, 'now' | 'putRecords' | 'getRecords' | 'listRecords' | 'dropRecords'>
   accessMs: number
   refreshMs: number
-  /**
-   * The token that a worker has now; null where it is not known. When it is no longer the one a family began with, the family ends
-   * with it; where it is not known, only with its refresh tokens.
-   */
-  secretOf?: ((worker: string) => string | null) | undefined
+  /** Whether a worker's own token is still the one with this hash. A family ends with the token that it began with. */
+  isCurrent: (worker: string, tokenHash: string) => boolean
 }
 
 const kind = 'worker_token'
@@ -40,7 +37,7 @@ interface Held {
   spent: boolean
 }
 
-export const createWorkerTokens = ({ records, accessMs, refreshMs, secretOf }: WorkerTokensDeps): WorkerTokens => {
+export const createWorkerTokens = ({ records, accessMs, refreshMs, isCurrent }: WorkerTokensDeps): WorkerTokens => {
   const find = async (token: string, use: Held['use']) => {
     const [record] = await records.getRecords(kind, [hashToken(token)])
     if (!record || (record.expiresAt !== null && record.expiresAt <= records.now())) return undefined
@@ -48,10 +45,7 @@ export const createWorkerTokens = ({ records, accessMs, refreshMs, secretOf }: W
     if (held.use !== use || !stands(held)) return undefined
     return { record, held }
   }
-  const stands = ({ worker, proof }: Held): boolean => {
-    const secret = proof === null ? null : (secretOf?.(worker) ?? null)
-    return secret === null || hashToken(secret) === proof
-  }
+  const stands = ({ worker, proof }: Held): boolean => proof === null || isCurrent(worker, proof)
 
   const issue = async (worker: string, proof: string | null, family: string): Promise<IssuedTokens> => {
     const now = records.now()
