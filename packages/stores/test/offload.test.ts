@@ -43,7 +43,7 @@ describe('a large value', () => {
   it('leaves the store, wherever in a change it stands, and comes back by every way out', async () => {
     const branch = {
       status: 'done' as const,
-      task: { id: 't', skill: 's', attempt: 1, retry: aRetry },
+      task: { id: 't', skill: 's', attempt: 1, retry: aRetry, queue: 's', pickupMs: null, resultBy: null },
       spec: null,
       data: big('b'),
       error: null,
@@ -55,7 +55,7 @@ describe('a large value', () => {
       last: { status: 'success', data: big('l'), error: null },
       output: big('o'),
       signals: [{ id: 's', name: 'n', data: big('s'), at: 1 }],
-      waiting: { kind: 'parallel', into: 'x', failFast: false, concurrency: null, branches: [branch] },
+      waiting: { kind: 'parallel', into: 'x', failFast: false, concurrency: null, quorum: null, branches: [branch] },
       wakeAt: 1,
     })
     const task = aTask(job, { params: { text: big('p') } })
