@@ -45,7 +45,7 @@ test('bad-input-names-the-path: of the request, and of the blueprint’s own inp
     ['POST', '/api/v1/pictures/shrink', [1], 'INVALID_BODY', 'body'],
     ['GET', '/api/v1/jobs?limit=0', undefined, 'INVALID_QUERY', 'query.limit'],
     ['GET', '/api/v1/jobs?limit=many', undefined, 'INVALID_QUERY', 'query.limit'],
-    ['GET', '/api/v1/jobs?status=lost', undefined, 'INVALID_QUERY', 'query.status'],
+    ['GET', '/api/v1/jobs?status=lost', undefined, 'INVALID_QUERY', 'query.status.0'],
     ['GET', '/api/v1/jobs?cursor=guessed', undefined, 'INVALID_QUERY', 'query.cursor'],
     ['GET', '/api/v1/nothing-here', undefined, 'NOT_FOUND', undefined],
     ['GET', '/api/v1/%E0%A4%A', undefined, 'NOT_FOUND', undefined],

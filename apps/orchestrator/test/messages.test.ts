@@ -30,7 +30,7 @@ test('client messages', async () => {
   golden(contracts.jobAccepted, created, 202, { status: 'accepted', job_id: uuid })
   const id = created.body.job_id
 
-  golden(contracts.jobView, await job(server, id), 200, {
+  const view = {
     id,
     blueprint: 'shrink',
     version: 3,
@@ -46,12 +46,29 @@ test('client messages', async () => {
     priority: 7,
     tags: ['night'],
     metadata: { order: 12 },
+    origin: { kind: 'api' },
     parent_job_id: null,
+    compensating: false,
     seq: 2,
     created_at: instant,
+    start_at: null,
     updated_at: instant,
     finished_at: null,
     deadline_at: instant,
+  }
+  golden(contracts.jobPage, await server.call('GET', '/api/v1/jobs'), 200, { items: [view], next_cursor: null })
+  // One job is told under the names of older clients as well.
+  expect((await job(server, id)).body).toEqual({
+    ...view,
+    job_id: id,
+    blueprint_name: 'shrink',
+    initial_data: view.input,
+    state_history: {},
+    child_job_id: null,
+    current_task_id: expect.any(String),
+    error_message: null,
+    retry_count: 0,
+    webhook_url: null,
   })
   golden(contracts.jobEvent.array(), await server.call('GET', `/api/v1/jobs/${id}/history?since=1`), 200, [
     {

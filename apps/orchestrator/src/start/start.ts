@@ -181,6 +181,7 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       files,
       metrics,
       ...directories,
+      records: store,
       secretOf: directories.workers.secretOf,
       ...(archive ? { archive } : {}),
       traceOf: ({ headers, routeOptions }) => {
