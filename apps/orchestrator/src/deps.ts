@@ -17,7 +17,16 @@ export interface OrchestratorDeps {
   /** The Store of the engine: for what stands beside jobs. */
   store: Pick<
     Store,
-    'now' | 'putRecords' | 'getRecords' | 'listRecords' | 'dropRecords' | 'draw' | 'stats' | 'feed' | 'subscribe'
+    | 'now'
+    | 'putRecords'
+    | 'getRecords'
+    | 'listRecords'
+    | 'dropRecords'
+    | 'draw'
+    | 'stats'
+    | 'feed'
+    | 'feedEnd'
+    | 'subscribe'
   >
   scheduler: Scheduler
   webhookSecrets: WebhookSecrets
