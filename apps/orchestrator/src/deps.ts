@@ -17,7 +17,16 @@ export interface OrchestratorDeps {
   /** The Store of the engine: for what stands beside jobs. */
   store: Pick<
     Store,
-    'now' | 'putRecords' | 'getRecords' | 'listRecords' | 'dropRecords' | 'draw' | 'stats' | 'feed' | 'subscribe'
+    | 'now'
+    | 'putRecords'
+    | 'getRecords'
+    | 'listRecords'
+    | 'dropRecords'
+    | 'draw'
+    | 'stats'
+    | 'feed'
+    | 'feedEnd'
+    | 'subscribe'
   >
   scheduler: Scheduler
   webhookSecrets: WebhookSecrets
@@ -38,7 +47,7 @@ export interface OrchestratorDeps {
   tls?: TlsFiles
   /** The token that a worker has at present, which its messages are signed with; null: none. Absent: nothing is signed. */
   secretOf?: (worker: string) => string | null
-  /** Where the short-lived tokens of workers are kept: the Store. Absent: there are none. */
+  /** Where the short-lived tokens of workers are kept; absent: in the Store. */
   records?: Pick<Store, 'now' | 'putRecords' | 'getRecords' | 'listRecords' | 'dropRecords'>
   /** Milliseconds since the epoch; for tests. */
   now?: () => number

@@ -210,5 +210,5 @@ test('a result that is late over all tries is not waited for', async () => {
   const leased = await takeOne(engine, { leaseMs: 3_600_000 })
   await fleet.time.until(async () => (await ended(engine, id)) !== null)
   expect(await ended(engine, id)).toMatchObject({ status: 'failed', error: { code: 'RESULT_DEADLINE' } })
-  expect(await answer(engine, leased)).toEqual({ status: 'ignored', reason: 'job_already_terminated' })
+  expect(await answer(engine, leased)).toEqual({ status: 'ignored', reason: 'deadline_exceeded' })
 })

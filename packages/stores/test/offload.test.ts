@@ -303,7 +303,7 @@ describe('what is over', () => {
   })
 })
 
-const aRetry = { attempts: 1, backoff: 'fixed' as const, initialMs: 1, maxMs: 1 }
+const aRetry = { attempts: 1, backoff: 'fixed' as const, initialMs: 1, maxMs: 1, elsewhere: false }
 
 const aRecord = {
   kind: 'delivery',

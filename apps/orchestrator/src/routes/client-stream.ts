@@ -1,6 +1,6 @@
 /** What happens to all jobs of a client, as it happens: server-sent events, resumable without a gap. */
 import { Readable } from 'node:stream'
-import type { FeedEvent, Store } from '@tutti/engine'
+import type { Store } from '@tutti/engine'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { clientOf } from '../auth/client.ts'
@@ -34,7 +34,7 @@ export const clientStreamRoutes = ({ store, parking, settings, instant }: RouteD
       async (request, reply) => {
         const client = clientOf(request).id
         const given = request.query.since ?? cursor.safeParse(request.headers['last-event-id']).data
-        const after = given === 'start' ? null : (given ?? (await newest(store)))
+        const after = given === 'start' ? null : (given ?? (await store.feedEnd()))
         // Here, so that a cursor that was never given is refused with a status.
         await store.feed({ after, limit: 1, client })
         const signal = parking.enter(reply)
@@ -46,16 +46,6 @@ export const clientStreamRoutes = ({ store, parking, settings, instant }: RouteD
           .send(Readable.from(frames) as unknown as string)
       },
     )
-  }
-}
-
-/** Behind the last line there is. */
-const newest = async (store: Pick<Store, 'feed'>): Promise<string | null> => {
-  let after: string | null = null
-  for (;;) {
-    const page: { events: FeedEvent[]; cursor: string | null } = await store.feed({ after, limit: pageSize })
-    if (page.events.length < pageSize) return page.cursor
-    after = page.cursor
   }
 }
 

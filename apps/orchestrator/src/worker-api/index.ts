@@ -19,20 +19,17 @@ export interface WorkerRouteDeps extends RouteDeps {
   identify: Identify
   signatures: Signatures
   rates: RateLimits
-  /** Null where there is nowhere to keep tokens. */
-  tokens: WorkerTokens | null
+  tokens: WorkerTokens
 }
 
 export const workerApi = (given: RouteDeps): FastifyPluginAsyncZod => {
-  const { settings, workers, secretOf, records, now = Date.now } = given
-  const tokens = records
-    ? createWorkerTokens({
-        records,
-        accessMs: settings.accessTokenMs,
-        refreshMs: settings.refreshTokenMs,
-        isCurrent: workers.isCurrent,
-      })
-    : null
+  const { settings, workers, secretOf, store, records = store, now = Date.now } = given
+  const tokens = createWorkerTokens({
+    records,
+    accessMs: settings.accessTokenMs,
+    refreshMs: settings.refreshTokenMs,
+    isCurrent: workers.isCurrent,
+  })
   const deps: WorkerRouteDeps = {
     ...given,
     tokens,

@@ -10,7 +10,7 @@ const tags = ['worker protocol']
 export const tokenRoutes = ({ tokens, identify, settings }: WorkerRouteDeps): FastifyPluginAsyncZod => {
   return async (app) => {
     // Where only certificates count, a token would open nothing.
-    if (!tokens || settings.workerAuthMode === 'mtls-only') return
+    if (settings.workerAuthMode === 'mtls-only') return
 
     app.post(
       '/auth/token',

@@ -209,6 +209,8 @@ export interface Store {
     limit: number
     client?: string
   }): Promise<{ events: FeedEvent[]; cursor: string | null }>
+  /** The cursor behind the newest line of the feed; null where there is none. */
+  feedEnd(): Promise<string | null>
   stats(client: string | null): Promise<StoreStats>
   /** Removes jobs that have ended, with their logs. Answers the ids removed; one that runs or is unknown is left out. */
   removeJobs(ids: string[]): Promise<string[]>

@@ -78,6 +78,17 @@ export const feedSuite = (current: Current): void => {
     expect(lines((await read(2)).events)).toEqual([`${child.id} 1`, `${marker.id} 1`])
   })
 
+  test('from its end on, the feed tells what comes later, and nothing else', async () => {
+    const { store } = current()
+    expect(await store.feedEnd()).toBeNull()
+    const [old, young] = [aJob({ seq: 2 }), aJob({ seq: 1 })]
+    await accept(store, aChange(old, { events: [anEvent(old, 1), anEvent(old, 2)] }))
+    const { cursor } = await read(2)
+    expect(await store.feedEnd()).toBe(cursor)
+    await accept(store, aChange(young, { events: [anEvent(young, 1)] }))
+    expect(lines((await read(1, cursor)).events)).toEqual([`${young.id} 1`])
+  })
+
   test('a client reads its own lines alone, and goes on behind them', async () => {
     const { store } = current()
     const jobs = Array.from({ length: 9 }, (_, at) => aJob({ client: at % 3 === 0 ? 'mine' : 'other', seq: 1 }))

@@ -8,6 +8,7 @@ export interface Feed {
     events: FeedEvent[]
     cursor: string | null
   }
+  end(): string | null
   /** A removed job's lines are gone. */
   remove(jobIds: Set<string>): void
   purge(before: number): void
@@ -39,6 +40,7 @@ export const createFeed = (now: () => number): Feed => {
         .map(({ event }) => structuredClone(event))
       return { events, cursor: events.at(-1)?.cursor ?? after }
     },
+    end: () => (positions === 0 ? null : String(positions)),
     remove: (jobIds) => {
       lines = lines.filter(({ event }) => !jobIds.has(event.jobId))
     },

@@ -151,6 +151,7 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     events: async (jobId, since, limit) =>
       structuredClone((logs.get(jobId) ?? []).filter((event) => event.seq > since).slice(0, limit)),
     feed: async (request) => feed.read(request),
+    feedEnd: async () => feed.end(),
     stats: async (client) => {
       const counts: StoreStats['jobs'] = {}
       for (const job of jobs.values())

@@ -67,3 +67,15 @@ const parse = (cursor: string): { era: string; xid: string; id: string; seq: str
     throw new TuttiError('INVALID_QUERY', 'The cursor is not one that the feed gave', { path: 'query.after' })
   return { era, xid, id, seq }
 }
+
+/** Behind the newest line that a reader would be shown. */
+export const readFeedEnd = async (pool: Pool): Promise<string | null> => {
+  const { rows } = await pool.query<{ era: number; xid: string; id: string; last_seq: number }>({
+    name: 'feed_end',
+    text: `SELECT era, xid::text, id, last_seq FROM tutti.feed
+           WHERE era < (SELECT n FROM tutti.era) OR xid < pg_snapshot_xmin(pg_current_snapshot())
+           ORDER BY era DESC, xid DESC, id DESC LIMIT 1`,
+  })
+  const [newest] = rows
+  return newest ? `${newest.era}_${newest.xid}_${newest.id}_${newest.last_seq}` : null
+}

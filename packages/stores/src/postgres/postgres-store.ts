@@ -3,7 +3,7 @@ import type { Store, Wakeup } from '@tutti/engine'
 import pg from 'pg'
 import { createDatabaseClock } from './clock.ts'
 import { commit } from './commit.ts'
-import { beginEra, readFeed } from './feed.ts'
+import { beginEra, readFeed, readFeedEnd } from './feed.ts'
 import { expireLeases, held, leaseLost, leaseTasks, release, renew } from './hand-out.ts'
 import { leaseJobs, listJobs, readEvents, readJobs } from './jobs.ts'
 import { listen } from './listen.ts'
@@ -79,6 +79,7 @@ export const createPostgresStore = async (options: PostgresStoreOptions): Promis
     jobs: reaching((query) => listJobs(pool, query)),
     events: reaching((jobId, since, limit) => readEvents(pool, jobId, since, limit)),
     feed: reaching((request) => readFeed(pool, request)),
+    feedEnd: reaching(() => readFeedEnd(pool)),
     stats: reaching((client) => readStats(pool, client)),
     removeJobs: reaching((ids) => removeJobs(pool, ids)),
     purge: reaching((request) => purge(pool, request)),

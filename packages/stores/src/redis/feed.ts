@@ -47,3 +47,8 @@ const parseFeedCursor = (cursor: string): [entry: string, read: number] => {
     throw new TuttiError('INVALID_QUERY', 'The cursor is not one that the feed gave', { path: 'query.after' })
   return [entry, Number(read)]
 }
+
+export const readFeedEnd = async (run: Run): Promise<string | null> => {
+  const [entry, lines] = await run<[string, string] | []>('feed-end', [])
+  return entry === undefined ? null : `${entry}.${lines}`
+}

@@ -17,7 +17,7 @@ import { createServerClock } from '../clock.ts'
 import { draw } from './budgets.ts'
 import { commit } from './commit.ts'
 import { connect, type RedisConnection, type RedisServer } from './connection.ts'
-import { readFeed } from './feed.ts'
+import { readFeed, readFeedEnd } from './feed.ts'
 import { expireLeases, held, leaseTasks, readQueues, release, renew } from './hand-out.ts'
 import { leaseJobs, listJobs, purge, readEvents, readJobs, removeJobs, stats } from './jobs.ts'
 import { checkLayout, keyOf, layoutVersion, rootOf } from './layout.ts'
@@ -89,6 +89,7 @@ export const createRedisStore = async (options: RedisStoreOptions): Promise<Stor
     jobs: reaching((query) => listJobs(run, query)),
     events: reaching((jobId, since, limit) => readEvents(connection, root, jobId, since, limit)),
     feed: reaching((request) => readFeed(run, request)),
+    feedEnd: reaching(() => readFeedEnd(run)),
     stats: reaching((client) => stats(run, client)),
     removeJobs: reaching((ids) => removeJobs(run, ids)),
     purge: reaching((request) => purge(run, request)),

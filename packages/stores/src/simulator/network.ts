@@ -56,6 +56,7 @@ export const overNetwork = (
     jobs: call(store.jobs),
     events: call(store.events),
     feed: call(store.feed),
+    feedEnd: call(store.feedEnd),
     stats: call(store.stats),
     removeJobs: call(store.removeJobs),
     purge: call(store.purge),

@@ -27,7 +27,7 @@ export type Identify = (
 
 export interface IdentifyDeps {
   workers: Pick<WorkerDirectory, 'authenticate'>
-  tokens: Pick<WorkerTokens, 'find'> | null
+  tokens: Pick<WorkerTokens, 'find'>
   mode: WorkerAuthMode
 }
 
@@ -55,7 +55,7 @@ export const createIdentify = ({ workers, tokens, mode }: IdentifyDeps): Identif
     if (mode === 'mtls-only') throw unauthenticated('Unauthorized: A client certificate is required')
     const token = request.headers['x-worker-token']
     if (typeof token !== 'string') throw unauthenticated('Missing X-Worker-Token header')
-    if (!tokens || !isAccessToken(token)) return byToken(token, named, strangers)
+    if (!isAccessToken(token)) return byToken(token, named, strangers)
     const found = await tokens.find(token)
     if (!found) throw unauthenticated('Unauthorized: The access token has ended; refresh it')
     return own({ worker: found.worker, by: 'access_token', proof: found.proof }, named, 'access token')
