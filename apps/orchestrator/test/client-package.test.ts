@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Client, createClient } from '@tutti/client'
 import { blueprint } from '@tutti/engine'
-import { createLocalStore } from '@tutti/objects'
+import { createLocalObjects } from '@tutti/objects'
 import { expect, onTestFinished, test } from 'vitest'
 import { blueprints } from './support/blueprints.ts'
 import { startServer, tokens } from './support/server.ts'
@@ -62,14 +62,24 @@ const methods: Record<string, string> = {
 /** The older address of `approveJob`, and what a load balancer asks. */
 const withoutMethod = ['approveJobOlder', 'readStatus']
 /** Several calls, pages or fields of the above. */
-const shorthands = ['jobs.page', 'jobs.resume', 'jobs.update', 'jobs.wait', 'jobs.files.upload', 'webhooks.page', 'history.page']
+const shorthands = [
+  'jobs.page',
+  'jobs.resume',
+  'jobs.update',
+  'jobs.wait',
+  'jobs.files.upload',
+  'webhooks.page',
+  'history.page',
+]
 
 test('each operation of the document has a method of the client, and each method an operation', async () => {
   const server = await startServer()
   const { body } = await server.call('GET', '/_public/openapi.json')
   const operations = Object.entries(body.paths as Record<string, Record<string, { operationId?: string }>>)
     .filter(([path]) => !path.startsWith('/_worker'))
-    .flatMap(([path, each]) => Object.entries(each).map(([method, { operationId }]) => operationId ?? `${method} ${path}`))
+    .flatMap(([path, each]) =>
+      Object.entries(each).map(([method, { operationId }]) => operationId ?? `${method} ${path}`),
+    )
     .filter((id) => !id.startsWith('createAt'))
   expect(operations.sort()).toEqual([...Object.keys(methods), ...withoutMethod].sort())
   const known = new Set([...Object.values(methods), ...shorthands])
@@ -87,13 +97,11 @@ const versions = [1, 2].map((version) =>
     .end('done'),
 )
 
-const open = async (): Promise<{ client: Client; operator: Client; folder: string }> => {
-  const folder = await mkdtemp(join(tmpdir(), 'client-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+const open = async (): Promise<{ client: Client; operator: Client }> => {
   const server = await startServer({ blueprints: [...blueprints, ...versions] })
   await server.worker('hand-2')
   const of = (token: string) => createClient({ url: server.url, token, retry: { attempts: 1 } })
-  return { client: of(tokens.anna), operator: of(tokens.olga), folder }
+  return { client: of(tokens.anna), operator: of(tokens.olga) }
 }
 
 test('jobs: every answer of the real server parses', async () => {
@@ -166,4 +174,43 @@ test('schedules, webhooks, overview: every answer of the real server parses', as
   await expect(client.reload('workers')).rejects.toMatchObject({ code: 'FORBIDDEN' })
   await expect(client.history.page()).rejects.toMatchObject({ code: 'HISTORY_NOT_ENABLED' })
   await expect(client.blueprints.document('nobody', 1)).rejects.toMatchObject({ code: 'BLUEPRINT_NOT_FOUND' })
+})
+
+test('files: put past us and through us, listed, and fetched onto the disk', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'client-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const publicUrl = 'http://public.test'
+  const objects = createLocalObjects({
+    root: join(folder, 'objects'),
+    publicUrl: `${publicUrl}/_public/objects`,
+    secret: 'of the test',
+  })
+  const { verifyPresigned } = objects
+  const server = await startServer({ files: { objects, bucket: 'b', maxUploadBytes: 1000, verifyPresigned } })
+  const seen: (string | null)[] = []
+  const client = createClient({
+    url: server.url,
+    token: tokens.anna,
+    // As if the public address were this server's.
+    fetch: async (url, init) => {
+      const here = (address: string) => address.replace(publicUrl, server.url)
+      if (String(url).startsWith(publicUrl)) seen.push(new Headers(init?.headers).get('authorization'))
+      const answer = await fetch(here(String(url)), { ...init, redirect: 'manual' })
+      return answer.status === 302 ? fetch(here(answer.headers.get('location') ?? '')) : answer
+    },
+  })
+  const { jobs } = client
+  const { job_id } = await jobs.create({ blueprint: 'nothing' })
+  await jobs.files.upload(job_id, 'in/a.txt', 'past us')
+  expect(await jobs.files.uploadThrough(job_id, 'b.txt', 'through us')).toMatch(/^s3:\/\/b\/.*b\.txt$/)
+  expect((await jobs.files.uploadAddress(job_id, 'c', { expiresIn: 5 })).expires_in).toBe(5)
+  const names = (await Array.fromAsync(jobs.files.list(job_id))).map(({ name, size }) => [name, size])
+  expect(names).toEqual([
+    ['b.txt', 10],
+    ['in/a.txt', 7],
+  ])
+  await jobs.files.download(job_id, 'in/a.txt', join(folder, 'deep', 'a.txt'))
+  expect(await readFile(join(folder, 'deep', 'a.txt'), 'utf8')).toBe('past us')
+  // The token stays with the orchestrator.
+  expect(seen).toEqual([null])
 })
