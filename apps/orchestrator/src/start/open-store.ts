@@ -1,5 +1,5 @@
 /** The Store that the configuration chose. */
-import { ConfigError, type RedisSettings, type StorageChoice } from '@tutti/config'
+import type { RedisSettings, StorageChoice } from '@tutti/config'
 import type { Store } from '@tutti/engine'
 import {
   createMemoryStore,
@@ -9,6 +9,7 @@ import {
   type RedisServer,
 } from '@tutti/stores'
 import type { Logger } from '@tutti/telemetry'
+import { unusable } from './unusable.ts'
 
 /** @throws ConfigError when the server can't be reached at the start: a wrong address looks the same */
 export const openStore = async (choice: StorageChoice, instance: string, log: Logger): Promise<Store> => {
@@ -19,6 +20,13 @@ export const openStore = async (choice: StorageChoice, instance: string, log: Lo
       return createPostgresStore({
         connectionString: choice.connectionString,
         onError: (error) => log.warn({ err: error }, 'a connection to the database was lost'),
+      }).catch((error: unknown) => {
+        throw unusable(
+          'DATABASE_URL',
+          "the PostgreSQL of DATABASE_URL can't be used",
+          error,
+          'Start it, or correct DATABASE_URL.',
+        )
       })
     case 'redis':
       return createRedisStore({
@@ -29,14 +37,12 @@ export const openStore = async (choice: StorageChoice, instance: string, log: Lo
         onError: (error) => log.warn({ err: error }, 'a connection to Redis was lost'),
       }).catch((error: unknown) => {
         const { host, port } = choice.redis
-        throw new ConfigError([
-          {
-            source: 'environment',
-            variable: 'REDIS_HOST',
-            what: `Redis at ${host}:${port} can't be used: ${error instanceof Error ? error.message : String(error)}`,
-            remedy: 'Start it, or correct REDIS_HOST, REDIS_PORT and the credentials.',
-          },
-        ])
+        throw unusable(
+          'REDIS_HOST',
+          `Redis at ${host}:${port} can't be used`,
+          error,
+          'Start it, or correct REDIS_HOST, REDIS_PORT and the credentials.',
+        )
       })
   }
 }
