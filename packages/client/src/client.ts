@@ -6,14 +6,19 @@ import {
   blueprintView,
   type Dashboard,
   dashboard,
+  type JsonObject,
+  jsonObject,
   type QuotaView,
   quotaView,
+  type RegisteredBlueprint,
+  registeredBlueprint,
   type SkillCatalog,
   skillCatalog,
   type WorkerView,
   workerView,
 } from '@tutti/contracts'
 import { nothing } from './answers.ts'
+import { createHistory, type HistoryApi } from './history.ts'
 import { type ConnectionOptions, createHttp } from './http.ts'
 import { createJobs, type JobsApi } from './jobs.ts'
 import { createSchedules, type SchedulesApi } from './schedules.ts'
@@ -22,10 +27,17 @@ import { createWebhooks, type WebhooksApi } from './webhooks.ts'
 export interface Client {
   jobs: JobsApi
   schedules: SchedulesApi
+  history: HistoryApi
   webhooks: WebhooksApi
   blueprints: {
     list(): Promise<BlueprintView[]>
     graph(name: string, options?: { version?: number | undefined }): Promise<BlueprintGraph>
+    /** Registers one that is written as JSON; for operators. The same again changes nothing. */
+    register(document: JsonObject): Promise<RegisteredBlueprint>
+    /** The document as it was registered. */
+    document(name: string, version: number): Promise<JsonObject>
+    /** Offers it no longer; jobs that began with it go on. For operators. */
+    retire(name: string, version: number): Promise<void>
   }
   workers: {
     list(): Promise<WorkerView[]>
@@ -48,14 +60,28 @@ export const createClient = (options: ConnectionOptions): Client => {
   const get = <T>(path: string, answer: { parse(value: unknown): T }, query = {}): Promise<T> =>
     http.call({ method: 'GET', path, query, answer })
 
+  const documentPath = (name: string, version: number): string =>
+    `/api/v1/blueprints/${encodeURIComponent(name)}/versions/${version}`
+
   return {
     jobs: createJobs(http),
     schedules: createSchedules(http),
+    history: createHistory(http),
     webhooks: createWebhooks(http),
     blueprints: {
       list: () => get('/api/v1/blueprints', blueprintView.array()),
       graph: (name, { version } = {}) =>
         get(`/api/v1/blueprints/${encodeURIComponent(name)}/graph`, blueprintGraph, { format: 'json', version }),
+      register: (document) =>
+        http.call({
+          method: 'POST',
+          path: '/api/v1/blueprints',
+          body: document,
+          repeatable: true,
+          answer: registeredBlueprint,
+        }),
+      document: (name, version) => get(documentPath(name, version), jsonObject),
+      retire: (name, version) => http.call({ method: 'DELETE', path: documentPath(name, version), answer: nothing }),
     },
     workers: {
       list: () => get('/api/v1/workers', workerView.array()),

@@ -15,7 +15,7 @@ import {
 import type { JsonObject } from '@tutti/contracts'
 import { type Blueprint, BlueprintError, createEngine, createScheduler, type JobSpec, type Store } from '@tutti/engine'
 import { startArchiver } from '@tutti/history'
-import { offloading } from '@tutti/stores'
+import { offloading, openStore } from '@tutti/stores'
 import { createLogger, createMetrics, type Logger, noTracing, parseTraceparent, startTracing } from '@tutti/telemetry'
 import { createOrchestrator } from '../app.ts'
 import { createApprovalLinks } from '../approvals/link.ts'
@@ -28,7 +28,6 @@ import { createWebhookSender, webhookKind } from '../webhooks/sender.ts'
 import { createClosers } from './closers.ts'
 import { archivedBefore, openArchive, purgeArchive } from './open-archive.ts'
 import { openObjects } from './open-objects.ts'
-import { openStore } from './open-store.ts'
 import { blueprintFaults, readConfiguration } from './read-configuration.ts'
 import { followRegisteredBlueprints } from './registered-blueprints.ts'
 import { serverSettings } from './server-settings.ts'
@@ -75,7 +74,8 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
 
   const closers = createClosers()
   try {
-    const inner = shared.store ?? (storage && (await openStore(storage, config.instanceId, log)))
+    const inner =
+      shared.store ?? (storage && (await openStore(storage, { instance: config.instanceId, ...loggedBy(log) })))
     if (!inner) throw new Error('the configuration chose no store')
     if (!shared.store) closers.add(inner.close)
 
@@ -232,6 +232,11 @@ const cannotListen = ({ apiHost, apiPort }: OrchestratorConfig, error: unknown):
     return unusable('API_HOST', `API_HOST=${apiHost} can't be used`, error, 'Name an address of this machine.')
   return error
 }
+
+const loggedBy = (log: Logger) => ({
+  onWarning: (text: string) => log.warn(text),
+  onError: (error: unknown) => log.warn({ err: error }, 'a connection to the store was lost'),
+})
 
 /** What a schedule's job gets of its owner: as if the owner had made it. */
 const scheduledJob = (name: string, client: Client | null, deps: Parameters<typeof quotaOf>[1]): Partial<JobSpec> => {
