@@ -242,6 +242,10 @@ export const workerView = z.looseObject({
   worker_type: z.string(),
   status: z.string(),
   supported_skills: z.array(z.string()),
+  /** By an operator: it gets no more tasks. */
+  drained: z.boolean(),
+  /** From 0 to 1: what its results have earned it. */
+  reputation: z.number(),
   registered_at: z.string(),
   last_seen_at: z.string(),
   /** By an operator: it gets no further tasks, whatever it says of itself. */
