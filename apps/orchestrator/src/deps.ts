@@ -24,6 +24,7 @@ export interface OrchestratorDeps {
     | 'dropRecords'
     | 'draw'
     | 'stats'
+    | 'held'
     | 'feed'
     | 'feedEnd'
     | 'subscribe'

@@ -1,13 +1,18 @@
 /** The orchestrator's client API. */
 import {
+  type BlueprintDocument,
   type BlueprintGraph,
   type BlueprintView,
   blueprintGraph,
   blueprintView,
   type Dashboard,
   dashboard,
+  type JsonObject,
+  jsonObject,
   type QuotaView,
   quotaView,
+  type RegisteredBlueprint,
+  registeredBlueprint,
   type SkillCatalog,
   skillCatalog,
   type WorkerView,
@@ -26,6 +31,12 @@ export interface Client {
   blueprints: {
     list(): Promise<BlueprintView[]>
     graph(name: string, options?: { version?: number | undefined }): Promise<BlueprintGraph>
+    /** Offers a blueprint written as JSON; for operators. The same again changes nothing. */
+    register(document: BlueprintDocument): Promise<RegisteredBlueprint>
+    /** The document of one that was registered. */
+    document(name: string, version: number): Promise<JsonObject>
+    /** Takes a registered one off the offer; jobs that began with it go on. For operators. */
+    retire(name: string, version: number): Promise<void>
   }
   workers: {
     list(): Promise<WorkerView[]>
@@ -56,6 +67,17 @@ export const createClient = (options: ConnectionOptions): Client => {
       list: () => get('/api/v1/blueprints', blueprintView.array()),
       graph: (name, { version } = {}) =>
         get(`/api/v1/blueprints/${encodeURIComponent(name)}/graph`, blueprintGraph, { format: 'json', version }),
+      register: (document) =>
+        http.call({
+          method: 'POST',
+          path: '/api/v1/blueprints',
+          body: document,
+          repeatable: true,
+          answer: registeredBlueprint,
+        }),
+      document: (name, version) => get(versionPath(name, version), jsonObject),
+      retire: (name, version) =>
+        http.call({ method: 'DELETE', path: versionPath(name, version), repeatable: true, answer: nothing }),
     },
     workers: {
       list: () => get('/api/v1/workers', workerView.array()),
@@ -68,3 +90,6 @@ export const createClient = (options: ConnectionOptions): Client => {
     health: () => get('/_public/health', nothing),
   }
 }
+
+const versionPath = (name: string, version: number): string =>
+  `/api/v1/blueprints/${encodeURIComponent(name)}/versions/${version}`
