@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `tutti`: everything from the terminal. */
 import { Command } from 'commander'
+import { addBlueprints } from './commands/blueprint.ts'
 import { addChecks } from './commands/check.ts'
 import { addDemo } from './commands/demo.ts'
 import { addJob } from './commands/job.ts'
@@ -27,6 +28,7 @@ addJob(program)
 addWorker(program)
 addServers(program)
 addChecks(program)
+addBlueprints(program)
 
 try {
   await program.parseAsync()

@@ -25,6 +25,7 @@ export interface OrchestratorDeps {
     | 'dropRecords'
     | 'draw'
     | 'stats'
+    | 'held'
     | 'feed'
     | 'feedEnd'
     | 'subscribe'

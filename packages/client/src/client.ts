@@ -1,5 +1,6 @@
 /** The orchestrator's client API. */
 import {
+  type BlueprintDocument,
   type BlueprintGraph,
   type BlueprintView,
   blueprintGraph,
@@ -32,11 +33,11 @@ export interface Client {
   blueprints: {
     list(): Promise<BlueprintView[]>
     graph(name: string, options?: { version?: number | undefined }): Promise<BlueprintGraph>
-    /** Registers one that is written as JSON; for operators. The same again changes nothing. */
-    register(document: JsonObject): Promise<RegisteredBlueprint>
-    /** The document as it was registered. */
+    /** Offers a blueprint written as JSON; for operators. The same again changes nothing. */
+    register(document: BlueprintDocument): Promise<RegisteredBlueprint>
+    /** The document of one that was registered. */
     document(name: string, version: number): Promise<JsonObject>
-    /** Offers it no longer; jobs that began with it go on. For operators. */
+    /** Takes a registered one off the offer; jobs that began with it go on. For operators. */
     retire(name: string, version: number): Promise<void>
   }
   workers: {
@@ -64,9 +65,6 @@ export const createClient = (options: ConnectionOptions): Client => {
   const get = <T>(path: string, answer: { parse(value: unknown): T }, query = {}): Promise<T> =>
     http.call({ method: 'GET', path, query, answer })
 
-  const documentPath = (name: string, version: number): string =>
-    `/api/v1/blueprints/${encodeURIComponent(name)}/versions/${version}`
-
   return {
     jobs: createJobs(http),
     schedules: createSchedules(http),
@@ -84,8 +82,9 @@ export const createClient = (options: ConnectionOptions): Client => {
           repeatable: true,
           answer: registeredBlueprint,
         }),
-      document: (name, version) => get(documentPath(name, version), jsonObject),
-      retire: (name, version) => http.call({ method: 'DELETE', path: documentPath(name, version), answer: nothing }),
+      document: (name, version) => get(versionPath(name, version), jsonObject),
+      retire: (name, version) =>
+        http.call({ method: 'DELETE', path: versionPath(name, version), repeatable: true, answer: nothing }),
     },
     workers: {
       list: () => get('/api/v1/workers', workerView.array()),
@@ -108,3 +107,6 @@ export const createClient = (options: ConnectionOptions): Client => {
     health: () => get('/_public/health', nothing),
   }
 }
+
+const versionPath = (name: string, version: number): string =>
+  `/api/v1/blueprints/${encodeURIComponent(name)}/versions/${version}`

@@ -248,9 +248,5 @@ export const workerView = z.looseObject({
   reputation: z.number(),
   registered_at: z.string(),
   last_seen_at: z.string(),
-  /** By an operator: it gets no further tasks, whatever it says of itself. */
-  drained: z.boolean().optional(),
-  /** Between 0 and 1; it falls with tasks that fail. */
-  reputation: z.number().optional(),
 })
 export type WorkerView = z.infer<typeof workerView>
