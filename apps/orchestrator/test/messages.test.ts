@@ -262,6 +262,8 @@ test('worker messages', async () => {
       status: 'busy',
       hostname: 'attic',
       supported_skills: ['picture.shrink'],
+      reputation: 1,
+      drained: false,
       registered_at: instant,
       last_seen_at: instant,
     },
