@@ -15,7 +15,13 @@ const run = async (): Promise<void> => {
       stopping = true
       log.info({ signal }, 'the orchestrator stops')
       stop().then(
-        () => process.exit(0),
+        () => {
+          // Nothing is open any more, and the process ends by itself. What was forgotten must not keep it.
+          setTimeout(() => {
+            log.warn({ open: process.getActiveResourcesInfo() }, 'something is still open: the process is ended')
+            process.exit(0)
+          }, 2_000).unref()
+        },
         (error: unknown) => {
           log.error({ err: error }, 'the orchestrator did not stop cleanly')
           process.exit(1)

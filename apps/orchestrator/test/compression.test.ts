@@ -37,7 +37,7 @@ test.each([
   ['gzip', 'gzip'],
   ['gzip;q=1.0, zstd;q=0.5', 'gzip'],
   ['zstd;q=0, gzip', 'gzip'],
-  ['*', 'zstd'],
+  ['*', 'gzip'],
 ])('Accept-Encoding: %s → %s, the same text, and headers kept', async (accepted, expected) => {
   const server = await startServer()
   const plain = await get(server, '/api/v1/blueprints', undefined)
@@ -79,7 +79,7 @@ test('streams of events are left alone: a compressor would hold their lines back
 test('answers without a body stay without one', async () => {
   const server = await startServer()
   const { body } = await server.call('POST', '/api/v1/jobs', { blueprint: 'nothing' })
-  const over = await get(server, `/api/v1/jobs/${body.job_id}/stream?since=2`, 'gzip')
+  const over = await get(server, `/api/v1/jobs/${body.job_id}/stream?since=3`, 'gzip')
   expect([over.status, over.body.length, over.headers['content-encoding']]).toEqual([204, 0, undefined])
   const head = await get(server, '/_public/status', 'gzip', 'HEAD')
   expect([head.status, head.body.length]).toEqual([200, 0])

@@ -233,7 +233,7 @@ export interface Engine {
    * Prolongs the worker's listing and its leases. `held` are the tasks that are still its own.
    * @throws TuttiError WORKER_NOT_FOUND: it must register again
    */
-  heartbeat(worker: string, patch: JsonObject, taskIds?: string[]): Promise<{ record: WorkerRecord; held: string[] }>
+  heartbeat(worker: string, patch: JsonObject, taskIds?: string[]): Promise<{ record: ListedWorker; held: string[] }>
   /** While drained a worker gets no further tasks, whatever it says of itself. @throws TuttiError WORKER_NOT_FOUND */
   drain(worker: string, drained: boolean): Promise<ListedWorker>
   /** Takes the worker off the list; its leases end at once. */
