@@ -222,7 +222,8 @@ export interface Engine {
 
   /**
    * Runs for each record of the kind that is due, on one instance at a time. Answers the record to be stored (its `rev` one more than the
-   * one given), or null to remove it; after a throw it comes again when its lease is over.
+   * one given), or null to remove it; after a throw, or when the instance is killed, it comes again within 30 s.
+   * One that takes longer than that may run on two instances at once.
    */
   onDue(kind: string, handle: (record: StoredRecord) => Promise<StoredRecord | null>): void
 

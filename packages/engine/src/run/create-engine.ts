@@ -60,6 +60,14 @@ export interface EngineDeps {
 }
 
 /**
+ * How long others keep off what one instance has taken to settle at once, and so how long it stands still when that instance is killed
+ * in this moment. It need outlast no more than a commit: what takes longer comes again, and finds that it has been settled.
+ */
+const settleLeaseMs = 10_000
+/** A webhook's receiver is waited for, up to 10 s. */
+const recordLeaseMs = 30_000
+
+/**
  * An engine over a Store.
  * @throws BlueprintError naming every fault of every blueprint
  */
@@ -163,7 +171,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   })
   const records = createDueRecords({
     store,
-    leaseMs: advanceDeps.leaseMs,
+    leaseMs: recordLeaseMs,
     onError,
     expect: (dueAt) => clock.expect(dueAt),
   })
@@ -180,7 +188,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     records,
     onError,
     safetyIntervalMs: settings.safetyIntervalMs,
-    leaseMs: advanceDeps.leaseMs,
+    leaseMs: settleLeaseMs,
   })
 
   blueprints.onChange(({ added, replaced }) => {
