@@ -3,6 +3,7 @@ import { TuttiError } from '@tutti/contracts'
 import type { FeedEvent, Job, JobEvent } from '@tutti/engine'
 
 export interface Feed {
+  /** The events are kept as they are: give copies that nobody changes. */
   add(job: Job, events: JobEvent[]): void
   read(request: { after: string | null; limit: number; client?: string }): {
     events: FeedEvent[]
@@ -28,7 +29,7 @@ export const createFeed = (now: () => number): Feed => {
     add: ({ client, blueprint }, events) => {
       for (const event of events) {
         positions += 1
-        const line = { ...structuredClone(event), client, blueprint, cursor: String(positions) }
+        const line = { ...event, client, blueprint, cursor: String(positions) }
         lines.push({ position: positions, addedAt: now(), event: line })
       }
     },

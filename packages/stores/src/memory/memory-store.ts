@@ -56,8 +56,12 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     else waking.add(job.id)
   }
   const log = (job: Job, events: JobEvent[]): void => {
-    logs.set(job.id, [...(logs.get(job.id) ?? []), ...structuredClone(events)])
-    feed.add(job, events)
+    if (events.length === 0) return
+    const kept = structuredClone(events)
+    const lines = logs.get(job.id)
+    if (lines) lines.push(...kept)
+    else logs.set(job.id, kept)
+    feed.add(job, kept)
   }
   const putTimer = (timer: Timer): void => {
     timers.set(timer.id, structuredClone(timer))
