@@ -5,6 +5,7 @@ import { createSignatures, type Signatures } from '../auth/worker/signature.ts'
 import { createWorkerTokens, type WorkerTokens } from '../auth/worker/tokens.ts'
 import type { RouteDeps } from '../deps.ts'
 import { eventRoutes } from './events.ts'
+import { fileRoutes } from './files.ts'
 import { heartbeatRoutes } from './heartbeat.ts'
 import { pollRoutes } from './poll.ts'
 import { createRateLimits, type RateLimits } from './rates.ts'
@@ -47,5 +48,6 @@ export const workerApi = (given: RouteDeps): FastifyPluginAsyncZod => {
     await app.register(pollRoutes(deps))
     await app.register(resultRoutes(deps))
     await app.register(eventRoutes(deps))
+    await app.register(fileRoutes(deps))
   }
 }
