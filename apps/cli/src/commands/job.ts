@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { isTerminal, type JobEventView, type JsonObject } from '@tutti/contracts'
 import { type Command, InvalidArgumentError } from 'commander'
-import { clientOf, demandStack } from '../connect.ts'
+import { clientOf, demandOrchestrator } from '../connect.ts'
 import { UsageError } from '../faults.ts'
 import { defaultDataDir } from './options.ts'
 
@@ -31,7 +31,7 @@ const wholeNumber = (text: string): number => {
 
 export const addJob = (program: Command): void => {
   const job = program.command('job').description('start, watch, list, approve and cancel jobs')
-  const client = async () => clientOf(await demandStack(process.env, defaultDataDir(process.env)))
+  const client = async () => clientOf(await demandOrchestrator(process.env, defaultDataDir(process.env)))
 
   job
     .command('start <blueprint>')
