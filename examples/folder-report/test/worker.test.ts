@@ -14,6 +14,7 @@ const task: Task = {
   attempt: 1,
   priority: 0,
   deadline: null,
+  traceparent: null,
   signal: new AbortController().signal,
   hot: { add: () => {}, remove: () => {} },
   progress: () => {},

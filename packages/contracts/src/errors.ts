@@ -137,6 +137,8 @@ export const errorBody = z.object({
   hint: z.string(),
   /** Where in the request the fault is: `body.input.url`, `query.limit`. */
   path: z.string().optional(),
+  /** All faults, where a request is checked to its end: the document of a blueprint. */
+  faults: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
   /** From when on the same request can succeed. */
   retry_at: instant.optional(),
 })
@@ -147,13 +149,24 @@ export class TuttiError extends Error {
   override readonly name = 'TuttiError'
   readonly code: ErrorCode
   readonly path: string | undefined
+  readonly faults: readonly { path: string; message: string }[] | undefined
   /** Milliseconds since the epoch. */
   readonly retryAt: number | undefined
 
-  constructor(code: ErrorCode, message: string, options: { path?: string; retryAt?: number; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: {
+      path?: string
+      faults?: readonly { path: string; message: string }[]
+      retryAt?: number
+      cause?: unknown
+    } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.path = options.path
+    this.faults = options.faults
     this.retryAt = options.retryAt
   }
 
@@ -169,6 +182,7 @@ export class TuttiError extends Error {
       retryable,
       hint,
       ...(this.path === undefined ? {} : { path: this.path }),
+      ...(this.faults === undefined ? {} : { faults: [...this.faults] }),
       ...(this.retryAt === undefined ? {} : { retry_at: new Date(this.retryAt).toISOString() }),
     }
   }

@@ -305,11 +305,18 @@ export const refreshTokens = z.looseObject({ refresh_token: z.string().min(1).ma
 export const workerCommand = z.object({ command: z.literal('cancel_task'), task_id: z.string(), job_id: z.uuid() })
 export type WorkerCommand = z.infer<typeof workerCommand>
 
+/** POST /api/v1/workers/{id}/drain */
+export const drainWorker = z.object({ drained: z.boolean().default(true) }).default({ drained: true })
+
 export const workerView = z.looseObject({
   worker_id: z.string(),
   worker_type: z.string(),
   status: z.string(),
   supported_skills: z.array(z.string()),
+  /** By an operator: it gets no more tasks. */
+  drained: z.boolean(),
+  /** From 0 to 1: what its results have earned it. */
+  reputation: z.number(),
   registered_at: z.string(),
   last_seen_at: z.string(),
 })

@@ -14,6 +14,8 @@ export interface Task {
   readonly priority: number
   /** After this instant, on this machine's clock, the result is refused. */
   readonly deadline: Date | null
+  /** The W3C trace context that this task belongs under; null: nobody traces. See `@tutti/worker/opentelemetry`. */
+  readonly traceparent: string | null
   /** Aborted when the task is cancelled, its deadline passes, its lease is lost, or the worker is stopped. */
   readonly signal: AbortSignal
   /** What this worker has warmed up: see `warmWith` of a skill. */

@@ -105,6 +105,7 @@ export const createTasks = (options: TasksOptions): Tasks => {
       attempt: payload.attempt,
       priority: payload.priority,
       deadline: deadlineMs === null ? null : new Date(deadlineMs),
+      traceparent: payload.tracing_context.traceparent ?? null,
       signal,
       hot,
       progress: progress.report,

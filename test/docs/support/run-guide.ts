@@ -56,6 +56,8 @@ const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.
     CLIENT_TOKEN: clientToken,
     GLOBAL_WORKER_TOKEN: workerToken,
     BLUEPRINTS_DIR: blueprintsDir,
+    // The receivers of the guides' webhooks are on this machine.
+    WEBHOOK_ALLOW_PRIVATE: 'true',
     LOG_LEVEL: 'ERROR',
   })
   onTestFinished(server.stop)

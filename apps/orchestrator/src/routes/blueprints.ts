@@ -1,5 +1,11 @@
 /** The blueprints that this instance has loaded, and their graphs. */
-import { blueprintGraph, blueprintView as blueprintViewSchema, jsonObject, TuttiError } from '@tutti/contracts'
+import {
+  blueprintGraph,
+  blueprintView as blueprintViewSchema,
+  jsonObject,
+  registeredBlueprint,
+  TuttiError,
+} from '@tutti/contracts'
 import { graphOf, toDot } from '@tutti/engine'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -11,7 +17,6 @@ import { blueprintView } from '../views/blueprint-view.ts'
 const tags = ['blueprints']
 
 const versionParams = z.object({ name: z.string().max(128), version: z.coerce.number().int().min(1) })
-const registeredBlueprint = z.object({ name: z.string(), version: z.int() })
 
 export const blueprintRoutes = ({ engine, registered }: RouteDeps): FastifyPluginAsyncZod => {
   return async (app) => {
@@ -33,10 +38,11 @@ export const blueprintRoutes = ({ engine, registered }: RouteDeps): FastifyPlugi
       {
         schema: {
           tags,
+          operationId: 'registerBlueprint',
           summary: 'Register a blueprint written as JSON',
           description:
-            'For operators. The body is a document of the format tutti/v1. A name and version stand for one document for ever; the same ' +
-            'again changes nothing.',
+            'For operators. The body is a document of the format tutti/v1; all its faults are told. A name and version stand for one ' +
+            'document for ever; the same again changes nothing.',
           body: jsonObject,
           response: { 201: registeredBlueprint, ...failures('INVALID_BODY', 'FORBIDDEN', 'BLUEPRINT_EXISTS') },
         },
@@ -53,6 +59,7 @@ export const blueprintRoutes = ({ engine, registered }: RouteDeps): FastifyPlugi
       {
         schema: {
           tags,
+          operationId: 'readBlueprint',
           summary: 'Read the document of a registered blueprint',
           params: versionParams,
           response: { 200: jsonObject, ...failures('BLUEPRINT_NOT_FOUND') },
@@ -66,6 +73,7 @@ export const blueprintRoutes = ({ engine, registered }: RouteDeps): FastifyPlugi
       {
         schema: {
           tags,
+          operationId: 'retireBlueprint',
           summary: 'Offer a registered blueprint no longer',
           description: 'For operators. Jobs that began with it go on.',
           params: versionParams,

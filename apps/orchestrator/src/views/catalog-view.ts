@@ -1,16 +1,15 @@
 import type { JsonObject, skillCatalog } from '@tutti/contracts'
-import { capabilitiesOf, type WorkerRecord } from '@tutti/engine'
+import { capabilitiesOf, type ListedWorker, type WorkerRecord } from '@tutti/engine'
 import type { z } from 'zod'
 
 type Catalog = z.output<typeof skillCatalog>
 
 /** Skills of all workers. Where they describe a skill differently, the first one's words are shown. */
-export const catalogOf = (workers: readonly WorkerRecord[]): Catalog => {
+export const catalogOf = (workers: readonly ListedWorker[]): Catalog => {
   const catalog: Catalog = {}
   for (const worker of workers) {
     const { offers } = capabilitiesOf(worker)
     const type = typeof worker.info.worker_type === 'string' ? worker.info.worker_type : 'generic'
-    const reputation = typeof worker.info.reputation === 'number' ? worker.info.reputation : 1
     for (const skill of worker.skills) {
       const price = offers[skill]?.price ?? null
       const known = Object.hasOwn(catalog, skill) ? catalog[skill] : undefined
@@ -19,7 +18,7 @@ export const catalogOf = (workers: readonly WorkerRecord[]): Catalog => {
         providers_count: count + 1,
         worker_types: [...new Set([...(known?.worker_types ?? []), type])],
         base_price: price === null ? (known?.base_price ?? null) : Math.min(price, known?.base_price ?? price),
-        average_reputation: ((known?.average_reputation ?? 0) * count + reputation) / (count + 1),
+        average_reputation: ((known?.average_reputation ?? 0) * count + worker.reputation) / (count + 1),
         contract: known?.contract ?? contractOf(worker, skill),
       }
     }

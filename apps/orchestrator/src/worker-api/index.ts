@@ -4,6 +4,7 @@ import { createIdentify, type Identify, requireWorker } from '../auth/worker/ind
 import { createSignatures, type Signatures } from '../auth/worker/signature.ts'
 import { createWorkerTokens, type WorkerTokens } from '../auth/worker/tokens.ts'
 import type { RouteDeps } from '../deps.ts'
+import { createEventCheck } from './event-schemas.ts'
 import { eventRoutes } from './events.ts'
 import { fileRoutes } from './files.ts'
 import { heartbeatRoutes } from './heartbeat.ts'
@@ -21,6 +22,7 @@ export interface WorkerRouteDeps extends RouteDeps {
   signatures: Signatures
   rates: RateLimits
   tokens: WorkerTokens
+  checkEvent: ReturnType<typeof createEventCheck>
 }
 
 export const workerApi = (given: RouteDeps): FastifyPluginAsyncZod => {
@@ -37,6 +39,7 @@ export const workerApi = (given: RouteDeps): FastifyPluginAsyncZod => {
     identify: createIdentify({ workers, tokens, mode: settings.workerAuthMode }),
     signatures: createSignatures({ mode: settings.workerSignatures, secretOf, now }),
     rates: createRateLimits(settings.workerRates, now),
+    checkEvent: createEventCheck(given),
   }
   return async (app) => {
     requireWorker(app, deps.identify)
