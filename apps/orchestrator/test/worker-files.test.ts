@@ -129,6 +129,27 @@ describe.each([
     expect((await ask(held, uri(`jobs/${job}/none`))).body.code).toBe('FILE_NOT_FOUND')
   })
 
+  it('are told of with the task that names them: their size and their hash', async () => {
+    const other = await create()
+    await take()
+    const { sha256 } = await files.objects.put(`jobs/${other}/a`, 'hello')
+    await create({
+      files: [uri(`jobs/${other}/a`), uri(`jobs/${other}/none`), uri(`jobs/${other}/`), 's3://another/a'],
+    })
+    const { body } = await server.work('GET', '/workers/hand-2/tasks/next?timeout=5')
+    expect(body.params_metadata).toEqual({
+      'nested[0].files[0]': { uri: uri(`jobs/${other}/a`), size: 5, sha256, etag: expect.any(String) },
+    })
+    await create()
+    const batch = await server.work('POST', '/tasks/results', {
+      worker_id: 'hand-2',
+      results: [{ job_id: body.job_id, task_id: body.task_id }],
+      next: 1,
+    })
+    expect(batch.body.tasks).toHaveLength(1)
+    expect(batch.body.tasks[0]).not.toHaveProperty('params_metadata')
+  })
+
   it('of another client stay closed, although the params name them; so does what is nobody’s', async () => {
     const ofOtto = await create({}, tokens.otto)
     await take()
@@ -145,7 +166,9 @@ describe.each([
       '',
     ]
     await create({ files: named.map(uri) })
-    const held = await take()
+    const { body } = await server.work('GET', '/workers/hand-2/tasks/next?timeout=5')
+    expect(body, 'not even their size is told').not.toHaveProperty('params_metadata')
+    const held = { worker: 'hand-2', job: body.job_id, task: body.task_id, token: body.lease_token }
     for (const key of named)
       expect([key, (await ask(held, uri(key), key.endsWith('/') || key === '' ? '' : '/download')).status]).toEqual([
         key,

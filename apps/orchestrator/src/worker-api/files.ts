@@ -44,7 +44,7 @@ export const fileRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
     worker: string,
     { task_id }: z.output<typeof taskParams>,
     { job_id, lease_token }: { job_id: string; lease_token?: string | undefined },
-  ): Promise<Reader> => {
+  ) => {
     const held = await engine.heldTask({
       worker,
       jobId: job_id,

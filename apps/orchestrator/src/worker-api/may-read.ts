@@ -6,7 +6,7 @@ import type { JobFiles } from '../deps.ts'
 
 export interface Reader {
   job: Job
-  task: OpenTask
+  task: Pick<OpenTask, 'files'>
 }
 
 /**
