@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { type AddressInfo, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
-import type { Blueprint } from '@tutti/engine'
+import { type Blueprint, blueprint } from '@tutti/engine'
 import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
 import { expect, onTestFinished } from 'vitest'
@@ -150,6 +150,25 @@ export const effects: Readonly<Record<string, () => Promise<void>>> = {
     const given = await serve({ GLOBAL_WORKER_TOKEN: 'ours' })
     expect([await register(given, 'ours'), await register(given, 'secure-worker-token')]).toEqual([200, 401])
     expect(await register(await serve({}), 'secure-worker-token')).toBe(200)
+  },
+
+  S3_SHARED_PREFIXES: async () => {
+    const readsShared = blueprint({ name: 'reads' })
+      .state('begin', { start: true, to: ['done'] }, ({ dispatch }) =>
+        dispatch('run', { file: 's3://local/datasets/a' }, { on: { success: 'done' } }),
+      )
+      .end('done')
+    const asked = async (env: Record<string, string>): Promise<string> => {
+      const server = await serve(env, { blueprints: [readsShared] })
+      await server.post('/_worker/workers/register', { worker_id: 'hand', supported_skills: ['run'] })
+      await server.post('/api/v1/jobs', { blueprint: 'reads' })
+      const { body } = await server.get('/_worker/workers/hand/tasks/next?timeout=5')
+      const query = new URLSearchParams({ job_id: body.job_id, uri: 's3://local/datasets/a' })
+      const path = `/_worker/tasks/${body.task_id}/files/download?${query}`
+      return (await server.get(path, { 'x-worker-id': 'hand' })).body.code
+    }
+    expect(await asked({})).toBe('FILE_DENIED')
+    expect(await asked({ S3_SHARED_PREFIXES: 'datasets/' }), 'it may be read, but is not there').toBe('FILE_NOT_FOUND')
   },
 
   CLIENTS_CONFIG_PATH: async () => {

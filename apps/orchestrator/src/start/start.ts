@@ -87,6 +87,7 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       publicUrl: config.publicUrl,
       signingKey: key,
       autoCleanup: config.s3AutoCleanup,
+      sharedPrefixes: [...config.s3SharedPrefixes],
       onOperation: ({ jobId, operation, uri, bytes, error }) =>
         log.debug({ job_id: jobId, operation, uri, bytes, ...(error === null ? {} : { error }) }, 's3_operation'),
     })
