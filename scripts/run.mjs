@@ -61,9 +61,29 @@ const installPrograms = (programs) => {
 }
 
 const bubblewrap = { program: 'bwrap', debian: 'bubblewrap', why: 'the sandbox that agents run in' }
-/** Asked for by name, so nobody runs an agent unsandboxed because a program was missing. */
-const unsandboxed = (args) =>
-  args.some((arg, at) => arg === '--sandbox=none' || (arg === '--sandbox' && args[at + 1] === 'none'))
+const redis = { program: 'redis-server', debian: 'redis-server', why: 'the store that was asked for' }
+/** Of the tests alone. Go is not among them: it is large, and the tests of workers in Go say that they were skipped. */
+const testPrograms = [
+  { ...redis, why: 'one of the stores' },
+  { program: 'redis-cli', debian: 'redis-tools', why: 'makes clusters of it' },
+  { program: 'openssl', debian: 'openssl', why: 'certificates' },
+  { program: 'python3', debian: 'python3', why: 'workers in Python' },
+]
+
+/** As commander reads it: --name value, or --name=value. */
+const asksFor = (args, name, value) =>
+  args.some((arg, at) => arg === `${name}=${value}` || (arg === name && args[at + 1] === value))
+const hasRedis = () =>
+  process.env.REDIS_HOST ||
+  process.env.REDIS_URL ||
+  (existsSync(join(root, '.env')) &&
+    /^\s*(export\s+)?REDIS_(HOST|URL)=\s*[^\s#]/m.test(readFileSync(join(root, '.env'), 'utf8')))
+
+const programsFor = (command, args) => [
+  // Left out where that is asked for by name, so nobody runs an agent unsandboxed because a program was missing.
+  ...(asksFor(args, '--sandbox', 'none') ? [] : [bubblewrap]),
+  ...(command === 'test' ? testPrograms : asksFor(args, '--storage', 'redis') && !hasRedis() ? [redis] : []),
+]
 
 const [command, ...args] = process.argv.slice(2)
 /** What the environment sets already wins over the file. */
@@ -81,7 +101,7 @@ if (major < 18)
   stop(`Node ${process.versions.node} is too old to set Tutti up: install Node 20 or newer, then start again.`)
 
 installPackages()
-if (!unsandboxed(args)) installPrograms([bubblewrap])
+installPrograms(programsFor(command, args))
 
 const [program, programArgs] = target()
 // Before the start, since a signal may come at once. Ended before what it started, this process would leave that behind;

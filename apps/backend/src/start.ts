@@ -1,8 +1,15 @@
 /** From the environment to a running backend. */
-import { type BackendConfig, ConfigError, type Environment, engineSettings, loadBackend } from '@tutti/config'
+import {
+  type BackendConfig,
+  ConfigError,
+  type Environment,
+  engineSettings,
+  type LoadedBackend,
+  loadBackend,
+} from '@tutti/config'
 import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
 import { createLocalObjects } from '@tutti/objects'
-import { createPostgresStore } from '@tutti/stores'
+import { openStore } from '@tutti/stores'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { agentRunBlueprint, createDatabase, createWorkbench, migrate } from '@tutti/workbench'
 import { createBackend, objectsPath } from './app.ts'
@@ -26,7 +33,8 @@ export interface SharedParts {
 
 /** @throws ConfigError with every fault; nothing was started then */
 export const startBackend = async (env: Environment, shared: SharedParts = {}): Promise<RunningBackend> => {
-  const { config, warnings } = loadBackend(env)
+  const loaded = loadBackend(env, { ownStore: shared.store === undefined })
+  const { config, warnings } = loaded
   const settings = backendSettings(config)
   const refusal = accessFault(settings)
   if (refusal) throw new ConfigError([{ source: 'environment', variable: 'CLIENT_TOKEN', ...refusal }])
@@ -48,7 +56,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     const database = createDatabase({ connectionString: config.databaseUrl, onError })
     stops.push(database.close)
     await migrate(database)
-    const engine = await startEngine(config, shared, onError, log, stops)
+    const engine = await startEngine(loaded, shared, log, stops)
     const workbench = createWorkbench({ database, engine, log, ownerOf: () => config.singleUserId })
     stops.push(workbench.stop)
     await workbench.start()
@@ -69,13 +77,20 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
 }
 
 const startEngine = async (
-  config: BackendConfig,
+  { config, storage }: LoadedBackend,
   shared: SharedParts,
-  onError: (error: unknown) => void,
   log: Logger,
   stops: (() => Promise<void>)[],
 ): Promise<Engine> => {
-  const store = shared.store ?? (await createPostgresStore({ connectionString: config.databaseUrl, onError }))
+  const open = () =>
+    storage &&
+    openStore(storage, {
+      instance: config.instanceId,
+      onWarning: (text) => log.warn(text),
+      onError: (err) => log.warn({ err }, 'a connection to the store was lost'),
+    })
+  const store = shared.store ?? (await open())
+  if (!store) throw new Error('the configuration chose no store')
   if (!shared.store) stops.push(() => store.close())
   const engine = createEngine({
     store,

@@ -18,6 +18,8 @@ const expected: Record<string, number> = {
   NoSandboxError: 3,
   SandboxError: 3,
   BuiltInPostgresError: 3,
+  BuiltInRedisError: 3,
+  StoreRefusedError: 3,
   SchemaVersionError: 2,
   ServerEndedError: 1,
   NotRunningError: 1,

@@ -76,6 +76,25 @@ const objectOf = async (root: string, key: string): Promise<Buffer> => {
   return buffer((await objects.get(key)).stream)
 }
 
+test('with jobs in Redis: a server of its own, gone with the demo, and both kinds of servers at the one store', async () => {
+  const folder = await scratch()
+  const { code, stdout, stderr } = await run([...(await demoOf(folder)), '--json', '--storage', 'redis', '--split'])
+  expect([code, stderr]).toEqual([0, ''])
+  const { job, storage, workers } = summarySchema.parse(JSON.parse(stdout))
+  expect(storage).toBe('redis (built in)')
+  // The manager claims at the backend what the orchestrator has made: so the backend's store is the orchestrator's.
+  expect(workers).toContainEqual({ id: 'manager', tasks: 1 })
+  expect(await writtenBy(join(folder, 'data', 'redis'))).toContain(job.id)
+  expect(processesOf(folder)).toEqual([])
+})
+
+/** All that the built-in Redis has on the disk. */
+const writtenBy = async (dataDir: string): Promise<string> => {
+  const folder = join(dataDir, 'appendonlydir')
+  const files = await readdir(folder)
+  return (await Promise.all(files.map((file) => readFile(join(folder, file), 'latin1')))).join('')
+}
+
 test('a worker that is killed midway is started again, and the job finishes', async () => {
   const folder = await scratch()
   const demo = tutti([...(await demoOf(folder)), '--storage', 'memory'], { DATABASE_URL: await freshDatabase() })
@@ -106,16 +125,18 @@ test.each<[string, (folder: string, demo: Started) => Promise<unknown>]>([
   expect(processesOf(folder)).toEqual([])
 })
 
+const isRedis = ({ command }: { command: string }): boolean => command.includes('redis-server')
 const isDatabase = ({ command }: { command: string }): boolean => command.includes('postgres')
 
-test('a database server that a killed demo left is stopped before its directory is emptied', async () => {
+test('servers of databases that a killed demo left are stopped before its directory is emptied', async () => {
   const folder = await scratch()
-  const args = await demoOf(folder)
+  const args = [...(await demoOf(folder)), '--storage', 'redis']
   const first = tutti(args)
   await first.prints(/^Job /m)
   first.kill('SIGKILL')
-  await vi.waitUntil(() => processesOf(folder).every(isDatabase), within)
-  expect(processesOf(folder)).not.toEqual([])
+  await vi.waitUntil(() => processesOf(folder).every((each) => isDatabase(each) || isRedis(each)), within)
+  expect(processesOf(folder).filter(isDatabase)).not.toEqual([])
+  expect(processesOf(folder).filter(isRedis)).toHaveLength(1)
   const second = tutti(args)
   await second.prints(/^Job /m)
   second.kill('SIGTERM')

@@ -17,7 +17,6 @@ const optionsOf = (more: Partial<StackFlags>, env: Record<string, string> = {}) 
   stackOptions({ ...flags, ...more }, env, silentLogger)
 
 test.each<[Partial<StackFlags>, Record<string, string>, string]>([
-  [{ storage: 'redis' }, {}, '--storage redis is not there yet: use postgres or memory'],
   [{ sandbox: 'docker' }, {}, '--sandbox docker is not there yet: use bubblewrap'],
   [{ storage: 'memory', split: true }, {}, '--storage memory lives in one process: leave out --split'],
   [{ allowFolder: ['/a:b'] }, {}, "agents can't be given /a:b: a colon divides the folders of STAGING_ROOTS"],

@@ -22,9 +22,9 @@ const refusal = async (
 }
 
 test('up: what is not there yet', async () => {
-  expect(await refusal(['up', ...anyPorts, '--storage', 'redis'])).toEqual({
+  expect(await refusal(['up', ...anyPorts, '--sandbox', 'docker'])).toEqual({
     code: 2,
-    said: '--storage redis is not there yet: use postgres or memory',
+    said: '--sandbox docker is not there yet: use bubblewrap',
   })
 })
 

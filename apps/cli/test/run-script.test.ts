@@ -16,8 +16,11 @@ interface Project {
 
 const script = (text: string): string => `#!/bin/sh\n${text}\n`
 
+/** All that `npm test` needs of a machine. */
+const ofTests = ['bwrap', 'redis-server', 'redis-cli', 'openssl', 'python3']
+
 /** @param installed whether the packages are those of the lock file */
-const project = async ({ installed = true, programs = ['bwrap'] } = {}): Promise<Project> => {
+const project = async ({ installed = true, programs = ofTests } = {}): Promise<Project> => {
   const folder = await scratch()
   const path = join(folder, 'path')
   const bin = join(folder, 'node_modules', '.bin')
@@ -101,6 +104,21 @@ test.each([[['none']], [['--sandbox']], [['--sandbox', 'bubblewrap', 'none']]])(
     expect((await outcome(run('demo', ...args)))[0]).toBe(3)
   },
 )
+
+test('jobs in Redis need a server only where none is named, and tests need all that they run', async () => {
+  const { run, folder } = await project({ programs: ['bwrap'] })
+  const redis = ['--storage', 'redis']
+  expect((await outcome(run('demo')))[0]).toBe(0)
+  const [code, , stderr] = await outcome(run('demo', ...redis))
+  expect(code).toBe(3)
+  expect(stderr).toContain('Missing on this machine: redis-server (the store that was asked for).')
+  expect(stderr).toMatch(/--no-install-recommends redis-server'/)
+  await writeFile(join(folder, '.env'), '#REDIS_HOST=one\nREDIS_HOST=\n')
+  expect((await outcome(run('demo', ...redis)))[0]).toBe(3)
+  await writeFile(join(folder, '.env'), 'REDIS_URL=redis://elsewhere\n')
+  expect((await outcome(run('demo', ...redis)))[0]).toBe(0)
+  expect((await outcome(run('test')))[2]).toMatch(/install .* redis-server redis-tools openssl python3'/)
+})
 
 test('the exit code of the command is its own', async () => {
   const { run, folder } = await project()

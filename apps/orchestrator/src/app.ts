@@ -8,6 +8,7 @@ import type { WorkerAuthMode } from './auth/worker/identify.ts'
 import { clientApi } from './client-api.ts'
 import type { OrchestratorDeps, RouteDeps } from './deps.ts'
 import { answerError, answerErrors } from './errors.ts'
+import { createClientLimit } from './http/client-rates.ts'
 import { compressAnswers } from './http/compress.ts'
 import { readJsonBodies } from './http/json-body.ts'
 import { createParking } from './http/parking.ts'
@@ -46,7 +47,13 @@ const tlsOptions = (tls: TlsFiles | undefined, workerAuthMode: WorkerAuthMode): 
 export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
   const settings = { ...defaultSettings, ...given.settings }
   const parking = createParking()
-  const deps: RouteDeps = { ...given, settings, parking, instant: createWriteInstant(settings.timeZone) }
+  const deps: RouteDeps = {
+    ...given,
+    settings,
+    parking,
+    clientLimit: createClientLimit(settings.clientRate, given.now ?? Date.now),
+    instant: createWriteInstant(settings.timeZone),
+  }
 
   const app = fastify({
     ...tlsOptions(given.tls, settings.workerAuthMode),

@@ -22,7 +22,7 @@ import { workerListRoutes } from './routes/workers.ts'
 export const clientApi = (deps: RouteDeps): FastifyPluginAsyncZod => {
   return async (app) => {
     requireClient(app, deps.clients)
-    limitClients(app, deps.settings.clientRate, deps.now ?? Date.now)
+    limitClients(app, deps.clientLimit)
     app.decorateRequest(olderForm, false)
     await app.register(jobRoutes(deps))
     await app.register(fileRoutes(deps))

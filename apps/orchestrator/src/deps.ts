@@ -6,6 +6,7 @@ import type { ObjectStore, PresignVerdict } from '@tutti/objects'
 import type { Logger, Metrics } from '@tutti/telemetry'
 import type { FastifyRequest } from 'fastify'
 import type { ApprovalLinks } from './approvals/link.ts'
+import type { ClientLimit } from './http/client-rates.ts'
 import type { Parking } from './http/parking.ts'
 import type { OrchestratorSettings } from './settings.ts'
 import type { RegisteredBlueprints } from './start/registered-blueprints.ts'
@@ -70,5 +71,6 @@ export interface JobFiles {
 export interface RouteDeps extends Omit<OrchestratorDeps, 'settings'> {
   settings: OrchestratorSettings
   parking: Parking
+  clientLimit: ClientLimit
   instant: WriteInstant
 }

@@ -17,6 +17,10 @@ export const answerError = (error: unknown, request: FastifyRequest, reply: Fast
     request.log.error({ err: error, method: request.method, path: request.routeOptions?.url }, 'request failed')
   // What went wrong inside is for the log only: it may hold addresses, queries or secrets.
   const answer = known ?? new TuttiError('INTERNAL', `Internal error; its id is ${request.id}`)
+  if (answer.retryAt !== undefined) {
+    const seconds = Math.ceil((answer.retryAt - Date.now()) / 1000)
+    reply.header('retry-after', Math.max(seconds, 0))
+  }
   void reply.code(answer.status).type('application/json; charset=utf-8').send(JSON.stringify(answer.body()))
 }
 

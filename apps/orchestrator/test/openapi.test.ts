@@ -73,7 +73,7 @@ test('every-documented-client-path-answers, and none of them without a token', a
 test('the older prefix has the same paths, undocumented', async () => {
   const { server, operations } = await document()
   expect(operations.filter(({ path }) => /^\/api\/(?!v1\/)/.test(path))).toEqual([])
-  expect((await server.call('GET', '/api/jobs')).body).toEqual({ items: [], next_cursor: null })
+  expect((await server.call('GET', '/api/jobs/quarantined')).body).toEqual([])
   expect((await server.call('POST', '/api/pictures/shrink', { url: 'https://example.org/a.png' })).status).toBe(202)
 })
 
@@ -83,11 +83,33 @@ test('the input of a blueprint is shown at its endpoint', async () => {
   expect(schema.properties.initial_data.properties.url).toEqual({ type: 'string', format: 'uri' })
 })
 
-test('the page that shows the document needs no other host', async () => {
-  const { server } = await document()
-  const page = await server.call('GET', '/_public/docs', undefined, {})
-  expect(page.status).toBe(200)
-  const assets = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1])
-  expect(assets.length).toBeGreaterThan(3)
-  for (const asset of assets) expect((await server.call('GET', asset)).status, asset).toBe(200)
+test('the page that shows the document needs no other host, no script, and lists the endpoints of blueprints', async () => {
+  const { server, operations } = await document()
+  const page = await server.call('GET', '/_public/docs', undefined, { accept: 'text/html' })
+  expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+  expect(page.body).not.toMatch(/<script|src=|@import|url\(/)
+  const links = [...page.body.matchAll(/href="([^"]+)"/g)].map((match) => match[1])
+  const ids = new Set([...page.body.matchAll(/id="([^"]+)"/g)].map((match) => match[1]))
+  expect(links.filter((link) => link.startsWith('#') && !ids.has(link.slice(1)))).toEqual([])
+  const others = links.filter((link) => !link.startsWith('#'))
+  expect(others).toEqual(['openapi.json'])
+  expect((await server.call('GET', `/_public/${others[0]}`)).status).toBe(200)
+
+  const shown = page.body.replaceAll('<wbr>', '')
+  expect(shown).toContain('<code>/api/v1/pictures/shrink</code>')
+  expect(shown).toContain('Create a job of publish, version 1')
+  for (const { path, operation } of operations) {
+    expect(shown).toContain(`<code>${path}</code>`)
+    expect(shown).toContain(`<span>${operation.summary?.replaceAll("'", '&#39;')}</span>`)
+  }
+})
+
+test('every operation of clients has a name of its own', async () => {
+  const { body, operations } = await document()
+  const names = operations
+    .filter(({ path }) => !path.startsWith('/_worker'))
+    .map(({ path, method }) => body.paths[path][method].operationId as unknown)
+  expect(names.filter((name) => typeof name !== 'string' || !/^[a-z]\w+$/i.test(name))).toEqual([])
+  expect(new Set(names).size).toBe(names.length)
 })

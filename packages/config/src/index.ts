@@ -7,20 +7,19 @@ export {
   workerDirectory,
 } from './access/worker-directory.ts'
 export { ConfigError, type Fault, formatFaults } from './fault.ts'
-export { type LoadedOrchestrator, loadBackend, loadManager, loadOrchestrator } from './load.ts'
+export { type LoadedBackend, type LoadedOrchestrator, loadBackend, loadManager, loadOrchestrator } from './load.ts'
 export { type BackendConfig, backendVariables } from './processes/backend.ts'
 export { type ManagerConfig, managerVariables } from './processes/manager.ts'
 export type {
   HistoryChoice,
   OrchestratorChoices,
-  RedisSettings,
   S3Settings,
-  StorageChoice,
 } from './processes/orchestrator/choices.ts'
 export type { TlsFiles } from './processes/orchestrator/tls.ts'
 export { withoutEffect } from './processes/orchestrator/without-effect.ts'
 export { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
 export { engineSettings } from './processes/shared.ts'
+export type { RedisSettings, StorageChoice } from './processes/store-choice.ts'
 export {
   createReloader,
   type ReloadedFile,

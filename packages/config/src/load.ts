@@ -6,6 +6,7 @@ import { type ManagerConfig, managerVariables } from './processes/manager.ts'
 import { type OrchestratorChoices, orchestratorChoices } from './processes/orchestrator/choices.ts'
 import { warnWithoutEffect } from './processes/orchestrator/without-effect.ts'
 import { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
+import { type StorageChoice, storageOf } from './processes/store-choice.ts'
 import type { Client } from './toml/clients.ts'
 import type { SchedulesFile } from './toml/schedules.ts'
 import type { WorkerEntry } from './toml/workers.ts'
@@ -45,9 +46,26 @@ export function loadOrchestrator(env: Environment, { ownStore = true } = {}): Lo
   return { ...choices, config, clients, workers, schedules, warnings }
 }
 
-export function loadBackend(env: Environment): { config: BackendConfig; warnings: Fault[] } {
-  const { config, warnings } = loadEnvironment(backendVariables, env)
-  return { config, warnings: [...warnings, ...misspelt(backendVariables, env)] }
+export interface LoadedBackend {
+  config: BackendConfig
+  /** `null` only where the caller brings a store. */
+  storage: StorageChoice | null
+  warnings: Fault[]
+}
+
+/** @param options.ownStore whether it has to open a store itself, and so must know where */
+export function loadBackend(env: Environment, { ownStore = true } = {}): LoadedBackend {
+  const environment = readEnvironment(backendVariables, env)
+  const faults = [...(environment.faults ?? [])]
+  const known = environment.config ?? environment.known
+  const storage = ownStore ? storageOf(known, faults) : null
+  if (storage?.kind === 'memory') faults.push(unshared)
+  if (faults.length > 0 || !environment.config) throw new ConfigError(faults)
+  return {
+    config: environment.config,
+    storage,
+    warnings: [...environment.warnings, ...misspelt(backendVariables, env)],
+  }
 }
 
 export function loadManager(env: Environment): { config: ManagerConfig; warnings: Fault[] } {
@@ -64,6 +82,13 @@ const tables: VariableTable[] = [orchestratorVariables, backendVariables, manage
 const namesOfAll = new Set(
   tables.flatMap((table) => Object.values(table).flatMap(({ name, aliases = [] }) => [name, ...aliases])),
 )
+
+const unshared: Fault = {
+  source: 'environment',
+  variable: 'STORAGE',
+  what: 'STORAGE=memory keeps jobs in the memory of one process, and the orchestrator is another',
+  remedy: 'Use postgres or redis for both, or `tutti up --storage memory`, which runs both in one process.',
+}
 
 const uncontained: Fault = {
   source: 'environment',

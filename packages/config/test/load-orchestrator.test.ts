@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { ConfigError, loadOrchestrator } from '../src/index.ts'
+import { ConfigError, loadBackend, loadOrchestrator } from '../src/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'tutti-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -132,6 +132,7 @@ describe('the store', () => {
     expect(chosen({ REDIS_URL: 'rediss://us%40er:p%3Aw@[::1]:7000/3', REDIS_PREFIX: 'x' })).toEqual({
       kind: 'redis',
       redis: {
+        socket: '',
         host: '::1',
         port: 7000,
         db: 3,
@@ -144,6 +145,29 @@ describe('the store', () => {
     })
     expect(() => loadOrchestrator({ REDIS_URL: 'redis://a', REDIS_HOST: 'b' })).toThrow(/both set/)
     expect(() => loadOrchestrator({ REDIS_URL: 'redis://a/1', REDIS_CLUSTER: 'true' })).toThrow(/no database 1/)
+  })
+
+  it('of Redis may be behind a socket', () => {
+    expect(chosen({ REDIS_URL: 'unix:///srv/a%20b/redis.sock?db=2&username=us%40er&password=p%3Aw' })).toMatchObject({
+      redis: { socket: '/srv/a b/redis.sock', db: 2, username: 'us@er', password: 'p:w' },
+    })
+    expect(chosen({ REDIS_URL: 'unix:///redis.sock' })).toMatchObject({ redis: { db: 0, username: '', password: '' } })
+    for (const wrong of ['unix:', 'unix://', 'unix:///', 'unix://host/redis.sock', 'unix:///redis.sock?db=one'])
+      expect(() => loadOrchestrator({ REDIS_URL: wrong }), wrong).toThrow(/must be the address of a Redis/)
+    expect(() => loadOrchestrator({ REDIS_URL: 'unix:///redis.sock', REDIS_CLUSTER: 'true' })).toThrow(
+      /through a socket/,
+    )
+  })
+
+  it('of the backend is the orchestrator’s, beside the PostgreSQL that it needs for itself', () => {
+    const env = { INTERNAL_API_TOKEN: 'internal', SECRET_KEY: 'key', ...sql }
+    const stored = (more: Record<string, string>) => loadBackend({ ...env, ...more }).storage
+    for (const more of [{}, { REDIS_HOST: 'r' }, { REDIS_HOST: 'r', STORAGE: 'postgres' }])
+      expect(stored(more)).toEqual(chosen({ ...sql, ...more }))
+    expect(stored({ REDIS_HOST: 'r' })?.kind).toBe('redis')
+    expect(() => stored({ STORAGE: 'memory' })).toThrow(/STORAGE=memory keeps jobs in the memory of one process/)
+    expect(loadBackend({ ...env, STORAGE: 'memory' }, { ownStore: false }).storage).toBeNull()
+    expect(() => loadBackend({ STORAGE: 'redis' })).toThrow(/DATABASE_URL[\s\S]*SECRET_KEY[\s\S]*REDIS_HOST is not set/)
   })
 })
 

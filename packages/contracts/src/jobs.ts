@@ -154,6 +154,12 @@ export const listJobs = z.object({
   created_from: instant.optional(),
   created_before: instant.optional(),
 })
+/** GET /api/jobs, and /api/v1/jobs with `offset` */
+export const olderListJobs = z.object({
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  /** Passing over is reading: far back, a cursor is the better way. */
+  offset: z.coerce.number().int().min(0).max(100_000).default(0),
+})
 export const jobPage = z.object({ items: z.array(jobView), next_cursor: z.string().nullable() })
 export type JobPage = z.infer<typeof jobPage>
 
@@ -305,12 +311,7 @@ export type ArchivedEventView = z.infer<typeof archivedEvent>
 export const exportHistory = z.object({
   job_id: z.uuid().optional(),
   blueprint: name.optional(),
-  /** One, or several with commas between them. */
-  event_type: z
-    .string()
-    .max(1000)
-    .transform((text) => text.split(','))
-    .optional(),
+  event_type: several.optional(),
   worker_id: z.string().max(128).optional(),
   from: instant.optional(),
   before: instant.optional(),
@@ -322,3 +323,4 @@ export const listHistory = exportHistory.extend({
   cursor: z.string().max(200).optional(),
 })
 export const historyPage = z.object({ items: z.array(archivedEvent), next_cursor: z.string().nullable() })
+export type HistoryPage = z.infer<typeof historyPage>

@@ -234,6 +234,9 @@ export const refreshTokens = z.looseObject({ refresh_token: z.string().min(1).ma
 export const workerCommand = z.object({ command: z.literal('cancel_task'), task_id: z.string(), job_id: z.uuid() })
 export type WorkerCommand = z.infer<typeof workerCommand>
 
+/** POST /api/v1/workers/{id}/drain */
+export const drainWorker = z.object({ drained: z.boolean().default(true) }).default({ drained: true })
+
 export const workerView = z.looseObject({
   worker_id: z.string(),
   worker_type: z.string(),
@@ -241,5 +244,9 @@ export const workerView = z.looseObject({
   supported_skills: z.array(z.string()),
   registered_at: z.string(),
   last_seen_at: z.string(),
+  /** By an operator: it gets no further tasks, whatever it says of itself. */
+  drained: z.boolean().optional(),
+  /** Between 0 and 1; it falls with tasks that fail. */
+  reputation: z.number().optional(),
 })
 export type WorkerView = z.infer<typeof workerView>

@@ -1,6 +1,7 @@
 export { createMemoryStore, type MemoryStoreOptions } from './memory/memory-store.ts'
 export { type OffloadingStore, type OffloadOptions, offloading } from './offload/offloading.ts'
 export type { Payloads } from './offload/payloads.ts'
+export { openStore, type RedisPlace, type StoreChoice, type StoreOwner, StoreRefusedError } from './open-store.ts'
 export { migrate, SchemaVersionError } from './postgres/migrate.ts'
 export { createPostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.ts'
 export type { RedisAddress, RedisServer } from './redis/connection.ts'

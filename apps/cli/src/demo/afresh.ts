@@ -33,12 +33,21 @@ export const startAfresh = async (dataDir: string): Promise<void> => {
   }
 }
 
-/** A demo that was killed leaves its database server running. */
+/**
+ * A demo that was killed leaves its database servers running. Taking them over, or starting them once more, is the one way to stop them
+ * that is the same in every case.
+ */
 const stopLeftBehind = async (dataDir: string): Promise<void> => {
   const cluster = join(dataDir, 'postgres')
-  if (!(await stat(cluster).catch(() => undefined))) return
-  const { startBuiltInPostgres } = await import('@tutti/stores/built-in-postgres')
-  // Taking it over, or starting it once more, is the one way to stop it that is the same in every case.
-  const postgres = await startBuiltInPostgres({ dataDir: cluster })
-  await postgres.stop()
+  if (await isThere(cluster)) {
+    const { startBuiltInPostgres } = await import('@tutti/stores/built-in-postgres')
+    await (await startBuiltInPostgres({ dataDir: cluster })).stop()
+  }
+  const redis = join(dataDir, 'redis')
+  if (await isThere(redis)) {
+    const { startBuiltInRedis } = await import('@tutti/stores/built-in-redis')
+    await (await startBuiltInRedis({ dataDir: redis })).stop()
+  }
 }
+
+const isThere = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined)) !== undefined

@@ -14,7 +14,7 @@ export interface Environments {
 /** @param onStarted told of each server, so that it is stopped again if a later one does not start */
 export const startInProcess = async (
   environments: Environments,
-  storage: 'postgres' | 'memory',
+  storage: 'postgres' | 'memory' | 'redis',
   onStarted: (server: RunningServer) => void,
 ): Promise<RunningServer[]> => {
   // Volatile jobs live in one memory that orchestrator and backend must share.

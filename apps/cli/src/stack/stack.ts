@@ -1,5 +1,5 @@
 /**
- * All servers of Tutti on one machine, in order: data directory, database, model, orchestrator, backend, manager. One
+ * All servers of Tutti on one machine, in order: data directory, database, Redis if jobs are kept there, model, orchestrator, backend, manager. One
  * process holds them all, or with `split` each gets its own and is started again when it dies.
  */
 import { mkdir } from 'node:fs/promises'
@@ -17,7 +17,7 @@ export interface StackOptions {
   /** 0 takes any that is free. */
   ports: { api: number; backend: number; manager: number }
   split: boolean
-  storage: 'postgres' | 'memory'
+  storage: 'postgres' | 'memory' | 'redis'
   sandbox: 'bubblewrap' | 'none'
   blueprintsDir: string | null
   stagingRoots: string[]
@@ -40,7 +40,7 @@ export interface Stack {
   stop(): Promise<void>
 }
 
-/** @throws DataDirError, PortError, BuiltInPostgresError, the signal's reason or what a server says: then nothing is left running */
+/** @throws DataDirError, PortError, BuiltInPostgresError, BuiltInRedisError, the signal's reason or what a server says: then nothing is left running */
 export const startStack = async (options: StackOptions): Promise<Stack> => {
   const { host, log, split, signal } = options
   const closers: (() => Promise<void>)[] = []
@@ -64,6 +64,8 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
 
     const database = await openDatabase(options, data.path)
     closers.push(database.stop)
+    const redis = options.storage === 'redis' ? await openRedis(options, data.path) : null
+    if (redis) closers.push(redis.stop)
     signal?.throwIfAborted()
     const model = await chooseModel(options.env)
     closers.push(model.stop)
@@ -76,6 +78,9 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
       LOG_FORMAT: 'text',
       ...options.env,
       DATABASE_URL: database.url,
+      // Said outright: orchestrator and backend must share the one store, whatever else the environment names.
+      STORAGE: options.storage,
+      ...redis?.env,
       INTERNAL_API_TOKEN: secrets.internalToken,
       CLIENT_TOKEN: secrets.clientToken,
       OBJECTS_DIR: objects,
@@ -83,8 +88,6 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     const environments = {
       orchestrator: {
         ...shared,
-        // Said outright: the backend keeps its jobs there too, whatever else the environment names.
-        STORAGE: options.storage,
         API_HOST: host,
         API_PORT: String(ports.api),
         GLOBAL_WORKER_TOKEN: secrets.workerToken,
@@ -96,6 +99,8 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
         PORT: String(ports.backend),
         BACKEND_PUBLIC_URL: options.env.BACKEND_PUBLIC_URL || backendUrl,
         SECRET_KEY: secrets.secretKey,
+        // Both are instances on the one store.
+        ...(options.env.INSTANCE_ID ? { INSTANCE_ID: `${options.env.INSTANCE_ID}-backend` } : {}),
       },
       'executor-manager': {
         ...shared,
@@ -152,7 +157,7 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
       backendUrl,
       secrets,
       model: model.label,
-      storage: options.storage === 'memory' ? 'memory' : database.label,
+      storage: options.storage === 'memory' ? 'memory' : (redis ?? database).label,
       servers,
       stop,
     }
@@ -191,4 +196,19 @@ const openDatabase = async ({ env }: StackOptions, dataDir: string): Promise<Dat
   const { startBuiltInPostgres } = await import('@tutti/stores/built-in-postgres')
   const postgres = await startBuiltInPostgres({ dataDir: join(dataDir, 'postgres') })
   return { url: postgres.connectionString, label: 'postgres (built in)', stop: postgres.stop }
+}
+
+interface RedisInUse {
+  /** What servers are told of it. */
+  env: Environment
+  label: string
+  stop(): Promise<void>
+}
+
+const openRedis = async ({ env }: StackOptions, dataDir: string): Promise<RedisInUse> => {
+  if (env.REDIS_HOST) return { env: {}, label: 'redis (REDIS_HOST)', stop: async () => {} }
+  if (env.REDIS_URL) return { env: {}, label: 'redis (REDIS_URL)', stop: async () => {} }
+  const { startBuiltInRedis } = await import('@tutti/stores/built-in-redis')
+  const redis = await startBuiltInRedis({ dataDir: join(dataDir, 'redis') })
+  return { env: { REDIS_URL: redis.url }, label: 'redis (built in)', stop: redis.stop }
 }

@@ -23,6 +23,7 @@ export const historyRoutes = ({ archive, parking, instant }: RouteDeps): Fastify
       {
         schema: {
           tags,
+          operationId: 'searchHistory',
           summary: 'Search the history, newest lines first',
           querystring: listHistory,
           response: { 200: historyPage, ...failures('INVALID_QUERY', 'HISTORY_NOT_ENABLED') },
@@ -39,6 +40,7 @@ export const historyRoutes = ({ archive, parking, instant }: RouteDeps): Fastify
       {
         schema: {
           tags,
+          operationId: 'exportHistory',
           summary: 'All of it, as JSON lines, newest first',
           querystring: exportHistory,
           response: {

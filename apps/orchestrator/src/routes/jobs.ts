@@ -5,6 +5,7 @@ import {
   createJob,
   createJobs,
   historyQuery,
+  type JobPage,
   type JobView,
   jobAccepted,
   jobEvent,
@@ -25,12 +26,15 @@ import { selectJobView } from '../views/older-job-view.ts'
 import { createSpecs } from './create-spec.ts'
 import { jobId, jobParams } from './job-id.ts'
 import { jobQuery } from './job-query.ts'
+import { olderJobList } from './older-job-list.ts'
 
 const tags = ['jobs']
 
 export const jobRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
   const { engine, instant } = deps
   return async (app) => {
+    const { clientApiPrefix } = deps.settings
+    const older = app.prefix === (clientApiPrefix === '' ? '' : `/${clientApiPrefix}`)
     app.post(
       '/jobs',
       {
@@ -105,8 +109,15 @@ export const jobRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
           tags,
           operationId: 'listJobs',
           summary: 'List your jobs, newest first',
+          description: 'With `offset`, as older clients ask: an array, of each job the newest line of its log.',
           querystring: listJobs,
           response: { 200: jobPage, ...failures('INVALID_QUERY') },
+        },
+        preValidation: async (request, reply) => {
+          const query = request.query as Record<string, unknown>
+          if (!older && query.offset === undefined) return
+          // The other form of the same address, which the documented one does not know.
+          return reply.send((await olderJobList(deps, clientOf(request).id, query)) as unknown as JobPage)
         },
       },
       async (request) => {

@@ -4,12 +4,13 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
 import { failures } from '../errors.ts'
+import { docsPage, type Endpoint, type OpenApiDocument } from '../openapi/docs-page.ts'
 
 const tags = ['public']
 const open = { security: [] }
 const storePatienceMs = 2_000
 
-export const publicRoutes = ({ engine, log }: RouteDeps): FastifyPluginAsyncZod => {
+export const publicRoutes = ({ engine, log, settings }: RouteDeps): FastifyPluginAsyncZod => {
   return async (app) => {
     app.get(
       '/status',
@@ -54,6 +55,22 @@ export const publicRoutes = ({ engine, log }: RouteDeps): FastifyPluginAsyncZod 
     )
 
     app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.send(app.swagger()))
+
+    app.get('/docs', { schema: { hide: true } }, async (_request, reply) => {
+      const endpoints = engine.blueprints.list().flatMap(({ name, version, endpoint, input }): Endpoint[] => {
+        if (endpoint === null) return []
+        const path = [settings.clientApiPrefix, 'v1', endpoint.replace(/^\/+/, '')].filter(Boolean).join('/')
+        return [{ blueprint: name, version, path: `/${path}`, inputSchema: input?.jsonSchema ?? null }]
+      })
+      return reply
+        .type('text/html; charset=utf-8')
+        .headers({
+          'content-security-policy':
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'",
+          'x-content-type-options': 'nosniff',
+        })
+        .send(docsPage(app.swagger() as unknown as OpenApiDocument, endpoints, 'openapi.json'))
+    })
   }
 }
 

@@ -1,5 +1,12 @@
 /** Schedules: of the file, to be looked at, paused and triggered; of clients, to be made and removed as well. */
-import { jobAccepted, name, scheduleNext, scheduleSpec, scheduleView as scheduleViewSchema } from '@tutti/contracts'
+import {
+  jobAccepted,
+  name,
+  scheduleNext,
+  scheduleSpec,
+  scheduleView as scheduleViewSchema,
+  TuttiError,
+} from '@tutti/contracts'
 import { scheduleId } from '@tutti/engine'
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
@@ -62,12 +69,18 @@ export const scheduleRoutes = ({ engine, scheduler, instant }: RouteDeps): Fasti
           body: scheduleSpec,
           response: {
             200: scheduleViewSchema,
-            ...failures('INVALID_BODY', 'BLUEPRINT_NOT_FOUND', 'SCHEDULE_EXISTS', 'FORBIDDEN'),
+            ...failures('INVALID_BODY', 'BLUEPRINT_NOT_FOUND', 'SCHEDULE_FROM_FILE', 'FORBIDDEN'),
           },
         },
       },
-      async (request) =>
-        view(await scheduler.put(ownerOf(request), request.params.name, request.body, { replace: true })),
+      async (request) => {
+        const { blueprint } = request.body
+        if (!engine.blueprints.get(blueprint))
+          throw new TuttiError('BLUEPRINT_NOT_FOUND', `There is no blueprint "${blueprint}"`, {
+            path: 'body.blueprint',
+          })
+        return view(await scheduler.put(ownerOf(request), request.params.name, request.body, { replace: true }))
+      },
     )
 
     app.get(

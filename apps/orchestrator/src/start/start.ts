@@ -16,7 +16,7 @@ import {
 import type { JsonObject } from '@tutti/contracts'
 import { type Blueprint, BlueprintError, createEngine, createScheduler, type JobSpec, type Store } from '@tutti/engine'
 import { type HistoryArchive, openPostgresArchive, openSqliteArchive, startArchiver } from '@tutti/history'
-import { offloading } from '@tutti/stores'
+import { offloading, openStore } from '@tutti/stores'
 import { createLogger, createMetrics, type Logger, noTracing, parseTraceparent, startTracing } from '@tutti/telemetry'
 import { createOrchestrator } from '../app.ts'
 import { createApprovalLinks } from '../approvals/link.ts'
@@ -27,7 +27,6 @@ import { observeTraces } from '../observe/traces.ts'
 import { createWebhookSecrets } from '../webhooks/secrets.ts'
 import { createWebhookSender, webhookKind } from '../webhooks/sender.ts'
 import { openObjects } from './open-objects.ts'
-import { openStore } from './open-store.ts'
 import { blueprintFaults, readConfiguration } from './read-configuration.ts'
 import { followRegisteredBlueprints } from './registered-blueprints.ts'
 import { serverSettings } from './server-settings.ts'
@@ -76,7 +75,8 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     for (const close of closers.splice(0).reverse()) await close()
   }
   try {
-    const inner = shared.store ?? (storage && (await openStore(storage, config.instanceId, log)))
+    const inner =
+      shared.store ?? (storage && (await openStore(storage, { instance: config.instanceId, ...loggedBy(log) })))
     if (!inner) throw new Error('the configuration chose no store')
     if (!shared.store) closers.push(inner.close)
 
@@ -222,6 +222,11 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     throw error instanceof BlueprintError ? new ConfigError(blueprintFaults(error)) : error
   }
 }
+
+const loggedBy = (log: Logger) => ({
+  onWarning: (text: string) => log.warn(text),
+  onError: (error: unknown) => log.warn({ err: error }, 'a connection to the store was lost'),
+})
 
 const openArchive = async (choice: HistoryChoice, log: Logger): Promise<HistoryArchive> =>
   choice.kind === 'sqlite'

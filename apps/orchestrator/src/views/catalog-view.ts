@@ -1,16 +1,16 @@
 import type { JsonObject, skillCatalog } from '@tutti/contracts'
-import { capabilitiesOf, type WorkerRecord } from '@tutti/engine'
+import { capabilitiesOf, type ListedWorker, type WorkerRecord } from '@tutti/engine'
 import type { z } from 'zod'
 
 type Catalog = z.output<typeof skillCatalog>
 
 /** Skills of all workers. Where they describe a skill differently, the first one's words are shown. */
-export const catalogOf = (workers: readonly WorkerRecord[]): Catalog => {
+export const catalogOf = (workers: readonly ListedWorker[]): Catalog => {
   const catalog: Catalog = {}
   for (const worker of workers) {
     const { offers } = capabilitiesOf(worker)
     const type = typeof worker.info.worker_type === 'string' ? worker.info.worker_type : 'generic'
-    const reputation = typeof worker.info.reputation === 'number' ? worker.info.reputation : 1
+    const { reputation } = worker
     for (const skill of worker.skills) {
       const price = offers[skill]?.price ?? null
       const known = Object.hasOwn(catalog, skill) ? catalog[skill] : undefined

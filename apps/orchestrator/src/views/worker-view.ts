@@ -1,9 +1,9 @@
 import type { WorkerView } from '@tutti/contracts'
-import type { WorkerRecord } from '@tutti/engine'
+import type { ListedWorker, WorkerRecord } from '@tutti/engine'
 import type { WriteInstant } from './instant.ts'
 
 /** A worker as clients see it: all that it told of itself, and what the engine knows of it. */
-export const workerView = (worker: WorkerRecord, instant: WriteInstant): WorkerView => ({
+export const workerView = (worker: WorkerRecord & Partial<ListedWorker>, instant: WriteInstant): WorkerView => ({
   ...worker.info,
   worker_id: worker.id,
   worker_type: typeof worker.info.worker_type === 'string' ? worker.info.worker_type : 'generic',
@@ -11,4 +11,6 @@ export const workerView = (worker: WorkerRecord, instant: WriteInstant): WorkerV
   supported_skills: worker.skills,
   registered_at: instant(worker.registeredAt),
   last_seen_at: instant(worker.lastSeenAt),
+  ...(worker.drained === undefined ? {} : { drained: worker.drained }),
+  ...(worker.reputation === undefined ? {} : { reputation: worker.reputation }),
 })

@@ -1,5 +1,5 @@
 /** A whole orchestrator in the test's own process: the real engine over the memory Store, behind a real socket. */
-import { clientDirectory, createReloader, hashToken, type Reloader, workerDirectory } from '@tutti/config'
+import { type Client, clientDirectory, createReloader, hashToken, type Reloader, workerDirectory } from '@tutti/config'
 import {
   type Blueprint,
   createEngine,
@@ -64,6 +64,10 @@ export interface TestOptions {
   /** Further parts of the server. */
   parts?: Partial<OrchestratorDeps>
   files?: OrchestratorDeps['files']
+  /** What is different about a client. */
+  clients?: { [id in 'anna' | 'otto' | 'olga']?: Partial<Client> }
+  /** Absent: a new one in memory. It is closed with the server either way. */
+  store?: Store
 }
 
 const nothingToReload = createReloader({
@@ -75,7 +79,7 @@ const nothingToReload = createReloader({
 })
 
 export const startServer = async (options: TestOptions = {}): Promise<TestServer> => {
-  const store = createMemoryStore()
+  const store = options.store ?? createMemoryStore()
   const engine = createEngine({
     store,
     blueprints: options.blueprints ?? blueprints,
@@ -107,9 +111,9 @@ export const startServer = async (options: TestOptions = {}): Promise<TestServer
     metrics: createMetrics(),
     clients: clientDirectory({
       clients: [
-        client('anna', tokens.anna, 'client'),
-        client('otto', tokens.otto, 'client'),
-        client('olga', tokens.olga, 'operator'),
+        { ...client('anna', tokens.anna, 'client'), ...options.clients?.anna },
+        { ...client('otto', tokens.otto, 'client'), ...options.clients?.otto },
+        { ...client('olga', tokens.olga, 'operator'), ...options.clients?.olga },
       ],
     }),
     workers: workerDirectory({

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import {
   folder,
   headerToken,
@@ -12,14 +13,16 @@ import {
 } from '../variables/schemas.ts'
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
 import { engineVariables, modeVariables, workbenchLogVariables } from './shared.ts'
+import { storageVariables } from './storage.ts'
 
 export const backendVariables = {
   ...modeVariables,
   host: { name: 'HOST', default: '0.0.0.0', description: 'The address that the API listens on.', schema: host },
   port: { name: 'PORT', default: '8000', description: 'The port that the API listens on.', schema: port },
+  ...storageVariables,
   databaseUrl: {
     name: 'DATABASE_URL',
-    description: 'The PostgreSQL of sessions and runs.',
+    description: 'The PostgreSQL of sessions and runs, and of the jobs where STORAGE does not choose Redis.',
     schema: postgresUrl,
     secret: true,
   },
@@ -79,6 +82,11 @@ export const backendVariables = {
     schema: httpUrl,
   },
   ...engineVariables,
+  instanceId: {
+    ...engineVariables.instanceId,
+    // On one machine it is an instance beside the orchestrator.
+    default: { text: 'hostname-backend', value: () => `${hostname()}-backend` },
+  },
   ...workbenchLogVariables,
 } satisfies VariableTable
 

@@ -133,13 +133,21 @@ export const optionalHttpUrl = fromText('http or https address', (value) => {
 })
 
 /** Empty, or the address of a Redis. */
-export const redisUrl = fromText('redis://user:password@host:6379/0, or rediss:// for TLS', (value) => {
-  if (value === '') return value
-  const url = URL.parse(value)
-  const isRedis = url !== null && ['redis:', 'rediss:'].includes(url.protocol) && url.hostname !== ''
-  if (isRedis && /^\/?\d*$/.test(url.pathname)) return value
-  return refuse('must be the address of a Redis', 'Use redis://user:password@host:6379/0, or rediss:// for TLS.')
-})
+export const redisUrl = fromText(
+  'redis://user:password@host:6379/0, rediss:// for TLS, or unix:///run/redis.sock?db=0',
+  (value) => {
+    if (value === '') return value
+    const url = URL.parse(value)
+    const isRedis = url !== null && ['redis:', 'rediss:'].includes(url.protocol) && url.hostname !== ''
+    if (isRedis && /^\/?\d*$/.test(url.pathname)) return value
+    const isSocket = url !== null && url.protocol === 'unix:' && url.hostname === '' && url.pathname.length > 1
+    if (isSocket && /^\d*$/.test(url.searchParams.get('db') ?? '')) return value
+    return refuse(
+      'must be the address of a Redis',
+      'Use redis://user:password@host:6379/0, rediss:// for TLS, or unix:///run/redis.sock?db=0 for a socket.',
+    )
+  },
+)
 
 /** Empty, or where history goes. `sqlite:` reads its path as URLs do: three slashes begin an absolute one, none a relative one. */
 export const historyUri = fromText(

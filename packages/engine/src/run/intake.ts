@@ -53,6 +53,7 @@ export const createIntake = (deps: IntakeDeps): Intake => {
           throw new TuttiError('INVALID_BODY', `the id ${id} is used twice in one call`, { path: 'body.jobs' })
         if (id !== undefined) ids.add(id)
       }
+      await refuseConflicts(deps, checked)
       const existing = await drawFor(deps, checked)
       return Promise.all(
         checked.map((spec) => {
@@ -62,6 +63,21 @@ export const createIntake = (deps: IntakeDeps): Intake => {
       )
     },
   }
+}
+
+/**
+ * Of a request that comes again changed, nothing may be made: not even what is new in it. One job alone is told by its own creation.
+ * @throws TuttiError IDEMPOTENCY_CONFLICT
+ */
+const refuseConflicts = async ({ read }: IntakeDeps, specs: Checked[]): Promise<void> => {
+  if (specs.length < 2) return
+  const keyed = specs.filter(({ fingerprint }) => fingerprint !== undefined)
+  await Promise.all(
+    keyed.map(async (spec) => {
+      const job = spec.id === undefined ? undefined : await read(spec.id)
+      if (job) answerOf(spec, job)
+    }),
+  )
 }
 
 /**

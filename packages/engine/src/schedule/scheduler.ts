@@ -176,6 +176,7 @@ export const createScheduler = (deps: SchedulerDeps): Scheduler => {
     const id = scheduleId(owner, name)
     for (;;) {
       const [known] = await store.getRecords(scheduleKind, [id])
+      if (known && source === 'api') ownedByApi(scheduleOf(known))
       if (known && !mayReplace(scheduleOf(known)))
         throw new TuttiError('SCHEDULE_EXISTS', `There is a schedule "${name}" already`)
       const former = known && scheduleOf(known)
@@ -226,8 +227,7 @@ export const createScheduler = (deps: SchedulerDeps): Scheduler => {
           gone.map((record) => record.id),
         )
     },
-    put: (owner, name, spec, { replace }) =>
-      put(owner, name, 'api', spec, (known) => replace && known.source === 'api'),
+    put: (owner, name, spec, { replace }) => put(owner, name, 'api', spec, () => replace),
     list: async (owner) => (await list(owner)).map(kept),
     get: async (id, owner) => kept(await read(id, owner)),
     remove: async (id, owner) => {

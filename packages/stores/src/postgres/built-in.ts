@@ -4,12 +4,11 @@
  * killed it stays up, and the next start takes it over.
  */
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { chmod, chown, mkdir, readFile, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
+import { socketFolder } from '../socket-folder.ts'
 
 const execute = promisify(execFile)
 
@@ -47,7 +46,7 @@ export const startBuiltInPostgres = async (options: BuiltInPostgresOptions): Pro
 
   await ownFolder(dataDir, account)
   const cluster = join(dataDir, 'cluster')
-  const socketDir = await socketFolder(dataDir, account)
+  const socketDir = await socketFolder(dataDir, { server: 'pg', socket: '.s.PGSQL.5432', account })
   await checkReach(run, cluster, binaries.postgres)
   await checkVersion(cluster, binaries.postgres)
 
@@ -171,16 +170,6 @@ const serverAccount = async (): Promise<Account | undefined> => {
   if (!account)
     throw new BuiltInPostgresError('PostgreSQL does not run as root, and there is no account "postgres" or "nobody"')
   return { uid: Number(account[2]), gid: Number(account[3]) }
-}
-
-/** The socket's folder: beside the data, or under the temporary folder where that path is too long for a socket (107 bytes). */
-const socketFolder = async (dataDir: string, account: Account | undefined): Promise<string> => {
-  const beside = join(dataDir, 'run')
-  const short = join(tmpdir(), `tutti-pg-${createHash('sha256').update(dataDir).digest('hex').slice(0, 12)}`)
-  const folder = Buffer.byteLength(join(beside, '.s.PGSQL.5432')) > 100 ? short : beside
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  if (account) await chown(folder, account.uid, account.gid)
-  return folder
 }
 
 const checkReach = async (

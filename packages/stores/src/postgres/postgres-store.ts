@@ -46,8 +46,13 @@ export const createPostgresStore = async (options: PostgresStoreOptions): Promis
     query_timeout: statementTimeoutMs + 5_000,
     connectionTimeoutMillis: statementTimeoutMs,
   })
+  let closing = false
+  /** A connection that is let go may still hear that its server stops, and that is no loss. */
+  const lost = (error: unknown): void => {
+    if (!closing) onError(error)
+  }
   // Without a listener the loss of an idle connection would end the process.
-  pool.on('error', onError)
+  pool.on('error', lost)
   const listeners = new Set<(wakeup: Wakeup) => void>()
   const tell = (wakeup: Wakeup): void => {
     for (const listener of listeners) listener(wakeup)
@@ -60,7 +65,7 @@ export const createPostgresStore = async (options: PostgresStoreOptions): Promis
       channel: 'tutti',
       onMessage: (payload) => tell(newsOf(payload)),
       onGap: () => tell({ resync: true }),
-      onError,
+      onError: lost,
       ...(options.checkEveryMs === undefined ? {} : { checkEveryMs: options.checkEveryMs }),
       ...(options.checkTimeoutMs === undefined ? {} : { checkTimeoutMs: options.checkTimeoutMs }),
     })
@@ -116,6 +121,7 @@ export const createPostgresStore = async (options: PostgresStoreOptions): Promis
       return () => listeners.delete(each)
     },
     close: async () => {
+      closing = true
       listeners.clear()
       clock.stop()
       await listener.stop()

@@ -5,25 +5,8 @@
 import type { Fault } from '../../fault.ts'
 import { sqlitePath } from '../../variables/schemas.ts'
 import type { OrchestratorConfig } from '../orchestrator.ts'
+import { type StorageChoice, storageOf } from '../store-choice.ts'
 import { readTls, type TlsFiles } from './tls.ts'
-
-export interface RedisSettings {
-  host: string
-  port: number
-  db: number
-  /** Empty: none. */
-  username: string
-  password: string
-  tls: boolean
-  cluster: boolean
-  /** What all keys begin with. */
-  prefix: string
-}
-
-export type StorageChoice =
-  | { kind: 'memory' }
-  | { kind: 'postgres'; connectionString: string }
-  | { kind: 'redis'; redis: RedisSettings }
 
 export type HistoryChoice =
   | { kind: 'sqlite' /** Absolute. */; path: string }
@@ -64,76 +47,6 @@ export function orchestratorChoices(
     tls: readTls(known, faults),
   }
   return { choices, faults }
-}
-
-function storageOf(known: Known, faults: Fault[]): StorageChoice | null {
-  const { storage, databaseUrl = '', redisHost = '', redisUrl = '' } = known
-  const redisIsSet = redisHost !== '' || redisUrl !== ''
-  if (storage === 'memory') return { kind: 'memory' }
-  if (storage === 'redis' || (storage === '' && redisIsSet)) {
-    if (!redisIsSet)
-      faults.push(fault('STORAGE', 'STORAGE=redis, but REDIS_HOST is not set', 'Set REDIS_HOST or REDIS_URL.'))
-    const redis = redisOf(known, faults)
-    return redisIsSet && redis ? { kind: 'redis', redis } : null
-  }
-  if (databaseUrl !== '') return { kind: 'postgres', connectionString: databaseUrl }
-  // A variable that could not be read is told already.
-  if (
-    storage === undefined ||
-    known.databaseUrl === undefined ||
-    known.redisHost === undefined ||
-    known.redisUrl === undefined
-  )
-    return null
-  faults.push(
-    storage === 'postgres'
-      ? fault('STORAGE', 'STORAGE=postgres, but DATABASE_URL is not set', 'Set DATABASE_URL.')
-      : fault(
-          'DATABASE_URL',
-          'neither REDIS_HOST nor DATABASE_URL is set, and there is nowhere to keep jobs',
-          'Set one of them, or start with `tutti up`, which brings a PostgreSQL of its own, or set STORAGE=memory for jobs that a restart may lose.',
-        ),
-  )
-  return null
-}
-
-function redisOf(known: Known, faults: Fault[]): RedisSettings | null {
-  const {
-    redisHost = '',
-    redisUrl = '',
-    redisPort,
-    redisDb,
-    redisUsername,
-    redisPassword,
-    redisTls,
-    redisCluster,
-    redisPrefix,
-  } = known
-  if (redisHost !== '' && redisUrl !== '')
-    faults.push(fault('REDIS_URL', 'REDIS_URL and REDIS_HOST are both set, and may disagree', 'Unset one of them.'))
-  if (redisPort === undefined || redisDb === undefined || redisUsername === undefined || redisPassword === undefined)
-    return null
-  if (redisTls === undefined || redisCluster === undefined || redisPrefix === undefined) return null
-  const url = redisUrl === '' ? null : new URL(redisUrl)
-  const place = url
-    ? {
-        host: url.hostname.replace(/^\[|\]$/g, ''),
-        port: url.port === '' ? 6379 : Number(url.port),
-        db: Number(url.pathname.slice(1)),
-        username: decodeURIComponent(url.username),
-        password: decodeURIComponent(url.password),
-        tls: url.protocol === 'rediss:',
-      }
-    : { host: redisHost, port: redisPort, db: redisDb, username: redisUsername, password: redisPassword, tls: redisTls }
-  if (redisCluster && place.db !== 0)
-    faults.push(
-      fault(
-        'REDIS_DB',
-        `a Redis Cluster has no database ${place.db}`,
-        'Use database 0, and REDIS_PREFIX to keep apart.',
-      ),
-    )
-  return { ...place, cluster: redisCluster, prefix: redisPrefix }
 }
 
 function historyOf({ historyDatabaseUri: uri = '' }: Known): HistoryChoice | null {

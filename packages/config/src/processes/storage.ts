@@ -1,6 +1,6 @@
 /** Where jobs are kept. */
-import { choice, flag, host, integer, keyPrefix, port, postgresUrl, redisUrl, text } from '../../variables/schemas.ts'
-import type { VariableTable } from '../../variables/variable.ts'
+import { choice, flag, host, integer, keyPrefix, port, postgresUrl, redisUrl, text } from '../variables/schemas.ts'
+import type { VariableTable } from '../variables/variable.ts'
 
 export const storageVariables = {
   storage: {

@@ -1,0 +1,80 @@
+/** The Store that a configuration chose: for every process that opens one, so that all of them end up at the same. */
+import type { Store } from '@tutti/engine'
+import { createMemoryStore } from './memory/memory-store.ts'
+import { createPostgresStore } from './postgres/postgres-store.ts'
+import type { RedisAddress, RedisServer } from './redis/connection.ts'
+import { createRedisStore } from './redis/redis-store.ts'
+
+export interface RedisPlace {
+  /** Path of a Unix socket. Empty: host and port count. */
+  socket: string
+  host: string
+  port: number
+  db: number
+  /** Empty: none. */
+  username: string
+  password: string
+  tls: boolean
+  /** Whether that is one node of a Redis Cluster. */
+  cluster: boolean
+  /** What all keys begin with. */
+  prefix: string
+}
+
+export type StoreChoice =
+  | { kind: 'memory' }
+  | { kind: 'postgres'; connectionString: string }
+  | { kind: 'redis'; redis: RedisPlace }
+
+/** Who opens it. */
+export interface StoreOwner {
+  /** Unique among all that share the store. */
+  instance: string
+  /** Told what the server's settings put at risk. */
+  onWarning: (text: string) => void
+  /** Told of lost connections, which come back by themselves. */
+  onError: (error: unknown) => void
+}
+
+/** The server can't be reached, or does not let us in; its message says which, and what to check. */
+export class StoreRefusedError extends Error {
+  override readonly name = 'StoreRefusedError'
+}
+
+/**
+ * @throws StoreRefusedError when Redis can't be used at the start: a wrong address looks the same as a server that is down; what
+ * PostgreSQL's driver says of the same; SchemaVersionError
+ */
+export const openStore = async (choice: StoreChoice, owner: StoreOwner): Promise<Store> => {
+  const { instance, onWarning, onError } = owner
+  switch (choice.kind) {
+    case 'memory':
+      return createMemoryStore()
+    case 'postgres':
+      return createPostgresStore({ connectionString: choice.connectionString, onError })
+    case 'redis':
+      return createRedisStore({
+        ...serverAt(choice.redis),
+        instance,
+        prefix: choice.redis.prefix,
+        onWarning,
+        onError,
+      }).catch((error: Error) => {
+        if (error.name === 'SchemaVersionError') throw error
+        throw new StoreRefusedError(refusal(choice.redis, error), { cause: error })
+      })
+  }
+}
+
+const serverAt = ({ socket: path, host, port, db, username, password, tls, cluster }: RedisPlace): RedisServer => {
+  const socket = path === '' ? (tls ? { host, port, tls } : { host, port }) : { path, tls: false as const }
+  const address: RedisAddress = {
+    socket,
+    ...(username === '' ? {} : { username }),
+    ...(password === '' ? {} : { password }),
+  }
+  return cluster ? { cluster: [address] } : { server: { ...address, database: db } }
+}
+
+const refusal = ({ socket, host, port }: RedisPlace, error: Error): string =>
+  `Redis at ${socket || `${host}:${port}`} can't be used: ${error.message || error.name}. Start it, or correct REDIS_HOST, REDIS_PORT or REDIS_URL and the credentials.`
