@@ -109,6 +109,3 @@ export const createClient = (options: ConnectionOptions): Client => {
     health: () => get('/_public/health', nothing),
   }
 }
-
-const versionPath = (name: string, version: number): string =>
-  `/api/v1/blueprints/${encodeURIComponent(name)}/versions/${version}`
