@@ -155,7 +155,7 @@ test('with no stack running, an agent gets one of its own, which ends with it', 
 })
 
 test.each<[string[], number, RegExp]>([
-  [['job', 'list'], 1, /^no stack runs on .*: start one with npm start, or name one with TUTTI_API_URL/],
+  [['job', 'list'], 1, /^no stack runs on .*: start one with npm start, or name an orchestrator with TUTTI_API_URL/],
   [['job', 'start', 'b', '--input', '{"a":'], 2, /^--input can't be read: .*JSON/],
   [['job', 'start', 'b', '--input', '[]'], 2, /^--input is no JSON object/],
   [['job', 'start', 'b', '--input', '@/none/such'], 2, /^--input can't be read: ENOENT/],
@@ -163,7 +163,8 @@ test.each<[string[], number, RegExp]>([
   [['job', 'fork', 'x', '--seq', 'last'], 1, /a whole number, 0 or more/],
   [['job', 'list', '--limit', 'all'], 1, /a whole number, 0 or more/],
   [['worker', '/none/such.ts'], 2, /^there is no file \/none\/such\.ts/],
-  [['worker', 'package.json'], 2, /^set WORKER_TOKEN/],
+  [['worker', 'package.json'], 2, /^Set WORKER_TOKEN/],
+  [['worker'], 2, /^Set WORKER_TOKEN/],
   [['blueprint', 'check', '/none/such'], 2, /^\/none\/such: /],
   [['config', 'check', 'web'], 2, /there is no server "web"/],
 ])('%j is refused in one sentence', async (args, code, said) => {

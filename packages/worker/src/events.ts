@@ -67,13 +67,12 @@ export const createEvents = (options: EventsOptions): Events => {
         target_job_id: task.job_id,
         target_task_id: task.task_id,
       }
-      const told = check(type, payload).then(() => {
-        const turn = last.then(() => deliver(event))
-        last = turn.catch(() => {})
-        return turn
+      const told = last.then(async () => {
+        await check(type, payload)
+        await deliver(event)
       })
-      // Whoever doesn’t wait for it must not end the process by that.
-      last = Promise.allSettled([last, told])
+      // Also so that one that nobody waits for doesn’t end the process by its failure.
+      last = told.catch(() => {})
       return told
     },
     idle: async () => {

@@ -1,7 +1,7 @@
 /** `tutti job …`: jobs from the terminal. */
 import { isTerminal, type JobEventView, type JobStatus, type JobView } from '@tutti/contracts'
 import type { Command } from 'commander'
-import { clientOf, demandStack } from '../connect.ts'
+import { clientOf, demandOrchestrator } from '../connect.ts'
 import { addJobActions } from './job-actions.ts'
 import { defaultDataDir } from './options.ts'
 import { jsonFlag, type OutputFlags, printAll, printJson, readJsonObject, wholeNumber } from './print.ts'
@@ -21,7 +21,7 @@ interface ListFlags extends OutputFlags {
 
 export const addJob = (program: Command): void => {
   const job = program.command('job').description('start jobs, follow them, steer them')
-  const client = async () => clientOf(await demandStack(process.env, defaultDataDir(process.env)))
+  const client = async () => clientOf(await demandOrchestrator(process.env, defaultDataDir(process.env)))
 
   job
     .command('start <blueprint>')
