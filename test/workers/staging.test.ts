@@ -58,7 +58,7 @@ const startStack = async (more: Record<string, string>) => {
   })
   onTestFinished(server.stop)
   const url = `http://127.0.0.1:${port}`
-  const api = (method: string, path: string, body?: BodyInit) =>
+  const api = (method: string, path: string, body?: NonNullable<RequestInit['body']>) =>
     fetch(`${url}/api/v1${path}`, {
       method,
       headers: { 'x-client-token': clientToken, 'content-type': 'application/json' },
@@ -96,7 +96,7 @@ const startStack = async (more: Record<string, string>) => {
         await new Promise((resolve) => setImmediate(resolve))
       }
     },
-    put: async (id: string, name: string, body: BodyInit): Promise<string> => {
+    put: async (id: string, name: string, body: NonNullable<RequestInit['body']>): Promise<string> => {
       const answer = await api('PUT', `/jobs/${id}/files/content/${encodeURIComponent(name)}`, body)
       return ((await answer.json()) as { s3_uri: string }).s3_uri
     },
