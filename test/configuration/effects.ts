@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 /**
  * What each variable of the orchestrator does, seen from outside: with one value and with another. A variable whose part of the
  * system is not there yet stands in `pending`, with what it waits for; where its effect is written already, the test wants it to fail,
@@ -425,3 +426,16 @@ const secureStatus = async (port: number, files: { ca: string; cert?: string; ke
   response.resume()
   return response.statusCode
 }
+=======
+/** What each variable of the orchestrator does, seen from outside: with one value and with another. */
+import { access } from './effects/access.ts'
+import type { Effects } from './effects/effects.ts'
+import { engine } from './effects/engine.ts'
+import { kept } from './effects/kept.ts'
+import { rates } from './effects/rates.ts'
+import { serving } from './effects/serving.ts'
+import { storage } from './effects/storage.ts'
+import { telling } from './effects/telling.ts'
+
+export const effects: Effects = { ...serving, ...storage, ...access, ...rates, ...engine, ...kept, ...telling }
+>>>>>>> w/schedules

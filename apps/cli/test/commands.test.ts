@@ -154,6 +154,24 @@ test('with no stack running, an agent gets one of its own, which ends with it', 
   expect(processesOf(folder)).toEqual([])
 })
 
+test('a worker needs no token where a certificate or each orchestrator’s own says who it is', async () => {
+  const own = { ORCHESTRATORS_CONFIG: '[{"url":"http://127.0.0.1:1","token":"t"}]' }
+  const { code, stderr } = await run(['worker', 'package.json'], own)
+  // It came as far as the file, which is none.
+  expect([code, stderr]).toEqual([expect.any(Number), expect.not.stringContaining('WORKER_TOKEN')])
+  expect(code).not.toBe(0)
+})
+
+test('jobs need an orchestrator only', async () => {
+  const { code, stderr } = await run(['job', 'list'], {
+    TUTTI_DATA_DIR: join(await scratch(), 'data'),
+    TUTTI_API_URL: 'http://127.0.0.1:1',
+    TUTTI_CLIENT_TOKEN: 't',
+  })
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^GET http:\/\/127\.0\.0\.1:1\/api\/v1\/jobs /)
+})
+
 test.each<[string[], number, RegExp]>([
   [['job', 'list'], 1, /^no stack runs on .*: start one with npm start, or name an orchestrator with TUTTI_API_URL/],
   [['job', 'start', 'b', '--input', '{"a":'], 2, /^--input can't be read: .*JSON/],

@@ -93,8 +93,9 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     })
     closers.add(objects.close)
     const onError = (error: unknown): void => log.error({ err: error }, 'the engine met an error, and goes on')
+    // With 0 nothing leaves any more, and what has left before still comes back.
     const store = payloads
-      ? offloading(inner, { payloads, thresholdBytes: config.payloadOffloadBytes, onError })
+      ? offloading(inner, { payloads, thresholdBytes: config.payloadOffloadBytes || Number.POSITIVE_INFINITY, onError })
       : { ...inner, sweep: async () => 0 }
 
     const metrics = createMetrics({ onError: (error) => log.warn({ err: error }, 'a metric could not be read') })
