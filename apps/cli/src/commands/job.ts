@@ -1,6 +1,6 @@
 /** `tutti job …`: jobs from the terminal. */
 import { readFile } from 'node:fs/promises'
-import { isTerminal, type JobEventView, type JsonObject } from '@tutti/contracts'
+import { isTerminal, type JobEventView, type JobExplanation, type JsonObject } from '@tutti/contracts'
 import { type Command, InvalidArgumentError } from 'commander'
 import { clientOf, demandStack } from '../connect.ts'
 import { UsageError } from '../faults.ts'
@@ -12,6 +12,21 @@ const print = (value: unknown): void => {
 
 const eventLine = ({ seq, timestamp, event_type, state, data }: JobEventView): string =>
   `${String(seq).padStart(4)}  ${timestamp}  ${event_type.padEnd(20)} ${state.padEnd(16)} ${JSON.stringify(data)}`
+
+const explanation = (task: JobExplanation['tasks'][number]): string => {
+  const { skill, attempt, worker_id, possible, rate_limited, workers } = task
+  const state =
+    worker_id !== null
+      ? `${worker_id} works on it`
+      : possible
+        ? 'waits for a free hand'
+        : workers.length === 0
+          ? 'no worker is registered'
+          : 'no worker that is registered can take it'
+  const limited = rate_limited ? ', and hand-outs of this skill are limited' : ''
+  const lines = workers.map(({ worker_id: id, why_not }) => `  ${id} ${why_not ?? 'may take it'}\n`)
+  return `${skill}, try ${attempt}: ${state}${limited}\n${worker_id === null ? lines.join('') : ''}`
+}
 
 const readInput = async (input: string): Promise<JsonObject> => {
   const file = input.startsWith('@') ? input.slice(1) : undefined
@@ -30,7 +45,7 @@ const wholeNumber = (text: string): number => {
 }
 
 export const addJob = (program: Command): void => {
-  const job = program.command('job').description('start, watch, list, approve and cancel jobs')
+  const job = program.command('job').description('start, watch, list, explain, approve and cancel jobs')
   const client = async () => clientOf(await demandStack(process.env, defaultDataDir(process.env)))
 
   job
@@ -70,6 +85,14 @@ export const addJob = (program: Command): void => {
     .command('show <id>')
     .description('all there is to know about a job')
     .action(async (id: string) => print(await (await client()).jobs.get(id)))
+  job
+    .command('explain <id>')
+    .description('why it waits, and why which worker does not take its task')
+    .action(async (id: string) => {
+      const { because, tasks } = await (await client()).jobs.explain(id)
+      process.stdout.write(`${because}\n`)
+      for (const task of tasks) process.stdout.write(explanation(task))
+    })
   job
     .command('approve <id> [decision]')
     .description('decide what it waits for')
