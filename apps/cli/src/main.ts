@@ -6,6 +6,7 @@ import { addChecks } from './commands/check.ts'
 import { addDemo } from './commands/demo.ts'
 import { addJob } from './commands/job.ts'
 import { addRun } from './commands/run.ts'
+import { addSchedule } from './commands/schedule.ts'
 import { addServers } from './commands/servers.ts'
 import { addUp } from './commands/up.ts'
 import { addWorker } from './commands/worker.ts'
@@ -25,6 +26,7 @@ addUp(program)
 addDemo(program)
 addRun(program)
 addJob(program)
+addSchedule(program)
 addWorker(program)
 addServers(program)
 addChecks(program)

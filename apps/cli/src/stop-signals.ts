@@ -18,8 +18,11 @@ export interface StopSignals {
 /** One wish often arrives twice: at the whole process group, and passed on by npm or by whatever started us. */
 const sameWishMs = 1000
 
-/** A second signal, of somebody who has waited, ends the process at once. */
-export const listenForStop = (): StopSignals => {
+/**
+ * A second signal, of somebody who has waited, ends the process at once.
+ * @param onHangUp for a server: SIGHUP is no wish to stop then, unless it tells of a terminal that was closed
+ */
+export const listenForStop = (onHangUp?: () => void): StopSignals => {
   const controller = new AbortController()
   const told = Promise.withResolvers<void>()
   let firstAt: number | undefined
@@ -31,12 +34,14 @@ export const listenForStop = (): StopSignals => {
     told.resolve()
   }
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-  for (const name of names) process.on(name, stop)
+  const hangUp = (): void => (onHangUp && !process.stdout.isTTY ? onHangUp() : stop())
+  const listeners = names.map((name) => [name, name === 'SIGHUP' ? hangUp : stop] as const)
+  for (const [name, listener] of listeners) process.on(name, listener)
   return {
     signal: controller.signal,
     told: told.promise,
     off: () => {
-      for (const name of names) process.off(name, stop)
+      for (const [name, listener] of listeners) process.off(name, listener)
     },
   }
 }

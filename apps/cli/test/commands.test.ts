@@ -84,6 +84,34 @@ test('a job from the terminal: started, worked on, approved, watched, listed, ca
   expect(await types('job', 'approve', idle)).toMatchObject({ code: 1, stdout: '' })
   expect((await types('job', 'list', '--limit', '1')).stdout.trim().split('\n')).toHaveLength(1)
 
+  // What was cancelled begins anew; then it is held, let go, forked, and removed.
+  const again = await types('job', 'retry', idle, '--json')
+  const { job_id: retried } = JSON.parse(again.stdout) as { job_id: string }
+  expect(await types('job', 'pause', retried)).toMatchObject({ code: 0, stdout: `${retried} paused\n` })
+  expect((await types('job', 'list', '--status', 'paused')).stdout).toMatch(new RegExp(`^${retried}  paused `))
+  expect((await types('job', 'resume', retried)).stdout).toBe(`${retried} waiting_for_worker\n`)
+  expect((await types('job', 'event', retried, 'noted', '--data', '{"n":1}')).code).toBe(0)
+  const fork = await types('job', 'fork', retried, '--state', 'greet', '--input', '{"name":"Eve"}')
+  expect(fork.stdout).toMatch(/^[0-9a-f-]{36}\n$/)
+  const listed = JSON.parse((await types('job', 'list', '--json', '--blueprint', 'greeting')).stdout)
+  expect(listed[0]).toMatchObject({ id: fork.stdout.trim(), input: { name: 'Eve' } })
+  expect(await types('job', 'remove', retried)).toMatchObject({ code: 1, stderr: expect.stringContaining('Cancel') })
+  await types('job', 'cancel', retried)
+  expect(await types('job', 'remove', retried)).toMatchObject({ code: 0, stdout: '' })
+  expect(await types('job', 'show', retried)).toMatchObject({ code: 1, stdout: '' })
+
+  const spec = '{"blueprint":"greeting","cron":"30 9 * * mon-fri"}'
+  expect((await types('schedule', 'put', 'morning', spec)).stdout).toMatch(/^morning +\S+ +greeting +\d{4}-/)
+  expect((await types('schedule', 'next', 'morning', '--count', '3')).stdout.trim().split('\n')).toHaveLength(3)
+  expect((await types('schedule', 'pause', 'morning')).stdout).toMatch(/ paused/)
+  expect((await types('schedule', 'resume', 'morning')).stdout).not.toMatch(/ paused/)
+  expect((await types('schedule', 'trigger', 'morning')).stdout).toMatch(/^[0-9a-f-]{36}\n$/)
+  expect(JSON.parse((await types('schedule', 'list', '--json')).stdout)).toMatchObject([
+    { name: 'morning', source: 'api' },
+  ])
+  expect((await types('schedule', 'remove', 'morning')).code).toBe(0)
+  expect(await types('schedule', 'show', 'morning')).toMatchObject({ code: 1, stdout: '' })
+
   expect(await types('job', 'start', 'nothing')).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('GET /api/v1/blueprints lists what is loaded'),
@@ -130,13 +158,16 @@ test('with no stack running, an agent gets one of its own, which ends with it', 
 })
 
 test.each<[string[], number, RegExp]>([
-  [['job', 'list'], 1, /^no stack runs on .*: start one with npm start, or name one with TUTTI_API_URL/],
+  [['job', 'list'], 1, /^no stack runs on .*: start one with npm start, or name an orchestrator with TUTTI_API_URL/],
   [['job', 'start', 'b', '--input', '{"a":'], 2, /^--input can't be read: .*JSON/],
   [['job', 'start', 'b', '--input', '[]'], 2, /^--input is no JSON object/],
   [['job', 'start', 'b', '--input', '@/none/such'], 2, /^--input can't be read: ENOENT/],
+  [['schedule', 'put', 'n', '{'], 2, /^spec can't be read: .*JSON/],
+  [['job', 'fork', 'x', '--seq', 'last'], 1, /a whole number, 0 or more/],
   [['job', 'list', '--limit', 'all'], 1, /a whole number, 0 or more/],
   [['worker', '/none/such.ts'], 2, /^there is no file \/none\/such\.ts/],
-  [['worker', 'package.json'], 2, /^set WORKER_TOKEN/],
+  [['worker', 'package.json'], 2, /^Set WORKER_TOKEN/],
+  [['worker'], 2, /^Set WORKER_TOKEN/],
   [['blueprint', 'check', '/none/such'], 2, /^\/none\/such: /],
   [['config', 'check', 'web'], 2, /there is no server "web"/],
 ])('%j is refused in one sentence', async (args, code, said) => {

@@ -23,6 +23,8 @@ export interface OrchestratorSettings {
   workerAuthMode: WorkerAuthMode
   /** Whether workers' messages carry an HMAC of their token. */
   workerSignatures: SignatureMode
+  /** Whether an event that breaks the schema its worker declared is refused; off, it is logged and taken. */
+  strictEvents: boolean
   /** How often a worker may ask; null: as often as it likes. */
   workerRates: WorkerRates | null
   /** How long the short-lived tokens of workers last. */
@@ -54,6 +56,7 @@ export const defaultSettings: OrchestratorSettings = {
   timeZone: 'UTC',
   workerAuthMode: 'mixed',
   workerSignatures: 'optional',
+  strictEvents: true,
   // A worker that works stays far below: polls with a task don't count, and progress of ten tasks comes twice a second each.
   workerRates: { periodMs: 60_000, poll: 600, heartbeat: 600, registration: 120, event: 6000 },
   accessTokenMs: 3_600_000,

@@ -262,6 +262,8 @@ test('worker messages', async () => {
       status: 'busy',
       hostname: 'attic',
       supported_skills: ['picture.shrink'],
+      drained: false,
+      reputation: 1,
       registered_at: instant,
       last_seen_at: instant,
     },

@@ -14,9 +14,12 @@ const task: Task = {
   attempt: 1,
   priority: 0,
   deadline: null,
+  traceparent: null,
   signal: new AbortController().signal,
   hot: { add: () => {}, remove: () => {} },
   progress: () => {},
+  sendEvent: async () => {},
+  folder: async () => '',
 }
 const loadSkills = async () => (await import('../worker.ts')).default.skills
 

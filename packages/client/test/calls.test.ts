@@ -25,7 +25,16 @@ test('every call has its address, its token and its answer', async () => {
     'POST /api/v1/blueprints': { name: 'b', version: 1 },
     'GET /api/v1/blueprints/b/versions/1': { format: 'tutti/v1' },
     'GET /api/v1/workers': [
-      { worker_id: 'w', worker_type: 'x', status: 'idle', supported_skills: [], registered_at: '', last_seen_at: '' },
+      {
+        worker_id: 'w',
+        worker_type: 'x',
+        status: 'idle',
+        supported_skills: [],
+        drained: false,
+        reputation: 1,
+        registered_at: '',
+        last_seen_at: '',
+      },
     ],
   }
   const server = await testServer(({ method, path, json }) => json(200, answers[`${method} ${path}`]))

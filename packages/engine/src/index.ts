@@ -15,6 +15,7 @@ export type { TaskFiles } from './blueprint/files.ts'
 export { graphOf, toDot } from './blueprint/graph.ts'
 export { checkEvent, checkInput, checkOutput, checkParams, checkResult } from './blueprint/input.ts'
 export { jsonBlueprint, readJsonBlueprint } from './blueprint/json/compile.ts'
+export { schemaCheck } from './blueprint/json/json-schema.ts'
 export type { DocumentFault } from './blueprint/json/template.ts'
 export {
   BlueprintError,
@@ -48,4 +49,5 @@ export { type Schedule, scheduleId } from './schedule/schedule.ts'
 export { createScheduler, type KeptSchedule, type Scheduler } from './schedule/scheduler.ts'
 export { nextAfter } from './schedule/timing.ts'
 export type * from './store/port.ts'
+export { findOpen } from './transition/result.ts'
 export { capabilitiesOf } from './workers/capabilities.ts'

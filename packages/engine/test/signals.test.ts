@@ -167,7 +167,10 @@ test('a worker’s event takes the job on, and its lease away', async () => {
   const leased = await takeOne(engine)
   const tell = (name: string, patch = {}) =>
     engine.workerEvent({ worker: 'worker', jobId: id, taskId: leased.task.id, name, data: { at: 3 }, ...patch })
-  expect(await tell('seen')).toEqual({ status: 'accepted' })
+  expect(await tell('seen', { id: 'first' })).toEqual({ status: 'accepted' })
+  expect(await tell('seen', { id: 'first' })).toEqual({ status: 'accepted' })
+  const lines = (await engine.events(id, 0, 100)).filter(({ type }) => type === 'worker_event:seen')
+  expect(lines.length, 'an event that comes twice counts once').toBe(1)
   expect(await tell('found', { worker: 'other' })).toEqual({ status: 'ignored', reason: 'lease_lost' })
   expect(await tell('found', { token: 'wrong' })).toEqual({ status: 'ignored', reason: 'lease_lost' })
   const together = await Promise.all([

@@ -14,7 +14,7 @@ export interface ArchiverDeps {
 }
 
 export interface Archiver {
-  /** Ends after the portion at hand. */
+  /** Ends after the portion at hand and one more, so that what was committed just before is archived. */
   stop(): Promise<void>
 }
 
@@ -61,6 +61,7 @@ export const startArchiver = (deps: ArchiverDeps): Archiver => {
       unsubscribe()
       abort.abort()
       await work
+      await archivePortion(store, archive).catch(onError)
     },
   }
 }

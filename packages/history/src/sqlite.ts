@@ -14,6 +14,15 @@ const parameter = (n: number): string => `?${n}`
 export const openSqliteArchive = (file: string): HistoryArchive => {
   if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true })
   const db = new DatabaseSync(file)
+  try {
+    return archiveIn(db)
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+const archiveIn = (db: DatabaseSync): HistoryArchive => {
   // WAL lets readers go on while lines are written; with it NORMAL loses nothing but the newest commits in a power cut, and those
   // are read from the Store's feed again, because the position went with them.
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000')

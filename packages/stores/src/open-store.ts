@@ -42,8 +42,8 @@ export class StoreRefusedError extends Error {
 }
 
 /**
- * @throws StoreRefusedError when Redis can't be used at the start: a wrong address looks the same as a server that is down; what
- * PostgreSQL's driver says of the same; SchemaVersionError
+ * @throws StoreRefusedError when the server can't be used at the start: a wrong address looks the same as one that is down;
+ * SchemaVersionError
  */
 export const openStore = async (choice: StoreChoice, owner: StoreOwner): Promise<Store> => {
   const { instance, onWarning, onError } = owner
@@ -51,7 +51,13 @@ export const openStore = async (choice: StoreChoice, owner: StoreOwner): Promise
     case 'memory':
       return createMemoryStore()
     case 'postgres':
-      return createPostgresStore({ connectionString: choice.connectionString, onError })
+      return createPostgresStore({ connectionString: choice.connectionString, onError }).catch((error: Error) => {
+        if (error.name === 'SchemaVersionError') throw error
+        throw new StoreRefusedError(
+          `The PostgreSQL of DATABASE_URL can't be used: ${reasonOf(error)}. Start it, or correct DATABASE_URL.`,
+          { cause: error },
+        )
+      })
     case 'redis':
       return createRedisStore({
         ...serverAt(choice.redis),
@@ -77,4 +83,7 @@ const serverAt = ({ socket: path, host, port, db, username, password, tls, clust
 }
 
 const refusal = ({ socket, host, port }: RedisPlace, error: Error): string =>
-  `Redis at ${socket || `${host}:${port}`} can't be used: ${error.message || error.name}. Start it, or correct REDIS_HOST, REDIS_PORT or REDIS_URL and the credentials.`
+  `Redis at ${socket || `${host}:${port}`} can't be used: ${reasonOf(error)}. Start it, or correct REDIS_HOST, REDIS_PORT or REDIS_URL and the credentials.`
+
+/** Several addresses that were tried in vain have no message of their own. */
+const reasonOf = (error: Error & { code?: unknown }): string => error.message || String(error.code ?? error.name)

@@ -73,8 +73,6 @@ const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.
   return {
     ...process.env,
     TUTTI_API_URL: url,
-    // No guide that is executed talks to a backend; the command line wants one named.
-    TUTTI_BACKEND_URL: url,
     TUTTI_CLIENT_TOKEN: clientToken,
     ORCHESTRATOR_URL: url,
     WORKER_TOKEN: workerToken,

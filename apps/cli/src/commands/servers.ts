@@ -5,6 +5,8 @@ import { endWithParent, listenForStop } from '../stop-signals.ts'
 
 interface Started {
   stop(): Promise<void>
+  /** Reads the files of its configuration again. */
+  reload?(): Promise<void>
 }
 
 /** Loaded when asked for: a worker on another machine needs none of them. */
@@ -29,9 +31,12 @@ export const addServers = (program: Command): void => {
       .command(name)
       .description(`start ${about} alone; its environment configures it`)
       .action(async () => {
-        const stop = listenForStop()
+        let server: Started | undefined
+        const stop = listenForStop(() => {
+          server?.reload?.().catch((error: unknown) => console.error('The configuration was not reloaded:', error))
+        })
         const letGo = endWithParent()
-        const server = await start(process.env)
+        server = await start(process.env)
         await stop.told
         await server.stop()
         letGo()

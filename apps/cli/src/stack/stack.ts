@@ -72,7 +72,9 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
     const workspaces = join(data.path, 'workspaces')
     const objects = join(data.path, 'objects')
     await mkdir(workspaces, { recursive: true })
+    const taskFiles = options.env.TASK_FILES_DIR || join(data.path, 'task-files')
     await mkdir(objects, { recursive: true })
+    await mkdir(taskFiles, { recursive: true })
 
     const shared: Environment = {
       LOG_FORMAT: 'text',
@@ -90,6 +92,8 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
         ...shared,
         API_HOST: host,
         API_PORT: String(ports.api),
+        PUBLIC_URL: options.env.PUBLIC_URL || `http://${reachable(host)}:${ports.api}`,
+        TASK_FILES_DIR: taskFiles,
         GLOBAL_WORKER_TOKEN: secrets.workerToken,
         ...(options.blueprintsDir === null ? {} : { BLUEPRINTS_DIR: options.blueprintsDir }),
       },
@@ -175,6 +179,9 @@ const answers = (url: string): Promise<boolean> =>
 
 /** An IPv6 address stands in brackets. */
 const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
+
+/** Listening on all addresses is no address to go to. */
+const reachable = (host: string): string => (host === '0.0.0.0' || host === '::' ? 'localhost' : inUrl(host))
 
 const portsOf = async ({ host, ports }: StackOptions): Promise<StackOptions['ports']> => {
   const [api = 0, backend = 0, manager = 0] = await choosePorts([

@@ -8,6 +8,7 @@ export const serverSettings = (config: OrchestratorConfig): OrchestratorSettings
   timeZone: config.tz,
   workerAuthMode: config.workerAuthMode,
   workerSignatures: config.workerSignatures,
+  strictEvents: config.strictEventValidation,
   ...ratesOf(config),
   detailedAnswers: config.detailedApiResponses,
   webhookAllowPrivate: config.webhookAllowPrivate,
@@ -16,9 +17,6 @@ export const serverSettings = (config: OrchestratorConfig): OrchestratorSettings
   clientApiPrefix: config.clientApiPrefix,
   reloadWithAnyClient: config.reloadWithAnyClient,
 })
-
-/** A worker of many tasks tells of the progress of each: its events are no requests like others. */
-const eventsPerRequest = 60
 
 const ratesOf = (config: OrchestratorConfig): Pick<OrchestratorSettings, 'workerRates' | 'clientRate'> => {
   if (!config.rateLimitingEnabled) return { workerRates: null, clientRate: null }
@@ -30,7 +28,7 @@ const ratesOf = (config: OrchestratorConfig): Pick<OrchestratorSettings, 'worker
       poll: config.rateLimitPollLimit,
       heartbeat: config.rateLimitHeartbeatLimit,
       registration: config.rateLimitLimit,
-      event: config.rateLimitLimit * eventsPerRequest,
+      event: config.rateLimitLimit,
     },
   }
 }

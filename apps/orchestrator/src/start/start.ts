@@ -8,14 +8,14 @@ import {
   type Environment,
   engineSettings,
   formatFaults,
-  type HistoryChoice,
+  type OrchestratorConfig,
   type Reloader,
   type ScheduleEntry,
   workerDirectory,
 } from '@tutti/config'
 import type { JsonObject } from '@tutti/contracts'
 import { type Blueprint, BlueprintError, createEngine, createScheduler, type JobSpec, type Store } from '@tutti/engine'
-import { type HistoryArchive, openPostgresArchive, openSqliteArchive, startArchiver } from '@tutti/history'
+import { startArchiver } from '@tutti/history'
 import { offloading, openStore } from '@tutti/stores'
 import { createLogger, createMetrics, type Logger, noTracing, parseTraceparent, startTracing } from '@tutti/telemetry'
 import { createOrchestrator } from '../app.ts'
@@ -26,11 +26,14 @@ import { observeMetrics } from '../observe/metrics.ts'
 import { observeTraces } from '../observe/traces.ts'
 import { createWebhookSecrets } from '../webhooks/secrets.ts'
 import { createWebhookSender, webhookKind } from '../webhooks/sender.ts'
+import { createClosers } from './closers.ts'
+import { archivedBefore, openArchive, purgeArchive } from './open-archive.ts'
 import { openObjects } from './open-objects.ts'
 import { blueprintFaults, readConfiguration } from './read-configuration.ts'
 import { followRegisteredBlueprints } from './registered-blueprints.ts'
 import { serverSettings } from './server-settings.ts'
 import { signingKey } from './signing-key.ts'
+import { unusable } from './unusable.ts'
 import { every } from './upkeep.ts'
 import { watchBlueprints } from './watch-blueprints.ts'
 
@@ -70,15 +73,12 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
   for (const { source, line, what, remedy } of warnings)
     log.warn({ source, ...(line === undefined ? {} : { line }) }, `${what}. ${remedy}`)
 
-  const closers: (() => unknown)[] = []
-  const stop = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close()
-  }
+  const closers = createClosers()
   try {
     const inner =
       shared.store ?? (storage && (await openStore(storage, { instance: config.instanceId, ...loggedBy(log) })))
     if (!inner) throw new Error('the configuration chose no store')
-    if (!shared.store) closers.push(inner.close)
+    if (!shared.store) closers.add(inner.close)
 
     const key = await signingKey(config.signingKey, inner)
     const { payloads, files, taskFiles, ...objects } = await openObjects({
@@ -90,10 +90,11 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       onOperation: ({ jobId, operation, uri, bytes, error }) =>
         log.debug({ job_id: jobId, operation, uri, bytes, ...(error === null ? {} : { error }) }, 's3_operation'),
     })
-    closers.push(objects.close)
+    closers.add(objects.close)
     const onError = (error: unknown): void => log.error({ err: error }, 'the engine met an error, and goes on')
+    // With 0 nothing leaves any more, and what has left before still comes back.
     const store = payloads
-      ? offloading(inner, { payloads, thresholdBytes: config.payloadOffloadBytes, onError })
+      ? offloading(inner, { payloads, thresholdBytes: config.payloadOffloadBytes || Number.POSITIVE_INFINITY, onError })
       : { ...inner, sweep: async () => 0 }
 
     const metrics = createMetrics({ onError: (error) => log.warn({ err: error }, 'a metric could not be read') })
@@ -105,9 +106,13 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
             serviceName: 'tutti-orchestrator',
             instance: config.instanceId,
           })
-    closers.push(tracing.stop)
+    closers.add(tracing.stop)
     const archive = history && (await openArchive(history, log))
-    if (archive) closers.push(archive.close)
+    if (archive) {
+      closers.add(archive.close)
+      // Stopped after the engine: what that commits last is archived, too.
+      closers.add(startArchiver({ store, archive, onError }).stop)
+    }
 
     const observers: Parameters<typeof createEngine>[0]['onCommitted'][] = []
     const engine = createEngine({
@@ -122,13 +127,13 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       onCommitted: (change) => {
         for (const observe of observers) observe?.(change)
       },
-      ...(archive ? { purgeBefore: async () => (await archive.archivedUpTo()) ?? 0 } : {}),
+      ...(archive ? { purgeBefore: () => archivedBefore(store, archive) } : {}),
     })
-    closers.push(engine.stop)
+    closers.add(engine.stop)
     observers.push(observeMetrics({ metrics, store, engine }), observeTraces(tracing))
     engine.blueprints.replace('dir', found)
     const registered = await followRegisteredBlueprints({ store, blueprints: engine.blueprints, log })
-    closers.push(registered.stop)
+    closers.add(registered.stop)
     // Only now is it known which blueprints there are: those that were registered are in the store.
     const faults = schedules ? checkSchedules(schedules, { blueprints: new Set(engine.blueprints.names()) }) : []
     if (faults.length > 0) throw new ConfigError(faults)
@@ -200,41 +205,43 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       ...(tls === null ? {} : { tls }),
       settings,
     })
-    closers.push(server.close)
-    const port = await server.listen({ host: config.apiHost, port: config.apiPort })
+    closers.add(server.close)
+    const port = await server.listen({ host: config.apiHost, port: config.apiPort }).catch((error: unknown) => {
+      throw cannotListen(config, error)
+    })
     engine.start()
-    if (archive) closers.push(startArchiver({ store, archive, onError }).stop)
-    closers.push(
-      every(oneHour, () => objects.sweep(store), onError),
-      every(oneDay, () => store.sweep(), onError),
-    )
+    closers.add(every(oneHour, () => objects.sweep(store), onError))
+    closers.add(every(oneDay, () => store.sweep(), onError))
     if (archive && config.historyRetentionDays > 0)
-      closers.push(
-        every(oneHour, () => purgeHistory(archive, store.now() - config.historyRetentionDays * oneDay), onError),
+      closers.add(
+        every(oneHour, () => purgeArchive(archive, store.now() - config.historyRetentionDays * oneDay), onError),
       )
     if (config.blueprintsDir !== '')
-      closers.push(watchBlueprints({ folder: config.blueprintsDir, blueprints: engine.blueprints, log }))
+      closers.add(watchBlueprints({ folder: config.blueprintsDir, blueprints: engine.blueprints, log }))
     log.info({ host: config.apiHost, port, blueprints: engine.blueprints.names() }, 'the orchestrator listens')
-    return { port, log, reload: () => reloadAll(reloader, log), stop }
+    return { port, log, reload: () => reloadAll(reloader, log), stop: closers.close }
   } catch (error) {
-    await stop()
+    // Why it did not start is what has to be told.
+    await closers.close().catch(() => {})
     // Endpoints are known to clash only when the routes are made.
     throw error instanceof BlueprintError ? new ConfigError(blueprintFaults(error)) : error
   }
+}
+
+/** What the system says of an address that nobody can listen on. */
+const cannotListen = ({ apiHost, apiPort }: OrchestratorConfig, error: unknown): unknown => {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE' || code === 'EACCES')
+    return unusable('API_PORT', `API_PORT=${apiPort} can't be used`, error, 'Choose another port, or free this one.')
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return unusable('API_HOST', `API_HOST=${apiHost} can't be used`, error, 'Name an address of this machine.')
+  return error
 }
 
 const loggedBy = (log: Logger) => ({
   onWarning: (text: string) => log.warn(text),
   onError: (error: unknown) => log.warn({ err: error }, 'a connection to the store was lost'),
 })
-
-const openArchive = async (choice: HistoryChoice, log: Logger): Promise<HistoryArchive> =>
-  choice.kind === 'sqlite'
-    ? openSqliteArchive(choice.path)
-    : openPostgresArchive({
-        connectionString: choice.connectionString,
-        onError: (error) => log.warn({ err: error }, 'a connection to the history archive was lost'),
-      })
 
 /** What a schedule's job gets of its owner: as if the owner had made it. */
 const scheduledJob = (name: string, client: Client | null, deps: Parameters<typeof quotaOf>[1]): Partial<JobSpec> => {
@@ -246,11 +253,6 @@ const scheduledJob = (name: string, client: Client | null, deps: Parameters<type
     ...(quota ? { quota } : {}),
     ...(client.webhookUrl === null ? {} : { webhook: { url: client.webhookUrl, events: null } }),
   }
-}
-
-const portion = 10_000
-const purgeHistory = async (archive: HistoryArchive, before: number): Promise<void> => {
-  while ((await archive.purge(before, portion)) === portion);
 }
 
 const reloadAll = async (reloader: Reloader, log: Logger): Promise<void> => {

@@ -10,7 +10,6 @@ export const catalogOf = (workers: readonly ListedWorker[]): Catalog => {
   for (const worker of workers) {
     const { offers } = capabilitiesOf(worker)
     const type = typeof worker.info.worker_type === 'string' ? worker.info.worker_type : 'generic'
-    const { reputation } = worker
     for (const skill of worker.skills) {
       const price = offers[skill]?.price ?? null
       const known = Object.hasOwn(catalog, skill) ? catalog[skill] : undefined
@@ -19,7 +18,7 @@ export const catalogOf = (workers: readonly ListedWorker[]): Catalog => {
         providers_count: count + 1,
         worker_types: [...new Set([...(known?.worker_types ?? []), type])],
         base_price: price === null ? (known?.base_price ?? null) : Math.min(price, known?.base_price ?? price),
-        average_reputation: ((known?.average_reputation ?? 0) * count + reputation) / (count + 1),
+        average_reputation: ((known?.average_reputation ?? 0) * count + worker.reputation) / (count + 1),
         contract: known?.contract ?? contractOf(worker, skill),
       }
     }

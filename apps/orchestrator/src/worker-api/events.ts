@@ -2,7 +2,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { namedWorkerOf, requireWorkerInBody } from '../auth/worker/index.ts'
-import type { RouteDeps } from '../deps.ts'
 import { failures } from '../errors.ts'
 import { newsOf, taskNews, tidyFrame } from './event-frame.ts'
 import type { WorkerRouteDeps } from './index.ts'
@@ -39,9 +38,12 @@ export const eventRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
   }
 }
 
-/** What is not, or no longer, the worker's to tell counts for nothing: it could do nothing about that. */
+/**
+ * What is not, or no longer, the worker's to tell counts for nothing: it could do nothing about that.
+ * @throws TuttiError INVALID_BODY for an event that breaks the worker's own word
+ */
 export const takeNews = async (
-  { engine, log }: RouteDeps,
+  { engine, log, checkEvent }: WorkerRouteDeps,
   worker: string,
   frame: z.output<typeof taskNews>,
 ): Promise<void> => {
@@ -50,7 +52,8 @@ export const takeNews = async (
     const { jobId, taskId, progress, message } = news
     await engine.progress({ worker, jobId, taskId, progress, message })
   } else if (news.kind === 'event') {
-    const { jobId, taskId, type, payload } = news
-    await engine.workerEvent({ worker, jobId, taskId, name: type, data: payload })
+    const { id, jobId, taskId, type, payload } = news
+    await checkEvent(worker, news)
+    await engine.workerEvent({ ...(id === undefined ? {} : { id }), worker, jobId, taskId, name: type, data: payload })
   } else log.debug({ worker, type: news.type }, 'an event of no task')
 }

@@ -4,7 +4,9 @@ import { createIdentify, type Identify, requireWorker } from '../auth/worker/ind
 import { createSignatures, type Signatures } from '../auth/worker/signature.ts'
 import { createWorkerTokens, type WorkerTokens } from '../auth/worker/tokens.ts'
 import type { RouteDeps } from '../deps.ts'
+import { createEventCheck } from './event-schemas.ts'
 import { eventRoutes } from './events.ts'
+import { fileRoutes } from './files.ts'
 import { heartbeatRoutes } from './heartbeat.ts'
 import { pollRoutes } from './poll.ts'
 import { createRateLimits, type RateLimits } from './rates.ts'
@@ -20,6 +22,7 @@ export interface WorkerRouteDeps extends RouteDeps {
   signatures: Signatures
   rates: RateLimits
   tokens: WorkerTokens
+  checkEvent: ReturnType<typeof createEventCheck>
 }
 
 export const workerApi = (given: RouteDeps): FastifyPluginAsyncZod => {
@@ -36,6 +39,7 @@ export const workerApi = (given: RouteDeps): FastifyPluginAsyncZod => {
     identify: createIdentify({ workers, tokens, mode: settings.workerAuthMode }),
     signatures: createSignatures({ mode: settings.workerSignatures, secretOf, now }),
     rates: createRateLimits(settings.workerRates, now),
+    checkEvent: createEventCheck(given),
   }
   return async (app) => {
     requireWorker(app, deps.identify)
@@ -47,5 +51,6 @@ export const workerApi = (given: RouteDeps): FastifyPluginAsyncZod => {
     await app.register(pollRoutes(deps))
     await app.register(resultRoutes(deps))
     await app.register(eventRoutes(deps))
+    await app.register(fileRoutes(deps))
   }
 }

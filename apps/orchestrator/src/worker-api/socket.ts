@@ -1,5 +1,5 @@
 /** The worker's WebSocket: commands out, progress in. It carries nothing that can't be lost; tasks and results go over HTTP. */
-import type { WorkerCommand } from '@tutti/contracts'
+import { TuttiError, type WorkerCommand } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { WebSocket } from 'ws'
 import { type Caller, namedCallerOf } from '../auth/worker/index.ts'
@@ -33,9 +33,11 @@ export const socketRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
         if (connections.get(worker) === socket) connections.delete(worker)
       })
       socket.on('message', (data) => {
-        receive(deps, caller, String(data)).catch((error: unknown) =>
-          log.warn({ err: error, worker }, 'frame not noted'),
-        )
+        receive(deps, caller, String(data)).catch((error: unknown) => {
+          // Told already, and nobody waits for an answer here.
+          if (!(error instanceof TuttiError && error.code === 'INVALID_BODY'))
+            log.warn({ err: error, worker }, 'frame not noted')
+        })
       })
       keepAlive(socket, settings.socketPingMs)
     })

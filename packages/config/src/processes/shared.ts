@@ -132,13 +132,13 @@ export const engineVariables = {
   reputationPenaltyTaskFailure: {
     name: 'REPUTATION_PENALTY_TASK_FAILURE',
     default: '0.05',
-    description: 'What it loses by a task that failed for good.',
+    description: 'What it loses by a try that failed; an input that is no good is not its fault.',
     schema: fraction,
   },
   reputationPenaltyContractViolation: {
     name: 'REPUTATION_PENALTY_CONTRACT_VIOLATION',
     default: '0.2',
-    description: 'What it loses by a result that breaks what the worker declared.',
+    description: 'What it loses by a result that breaks the schema of its skill.',
     schema: fraction,
   },
   reputationMinThreshold: {

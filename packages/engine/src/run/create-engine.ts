@@ -5,6 +5,7 @@ import type { TaskFiles } from '../blueprint/files.ts'
 import { createRegistry } from '../blueprint/registry.ts'
 import type { Engine, EngineSettings, JobSpec, OutcomeAnswer, Revocation, TaskOutcome } from '../engine.ts'
 import { createHandOutStation } from '../hand-out/station.ts'
+import type { Cause } from '../job/cause.ts'
 import type { Job } from '../job/job.ts'
 import type { Change, CommitOutcome, Store, Wakeup } from '../store/port.ts'
 import type { Env } from '../transition/draft.ts'
@@ -18,7 +19,7 @@ import { createDueRecords } from './due-records.ts'
 import { asCause, createHandlers, type HandlerOutcome } from './handlers.ts'
 import { createCache, createInbox, type Receipt } from './inbox.ts'
 import { createIntake } from './intake.ts'
-import { keepContract } from './result-contract.ts'
+import { contractViolation, keepContract } from './result-contract.ts'
 import { createRetention } from './retention.ts'
 
 export const defaultSettings: EngineSettings = {
@@ -57,6 +58,14 @@ export interface EngineDeps {
   /** Jobs that ended later are not purged yet, however old they may get: an archive holds them back until it has them. */
   purgeBefore?: () => Promise<number>
 }
+
+/**
+ * How long others keep off what one instance has taken to settle at once, and so how long it stands still when that instance is killed
+ * in this moment. It need outlast no more than a commit: what takes longer comes again, and finds that it has been settled.
+ */
+const settleLeaseMs = 10_000
+/** A webhook's receiver is waited for, up to 10 s. */
+const recordLeaseMs = 30_000
 
 /**
  * An engine over a Store.
@@ -117,9 +126,17 @@ export const createEngine = (deps: EngineDeps): Engine => {
     ]
     if (due.length > 0) clock.expect(Math.min(...due))
   }
+  const keep = keepContract(blueprints)
+  /** Results that were no success, whatever their workers say. */
+  const broken = new WeakSet<Cause>()
   const inbox = createInbox({
     env,
-    weigh: keepContract(blueprints),
+    weigh: (job, cause) => {
+      const judged = keep(job, cause)
+      if (judged !== cause && judged.type === 'task_result' && judged.error?.code === contractViolation)
+        broken.add(cause)
+      return judged
+    },
     read: reads.add,
     commit,
     advance: advanceDeps,
@@ -154,7 +171,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   })
   const records = createDueRecords({
     store,
-    leaseMs: advanceDeps.leaseMs,
+    leaseMs: recordLeaseMs,
     onError,
     expect: (dueAt) => clock.expect(dueAt),
   })
@@ -171,7 +188,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     records,
     onError,
     safetyIntervalMs: settings.safetyIntervalMs,
-    leaseMs: advanceDeps.leaseMs,
+    leaseMs: settleLeaseMs,
   })
 
   blueprints.onChange(({ added, replaced }) => {
@@ -205,20 +222,21 @@ export const createEngine = (deps: EngineDeps): Engine => {
     const token = outcome.token ?? (await store.held(worker, taskId))
     if (token === undefined) return ignored(await whyNotHeld(jobId, taskId))
     const isBranch = waitsInParallel(cache.get(jobId), taskId)
-    const receipt = await inbox.deliver(jobId, {
-      cause: {
-        type: 'task_result',
-        taskId,
-        attempt: outcome.attempt ?? null,
-        worker,
-        status,
-        data,
-        error,
-        durationMs: outcome.durationMs ?? null,
-      },
-      fence: [taskId, token],
-    })
-    handOut.answered(outcome, receipt.verdict === 'applied')
+    const cause: Cause = {
+      type: 'task_result',
+      taskId,
+      attempt: outcome.attempt ?? null,
+      worker,
+      status,
+      data,
+      error,
+      durationMs: outcome.durationMs ?? null,
+    }
+    const receipt = await inbox.deliver(jobId, { cause, fence: [taskId, token] })
+    handOut.answered(
+      broken.has(cause) ? { ...outcome, status: 'failure', error: { code: contractViolation, message: '' } } : outcome,
+      receipt.verdict === 'applied',
+    )
     const answer = answerOf(receipt)
     if (answer.status === 'ignored') return answer
     if (isBranch || waitsInParallel(receipt.job, taskId)) return { ...answer, as: 'branch' }
@@ -255,10 +273,17 @@ export const createEngine = (deps: EngineDeps): Engine => {
       if ((await store.held(worker, taskId)) === undefined) return
       await inbox.deliver(jobId, { cause: { type: 'progress', taskId, progress, message } })
     },
-    workerEvent: async ({ worker, jobId, taskId, name, data, token }) => {
+    heldTask: async ({ worker, jobId, taskId, token }) => {
+      const held = await store.held(worker, taskId)
+      if (held === undefined || (token !== undefined && token !== held)) return undefined
+      const job = await reads.add(jobId)
+      const found = job && findOpen(job.waiting, taskId)
+      return found && { job, task: found.open }
+    },
+    workerEvent: async ({ id = null, worker, jobId, taskId, name, data, token }) => {
       const held = token ?? (await store.held(worker, taskId))
       if (held === undefined) return ignored(await whyNotHeld(jobId, taskId))
-      const cause = { type: 'worker_event', taskId, worker, name, data } as const
+      const cause = { type: 'worker_event', id, taskId, worker, name, data } as const
       return answerOf(await inbox.deliver(jobId, { cause, fence: [taskId, held] }))
     },
     watch: (jobId, listener) => {
@@ -309,6 +334,7 @@ const whyOver = (job: Job | undefined) => {
 const answerOf = ({ verdict, job }: Receipt): OutcomeAnswer => {
   switch (verdict) {
     case 'applied':
+    case 'repeated':
       return { status: 'accepted' }
     case 'absent':
       return ignored('job_not_found')

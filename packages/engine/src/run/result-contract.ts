@@ -5,6 +5,9 @@ import type { Cause } from '../job/cause.ts'
 import type { Job } from '../job/job.ts'
 import { findOpen } from '../transition/result.ts'
 
+/** A worker's fault, and a grave one: it gives what nobody asked for. */
+export const contractViolation = 'CONTRACT_VIOLATION_ERROR'
+
 /** A success that breaks the contract is a failure, the worker's; one that keeps it has the data that the schema makes of them. */
 export const keepContract =
   (blueprints: BlueprintRegistry) =>
@@ -16,5 +19,5 @@ export const keepContract =
     const checked = checkResult(blueprint, skill, cause.data)
     if ('value' in checked) return { ...cause, data: checked.value }
     const message = `the result of "${skill}" does not fit the schema that "${job.blueprint}" declares: ${faultAt(checked, 'data')}`
-    return { ...cause, status: 'failure', data: null, error: { code: 'CONTRACT_VIOLATION_ERROR', message } }
+    return { ...cause, status: 'failure', data: null, error: { code: contractViolation, message } }
   }

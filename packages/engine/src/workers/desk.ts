@@ -82,7 +82,7 @@ export const createDesk = (deps: DeskDeps): Desk => {
         renew(id, settings.taskLeaseMs, taskIds),
         fresh ? known.record : touch(id, patch),
       ])
-      return { record, held: tasks }
+      return { record: listed(record), held: tasks }
     },
     drain: async (id, drained) => {
       const worker = await directory.find(id)

@@ -17,8 +17,13 @@ export const serverVariables = {
   },
   publicUrl: {
     name: 'PUBLIC_URL',
-    default: { text: 'http://localhost:API_PORT', value: (env) => `http://localhost:${env.API_PORT || '8080'}` },
-    description: 'The address under which people reach this server; links for approvals start with it.',
+    default: {
+      text: 'http://localhost:API_PORT, or https with TLS_ENABLED',
+      value: (env) =>
+        `http${env.TLS_ENABLED && flag.safeParse(env.TLS_ENABLED).data ? 's' : ''}://localhost:${env.API_PORT || '8080'}`,
+    },
+    description:
+      'The address under which people reach this server; links for approvals, and without S3 those of jobs’ files, start with it.',
     schema: optionalHttpUrl,
   },
   enableClientApi: {
@@ -41,34 +46,34 @@ export const serverVariables = {
   },
   rateLimitingEnabled: {
     name: 'RATE_LIMITING_ENABLED',
-    default: 'false',
+    default: 'true',
     description:
-      'Whether the limits of the next four variables hold. Off, because limits made for people cut off a busy worker; a client’s own rate_limit in clients.toml holds in any case.',
+      'Whether the limits of the next four variables hold, in each instance by itself; beyond them the answer is 429 with Retry-After. The defaults stop what runs wild and no work: results, and polls that bring a task, are never limited. A client’s own rate_limit in clients.toml holds in any case.',
     schema: flag,
   },
   rateLimitLimit: {
     name: 'RATE_LIMIT_LIMIT',
-    default: '100',
+    default: '6000',
     description:
-      'Requests of one client, or of one address without a token, in RATE_LIMIT_PERIOD; also other requests of one worker.',
+      'Requests of one client in RATE_LIMIT_PERIOD, where clients.toml gives it no rate_limit of its own; operators have no limit. Also the registrations of one worker, and its events.',
     schema: integer(1),
   },
   rateLimitPeriod: {
     name: 'RATE_LIMIT_PERIOD',
     default: '60',
-    description: 'Seconds in which the limits count.',
+    description: 'Seconds in which the limits count. A full allowance may be used at once; it fills again evenly.',
     schema: seconds,
   },
   rateLimitHeartbeatLimit: {
     name: 'RATE_LIMIT_HEARTBEAT_LIMIT',
-    default: '120',
+    default: '600',
     description: 'Heartbeats of one worker in RATE_LIMIT_PERIOD.',
     schema: integer(1),
   },
   rateLimitPollLimit: {
     name: 'RATE_LIMIT_POLL_LIMIT',
-    default: '60',
-    description: 'Polls of one worker in RATE_LIMIT_PERIOD.',
+    default: '600',
+    description: 'Polls of one worker in RATE_LIMIT_PERIOD that bring no task.',
     schema: integer(1),
   },
   tlsEnabled: {

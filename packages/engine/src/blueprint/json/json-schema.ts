@@ -3,7 +3,7 @@ import { type Schema, Validator } from '@cfworker/json-schema'
 import type { Json, JsonObject } from '@tutti/contracts'
 import type { Check } from '../check.ts'
 import { bounded, TooLongError } from './bounded.ts'
-import type { Compiler } from './template.ts'
+import type { Compiler, DocumentFault } from './template.ts'
 
 /** Longest time of one check: a pattern can be made to take for ever. */
 const limitMs = 100
@@ -29,6 +29,13 @@ export const jsonSchemaCheck = (compiler: Compiler, schema: JsonObject, path: st
       }
     },
   }
+}
+
+/** A schema that stands alone, such as one that a worker declares. */
+export const schemaCheck = (schema: JsonObject): Check | { faults: DocumentFault[] } => {
+  const compiler: Compiler = { faults: [] }
+  const check = jsonSchemaCheck(compiler, schema, 'schema')
+  return compiler.faults.length > 0 ? { faults: compiler.faults } : check
 }
 
 const depth = (pointer: string): number => pointer.split('/').length
