@@ -77,6 +77,9 @@ test('a job from the terminal: started, worked on, approved, watched, listed, ca
 
   const second = await types('job', 'start', 'greeting', '--input', '{"name":"Bob"}')
   const { job_id: idle } = JSON.parse(second.stdout) as { job_id: string }
+  expect((await types('job', 'explain', idle)).stdout).toMatch(
+    /^It waits for the task .* of the skill greet, try 1 of \d+\.\ngreet, try 1: .*\n {2}greeter /,
+  )
   expect(await types('job', 'cancel', idle)).toMatchObject({ code: 0, stdout: `${idle} cancelled\n` })
   expect(await types('job', 'approve', idle)).toMatchObject({ code: 1, stdout: '' })
   expect((await types('job', 'list', '--limit', '1')).stdout.trim().split('\n')).toHaveLength(1)
