@@ -48,7 +48,7 @@ export const fail = async (server: Server): Promise<void> =>
 /** Takes a task and answers it. */
 export const answer = async (server: Server, result: object): Promise<void> => {
   const { task_id, job_id } = await take(server)
-  await server.post('/_worker/tasks/result', { job_id, task_id, worker_id: 'hand', result })
+  await server.post('/_worker/tasks/result', { job_id, task_id, worker_id: 'hand', duration_ms: 12, ...result })
 }
 
 /** What becomes of a job when the server is started anew. */

@@ -22,6 +22,7 @@ import { createOrchestrator } from '../app.ts'
 import { createApprovalLinks } from '../approvals/link.ts'
 import { withApprovalLinks } from '../approvals/webhook.ts'
 import { quotaOf } from '../http/quota.ts'
+import { observeLog } from '../observe/log.ts'
 import { observeMetrics } from '../observe/metrics.ts'
 import { observeTraces } from '../observe/traces.ts'
 import { createWebhookSecrets } from '../webhooks/secrets.ts'
@@ -131,7 +132,7 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       ...(archive ? { purgeBefore: () => archivedBefore(store, archive) } : {}),
     })
     closers.add(engine.stop)
-    observers.push(observeMetrics({ metrics, store, engine }), observeTraces(tracing))
+    observers.push(observeMetrics({ metrics, store, engine }), observeTraces(tracing), observeLog(log))
     engine.blueprints.replace('dir', found)
     const registered = await followRegisteredBlueprints({ store, blueprints: engine.blueprints, log })
     closers.add(registered.stop)
