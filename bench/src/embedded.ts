@@ -15,6 +15,8 @@ export const embedded = (quick: boolean): Promise<Figure[]> =>
     const store = await createPostgresStore({ connectionString })
     const engine = createEngine({ store, blueprints: [oneTask] })
     engine.start()
+    const workers = ['a', 'b', 'c', 'd']
+    for (const id of workers) await engine.register({ id, bootId: null, skills: ['bench'], info: {} })
     const jobs = quick ? 2_000 : 10_000
     const batch = 500
     const rounds = quick ? 2 : 5
@@ -50,7 +52,7 @@ export const embedded = (quick: boolean): Promise<Figure[]> =>
           done += answers.filter((answer) => answer.status === 'accepted').length
         }
       }
-      await Promise.all(['a', 'b', 'c', 'd'].map(worker))
+      await Promise.all(workers.map(worker))
       if (done !== jobs) throw new Error(`${jobs} jobs were created and ${done} finished`)
       // The first round warms up and is not counted.
       if (round === 0) continue

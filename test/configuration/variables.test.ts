@@ -27,6 +27,7 @@ const others = [
   'redis://h',
   'a=1/1s',
   'x'.repeat(32),
+  'sets/',
 ]
 
 describe.each(Object.entries(orchestratorDocument))('%s', (name, value) => {

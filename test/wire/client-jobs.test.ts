@@ -1,5 +1,8 @@
 /** What clients of both generations see. */
-import { describe, expect, test } from 'vitest'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { openClients, operator, regular, vip, workerToken } from './support/clients.ts'
 
 describe('who is calling', () => {
@@ -242,7 +245,11 @@ describe('reading', () => {
   })
 
   test('with a history archive the list is read from there, and its rows are the same', async () => {
-    const wire = await openClients({ HISTORY_DATABASE_URI: 'sqlite::memory:' })
+    const file = join(tmpdir(), `wire-history-${crypto.randomUUID()}.db`)
+    onTestFinished(async () => {
+      for (const end of ['', '-wal', '-shm']) await rm(file + end, { force: true })
+    })
+    const wire = await openClients({ HISTORY_DATABASE_URI: `sqlite://${file}` })
     const id = await wire.job('wire_context')
     for (;;) {
       const { body } = await wire.vip('GET', '/api/jobs')

@@ -158,3 +158,24 @@ describe.each(languages)('$language', ({ here, command }) => {
     expect(code).toBe(1)
   })
 })
+
+test('a blueprint, a worker and a client in Python alone', async () => {
+  const port = await freePort()
+  await startServer(port)
+  const env = {
+    PATH: process.env.PATH,
+    TUTTI_API_URL: `http://127.0.0.1:${port}`,
+    TUTTI_CLIENT_TOKEN: clientToken,
+    WORKER_TOKEN: workerToken,
+  }
+  const program = join(examples, '..', 'python-only', 'main.py')
+  const run = async (text: string) =>
+    (await promisify(execFile)('python3', [program, text], { env, timeout: 30_000 })).stdout.trim().split('\n')
+  const many = await run('to be or not to be')
+  expect(many.at(-1)).toBe('finished {"words": 6}')
+  expect(many.join('\n')).toContain('approval_received')
+  // A second time: the blueprint is there already.
+  const few = await run('to be')
+  expect(few.at(-1)).toBe('finished {"words": 2}')
+  expect(few.join('\n')).not.toContain('approval')
+})

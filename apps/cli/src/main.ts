@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 /** `tutti`: everything from the terminal. */
 import { Command } from 'commander'
+import { addBlueprints } from './commands/blueprint.ts'
 import { addChecks } from './commands/check.ts'
 import { addDemo } from './commands/demo.ts'
 import { addJob } from './commands/job.ts'
 import { addRun } from './commands/run.ts'
+import { addSchedule } from './commands/schedule.ts'
 import { addServers } from './commands/servers.ts'
 import { addUp } from './commands/up.ts'
 import { addWorker } from './commands/worker.ts'
@@ -24,9 +26,11 @@ addUp(program)
 addDemo(program)
 addRun(program)
 addJob(program)
+addSchedule(program)
 addWorker(program)
 addServers(program)
 addChecks(program)
+addBlueprints(program)
 
 try {
   await program.parseAsync()

@@ -1,7 +1,8 @@
 /** `tutti job …`, `tutti run`, `tutti worker`: against a stack that runs, as a person types them. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { startOrchestrator } from '@tutti/orchestrator'
+import { expect, onTestFinished, test } from 'vitest'
 import { type Outcome, processesOf, run, tutti } from './support/processes.ts'
 import { folderOf, freshDatabase, importable, scratch } from './support/scratch.ts'
 import { type UpStack, up } from './support/stack.ts'
@@ -76,9 +77,40 @@ test('a job from the terminal: started, worked on, approved, watched, listed, ca
 
   const second = await types('job', 'start', 'greeting', '--input', '{"name":"Bob"}')
   const { job_id: idle } = JSON.parse(second.stdout) as { job_id: string }
+  expect((await types('job', 'explain', idle)).stdout).toMatch(
+    /^It waits for the task .* of the skill greet, try 1 of \d+\.\ngreet, try 1: .*\n {2}greeter /,
+  )
   expect(await types('job', 'cancel', idle)).toMatchObject({ code: 0, stdout: `${idle} cancelled\n` })
   expect(await types('job', 'approve', idle)).toMatchObject({ code: 1, stdout: '' })
   expect((await types('job', 'list', '--limit', '1')).stdout.trim().split('\n')).toHaveLength(1)
+
+  // What was cancelled begins anew; then it is held, let go, forked, and removed.
+  const again = await types('job', 'retry', idle, '--json')
+  const { job_id: retried } = JSON.parse(again.stdout) as { job_id: string }
+  expect(await types('job', 'pause', retried)).toMatchObject({ code: 0, stdout: `${retried} paused\n` })
+  expect((await types('job', 'list', '--status', 'paused')).stdout).toMatch(new RegExp(`^${retried}  paused `))
+  expect((await types('job', 'resume', retried)).stdout).toBe(`${retried} waiting_for_worker\n`)
+  expect((await types('job', 'event', retried, 'noted', '--data', '{"n":1}')).code).toBe(0)
+  const fork = await types('job', 'fork', retried, '--state', 'greet', '--input', '{"name":"Eve"}')
+  expect(fork.stdout).toMatch(/^[0-9a-f-]{36}\n$/)
+  const listed = JSON.parse((await types('job', 'list', '--json', '--blueprint', 'greeting')).stdout)
+  expect(listed[0]).toMatchObject({ id: fork.stdout.trim(), input: { name: 'Eve' } })
+  expect(await types('job', 'remove', retried)).toMatchObject({ code: 1, stderr: expect.stringContaining('Cancel') })
+  await types('job', 'cancel', retried)
+  expect(await types('job', 'remove', retried)).toMatchObject({ code: 0, stdout: '' })
+  expect(await types('job', 'show', retried)).toMatchObject({ code: 1, stdout: '' })
+
+  const spec = '{"blueprint":"greeting","cron":"30 9 * * mon-fri"}'
+  expect((await types('schedule', 'put', 'morning', spec)).stdout).toMatch(/^morning +\S+ +greeting +\d{4}-/)
+  expect((await types('schedule', 'next', 'morning', '--count', '3')).stdout.trim().split('\n')).toHaveLength(3)
+  expect((await types('schedule', 'pause', 'morning')).stdout).toMatch(/ paused/)
+  expect((await types('schedule', 'resume', 'morning')).stdout).not.toMatch(/ paused/)
+  expect((await types('schedule', 'trigger', 'morning')).stdout).toMatch(/^[0-9a-f-]{36}\n$/)
+  expect(JSON.parse((await types('schedule', 'list', '--json')).stdout)).toMatchObject([
+    { name: 'morning', source: 'api' },
+  ])
+  expect((await types('schedule', 'remove', 'morning')).code).toBe(0)
+  expect(await types('schedule', 'show', 'morning')).toMatchObject({ code: 1, stdout: '' })
 
   expect(await types('job', 'start', 'nothing')).toMatchObject({
     code: 1,
@@ -125,14 +157,35 @@ test('with no stack running, an agent gets one of its own, which ends with it', 
   expect(processesOf(folder)).toEqual([])
 })
 
+test('a worker needs no token where a certificate or each orchestrator’s own says who it is', async () => {
+  const own = { ORCHESTRATORS_CONFIG: '[{"url":"http://127.0.0.1:1","token":"t"}]' }
+  const { code, stderr } = await run(['worker', 'package.json'], own)
+  // It came as far as the file, which is none.
+  expect([code, stderr]).toEqual([expect.any(Number), expect.not.stringContaining('WORKER_TOKEN')])
+  expect(code).not.toBe(0)
+})
+
+test('jobs need an orchestrator only', async () => {
+  const { code, stderr } = await run(['job', 'list'], {
+    TUTTI_DATA_DIR: join(await scratch(), 'data'),
+    TUTTI_API_URL: 'http://127.0.0.1:1',
+    TUTTI_CLIENT_TOKEN: 't',
+  })
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^GET http:\/\/127\.0\.0\.1:1\/api\/v1\/jobs /)
+})
+
 test.each<[string[], number, RegExp]>([
-  [['job', 'list'], 1, /^no stack runs on .*: start one with npm start, or name one with TUTTI_API_URL/],
+  [['job', 'list'], 1, /^no stack runs on .*: start one with npm start, or name an orchestrator with TUTTI_API_URL/],
   [['job', 'start', 'b', '--input', '{"a":'], 2, /^--input can't be read: .*JSON/],
   [['job', 'start', 'b', '--input', '[]'], 2, /^--input is no JSON object/],
   [['job', 'start', 'b', '--input', '@/none/such'], 2, /^--input can't be read: ENOENT/],
+  [['schedule', 'put', 'n', '{'], 2, /^spec can't be read: .*JSON/],
+  [['job', 'fork', 'x', '--seq', 'last'], 1, /a whole number, 0 or more/],
   [['job', 'list', '--limit', 'all'], 1, /a whole number, 0 or more/],
   [['worker', '/none/such.ts'], 2, /^there is no file \/none\/such\.ts/],
-  [['worker', 'package.json'], 2, /^set WORKER_TOKEN/],
+  [['worker', 'package.json'], 2, /^Set WORKER_TOKEN/],
+  [['worker'], 2, /^Set WORKER_TOKEN/],
   [['blueprint', 'check', '/none/such'], 2, /^\/none\/such: /],
   [['config', 'check', 'web'], 2, /there is no server "web"/],
 ])('%j is refused in one sentence', async (args, code, said) => {
@@ -149,7 +202,7 @@ test('blueprints and configuration are checked without starting anything', async
     stdout: 'greeting v1: 2 states, 2 ends\n',
   })
   expect((await run(['blueprint', 'graph', folder, 'greeting'])).stdout).toMatch(/^digraph [\s\S]*review/m)
-  expect(await run(['blueprint', 'graph', folder, 'nothing'])).toMatchObject({ code: 1, stdout: '' })
+  expect(await run(['blueprint', 'graph', folder, 'nothing'])).toMatchObject({ code: 2, stdout: '' })
   const schedules = await folderOf(await scratch(), {
     'schedules.toml': '[daily]\nblueprint = "greetin"\ndaily_at = "9:00"\n',
   })
@@ -158,8 +211,11 @@ test('blueprints and configuration are checked without starting anything', async
   expect(fine).toMatchObject({ code: 0, stdout: 'no faults\n' })
   expect(fine.stderr).toMatch(/WORK_STEALING_ENABLED has no effect here/)
   const unknown = await run(['config', 'check'], { ...env, SCHEDULES_CONFIG_PATH: join(schedules, 'schedules.toml') })
-  expect(unknown.code).toBe(2)
-  expect(unknown.stderr).toMatch(/schedules\.toml:2:1 .*“greetin”.*Did you mean greeting\?/)
+  // It may have been registered over the API, which only a server knows.
+  expect(unknown.code).toBe(0)
+  expect(unknown.stderr).toMatch(
+    /^warning: .*schedules\.toml:2:1 .*“greetin”.*Did you mean greeting\? If it was registered/m,
+  )
   const document = (end: string, version: number) => ({
     format: 'tutti/v1',
     name: 'noted',
@@ -179,8 +235,57 @@ test('blueprints and configuration are checked without starting anything', async
   await writeFile(join(folder, 'v2.json'), JSON.stringify({ ...document('new', 2), start: 'b' }))
   const broken = await run(['blueprint', 'check', folder])
   expect(broken.code).toBe(2)
-  expect(broken.stderr).toMatch(/v2\.json: states: the start "b" is not one of the states/)
+  expect(broken.stderr).toMatch(/v2\.json: start: the start "b" is not one of the states/)
   const faulty = await run(['config', 'check'], { API_PORT: 'many', LOG_LEVEL: 'LOUD' })
   expect(faulty.code).toBe(2)
   expect(faulty.stderr).toMatch(/API_PORT[\s\S]*LOG_LEVEL|LOG_LEVEL[\s\S]*API_PORT/)
+})
+
+test('a JSON blueprint is registered, compared, and retired at a server', async () => {
+  const folder = await scratch()
+  const file = async (version: number, end: string, state: object = { go_to: end }) => {
+    const path = join(folder, `v${version}-${end}.json`)
+    const document = {
+      format: 'tutti/v1',
+      name: 'noted',
+      version,
+      start: 'a',
+      states: { a: state },
+      ends: { [end]: {} },
+    }
+    await writeFile(path, JSON.stringify(document))
+    return path
+  }
+  const token = 'token-of-the-only-client-0123456789'
+  const server = await startOrchestrator({
+    ...{ STORAGE: 'memory', API_HOST: '127.0.0.1', API_PORT: '0', CLIENT_TOKEN: token, LOG_LEVEL: 'ERROR' },
+    GLOBAL_WORKER_TOKEN: 'token-of-workers-0123456789',
+  })
+  onTestFinished(server.stop)
+  const url = `http://127.0.0.1:${server.port}`
+  const env = { TUTTI_API_URL: url, TUTTI_BACKEND_URL: url, TUTTI_CLIENT_TOKEN: token, TUTTI_DATA_DIR: folder }
+  const types = (...args: string[]) => run(['blueprint', ...args], env)
+
+  expect(await types('register', await file(1, 'old'))).toMatchObject({ code: 0, stdout: 'noted v1 is registered\n' })
+  const next = await file(2, 'new')
+  expect((await types('diff', '--server', 'noted', next)).stdout).toMatch(
+    /^noted v1 -> noted v2\n- state old\n\+ state new\n/,
+  )
+  expect(await types('register', next)).toMatchObject({ code: 0 })
+  expect((await types('list')).stdout).toBe('noted v2\n')
+  expect(await types('retire', 'noted@v2')).toMatchObject({ code: 0, stdout: 'noted v2 takes no new jobs any more\n' })
+  expect((await types('list')).stdout).toBe('noted v1\n')
+
+  const other = await types('register', await file(1, 'other'))
+  expect(other).toMatchObject({ code: 1, stderr: expect.stringMatching(/another definition[\s\S]*→ .*new version/) })
+  const broken = await types('register', await file(3, 'x', { when: [{ if: 'nobody > 1', go_to: 'x' }], go_to: 'y' }))
+  expect(broken.code).toBe(1)
+  expect(broken.stderr).toMatch(/^states\.a\.when\.0\.if: .*nobody/m)
+  for (const [args, said] of [
+    [['register', 'x.ts'], /BLUEPRINTS_DIR/],
+    [['register', '/none/such.json'], /can't be read: ENOENT/],
+    [['retire', 'noted'], /say which version: noted@v1/],
+    [['diff', '--server', 'nobody', next], /the server offers no blueprint "nobody"/],
+  ] as [string[], RegExp][])
+    expect(await types(...args)).toMatchObject({ code: 2, stderr: expect.stringMatching(said) })
 })

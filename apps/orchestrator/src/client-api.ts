@@ -8,6 +8,7 @@ import { approvalRoutes } from './routes/approvals.ts'
 import { blueprintRoutes } from './routes/blueprints.ts'
 import { clientStreamRoutes } from './routes/client-stream.ts'
 import { endpointRoutes, olderForm } from './routes/endpoints.ts'
+import { explainRoutes } from './routes/explain.ts'
 import { fileRoutes } from './routes/files.ts'
 import { historyRoutes } from './routes/history.ts'
 import { jobActionRoutes } from './routes/job-actions.ts'
@@ -30,6 +31,7 @@ export const clientApi = (deps: RouteDeps): FastifyPluginAsyncZod => {
     await app.register(blueprintRoutes(deps))
     await app.register(workerListRoutes(deps))
     await app.register(jobActionRoutes(deps))
+    await app.register(explainRoutes(deps))
     await app.register(overviewRoutes(deps))
     await app.register(scheduleRoutes(deps))
     await app.register(webhookRoutes(deps))

@@ -4,10 +4,15 @@ import { StoreRefusedError } from '@tutti/stores'
 import { startOrchestrator } from './start/start.ts'
 
 const run = async (): Promise<void> => {
-  const { stop, reload, log } = await startOrchestrator(process.env)
-  process.on('SIGHUP', () => {
-    reload().catch((error: unknown) => log.error({ err: error }, 'the configuration was not reloaded'))
+  const starting = startOrchestrator(process.env)
+  // Before it has started: unheard, this signal ends a process. One that comes early is done as soon as there is something to reload.
+  process.on('SIGHUP', async () => {
+    const started = await starting.catch(() => undefined)
+    await started
+      ?.reload()
+      .catch((error: unknown) => started.log.error({ err: error }, 'the configuration was not reloaded'))
   })
+  const { stop, log } = await starting
   let stopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {

@@ -51,6 +51,8 @@ const methods: Record<string, string> = {
   readBlueprint: 'blueprints.document',
   retireBlueprint: 'blueprints.retire',
   listWorkers: 'workers.list',
+  drainWorker: 'workers.drain',
+  removeWorker: 'workers.remove',
   readCatalog: 'workers.catalog',
   readDashboard: 'dashboard',
   readQuota: 'quota',

@@ -55,6 +55,36 @@ test('the catalogue tells who offers a skill, at what price, and what its contra
   })
 })
 
+test('an operator drains a worker: it gets nothing until it may take tasks again, whatever it says of itself', async () => {
+  const server = await startServer()
+  await server.worker('w1')
+  const operator = { 'x-avtomatika-token': tokens.olga }
+  const drain = (body: unknown, headers = operator) => server.call('POST', '/api/v1/workers/w1/drain', body, headers)
+  expect((await server.call('POST', '/api/v1/workers/w1/drain', {})).status).toBe(403)
+  expect((await server.call('POST', '/api/v1/workers/w2/drain', {}, operator)).status).toBe(404)
+  expect(await drain({})).toMatchObject({ status: 200, body: { worker_id: 'w1', drained: true, reputation: 1 } })
+  await server.call('POST', '/api/v1/jobs', { blueprint: 'shrink', input: { url: 'https://example.org/a.png' } })
+  await server.worker('w1')
+  expect((await server.work('GET', '/workers/w1/tasks/next?timeout=0')).status).toBe(204)
+  expect(await drain({ drained: false })).toMatchObject({ status: 200, body: { drained: false } })
+  expect((await server.work('GET', '/workers/w1/tasks/next?timeout=5')).status).toBe(200)
+})
+
+test('an operator removes a worker, and what it held is handed out again', async () => {
+  const server = await startServer()
+  await server.worker('w1')
+  const operator = { 'x-avtomatika-token': tokens.olga }
+  await server.call('POST', '/api/v1/jobs', { blueprint: 'shrink', input: { url: 'https://example.org/a.png' } })
+  const { body: task } = await server.work('GET', '/workers/w1/tasks/next?timeout=5')
+  expect((await server.call('DELETE', '/api/v1/workers/w1')).status).toBe(403)
+  expect((await server.call('DELETE', '/api/v1/workers/w1', undefined, operator)).status).toBe(204)
+  expect((await server.call('DELETE', '/api/v1/workers/w1', undefined, operator)).status).toBe(404)
+  expect((await server.work('GET', '/workers/w1/tasks/next?timeout=0')).status).toBe(404)
+  await server.worker('w2')
+  const { body: again } = await server.work('GET', '/workers/w2/tasks/next?timeout=20')
+  expect(again).toMatchObject({ task_id: task.task_id, attempt: 2 })
+})
+
 test('quarantined jobs: one’s own, an operator everybody’s, nobody without a token', async () => {
   const server = await startServer()
   const id = await quarantine(server)

@@ -1,5 +1,6 @@
 /** The orchestrator's client API. */
 import {
+  type BlueprintDocument,
   type BlueprintGraph,
   type BlueprintView,
   blueprintGraph,
@@ -33,7 +34,7 @@ export interface Client {
     list(): Promise<BlueprintView[]>
     graph(name: string, options?: { version?: number | undefined }): Promise<BlueprintGraph>
     /** Registers one that is written as JSON; for operators. The same again changes nothing. */
-    register(document: JsonObject): Promise<RegisteredBlueprint>
+    register(document: BlueprintDocument): Promise<RegisteredBlueprint>
     /** The document as it was registered. */
     document(name: string, version: number): Promise<JsonObject>
     /** Offers it no longer; jobs that began with it go on. For operators. */
@@ -43,6 +44,10 @@ export interface Client {
     list(): Promise<WorkerView[]>
     /** What the fleet can do, by skill. */
     catalog(): Promise<SkillCatalog>
+    /** Gives it no further tasks, or with `false` lets it take tasks again; for operators. */
+    drain(id: string, drained?: boolean): Promise<WorkerView>
+    /** Takes it off the list: its tasks are handed out again at once. For operators. */
+    remove(id: string): Promise<void>
   }
   /** Workers, and your jobs by status; an operator's token sees everybody's. */
   dashboard(): Promise<Dashboard>
@@ -86,6 +91,16 @@ export const createClient = (options: ConnectionOptions): Client => {
     workers: {
       list: () => get('/api/v1/workers', workerView.array()),
       catalog: () => get('/api/v1/workers/catalog', skillCatalog),
+      drain: (id, drained = true) =>
+        http.call({
+          method: 'POST',
+          path: `/api/v1/workers/${encodeURIComponent(id)}/drain`,
+          body: { drained },
+          repeatable: true,
+          answer: workerView,
+        }),
+      remove: (id) =>
+        http.call({ method: 'DELETE', path: `/api/v1/workers/${encodeURIComponent(id)}`, answer: nothing }),
     },
     dashboard: () => get('/api/v1/dashboard', dashboard),
     quota: () => get('/api/v1/quota', quotaView),

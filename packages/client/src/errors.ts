@@ -11,6 +11,8 @@ export interface ErrorDetails {
   hint: string
   /** Where in the request the fault is: `body.input.url`. */
   path?: string | undefined
+  /** All faults, where the server tells more than the first: those of a blueprint's document. */
+  faults?: ErrorBody['faults']
   request: { method: string; url: string }
   /** What the server asked to wait. */
   retryAfterMs?: number | undefined
@@ -25,6 +27,7 @@ export class TuttiApiError extends Error {
   readonly retryable: boolean
   readonly hint: string
   readonly path: string | undefined
+  readonly faults: ErrorBody['faults']
   readonly request: { readonly method: string; readonly url: string }
   readonly retryAfterMs: number | undefined
 
@@ -35,6 +38,7 @@ export class TuttiApiError extends Error {
     this.retryable = details.retryable
     this.hint = details.hint
     this.path = details.path
+    this.faults = details.faults
     this.request = details.request
     this.retryAfterMs = details.retryAfterMs
   }
@@ -58,6 +62,7 @@ export const refused = (
       retryable: body?.retryable ?? passing.has(status),
       hint: body?.hint ?? 'The answer isn’t Tutti’s own: check the address and what stands in front of it.',
       path: body?.path,
+      faults: body?.faults,
       request,
       retryAfterMs,
     },

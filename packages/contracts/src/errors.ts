@@ -30,6 +30,11 @@ export const errorCatalogue = {
   },
   UNAUTHENTICATED: { status: 401, retryable: false, hint: 'Send a valid token in the header named in the message.' },
   FORBIDDEN: { status: 403, retryable: false, hint: 'Use a token whose role allows this.' },
+  FILE_DENIED: {
+    status: 403,
+    retryable: false,
+    hint: 'A task reads the files of its job, of the job above, and those of the same client that its params name.',
+  },
   WORKER_MISMATCH: {
     status: 403,
     retryable: false,
@@ -132,6 +137,8 @@ export const errorBody = z.object({
   hint: z.string(),
   /** Where in the request the fault is: `body.input.url`, `query.limit`. */
   path: z.string().optional(),
+  /** All faults, where a request is checked to its end: the document of a blueprint. */
+  faults: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
   /** From when on the same request can succeed. */
   retry_at: instant.optional(),
 })
@@ -142,13 +149,24 @@ export class TuttiError extends Error {
   override readonly name = 'TuttiError'
   readonly code: ErrorCode
   readonly path: string | undefined
+  readonly faults: readonly { path: string; message: string }[] | undefined
   /** Milliseconds since the epoch. */
   readonly retryAt: number | undefined
 
-  constructor(code: ErrorCode, message: string, options: { path?: string; retryAt?: number; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: {
+      path?: string
+      faults?: readonly { path: string; message: string }[]
+      retryAt?: number
+      cause?: unknown
+    } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.path = options.path
+    this.faults = options.faults
     this.retryAt = options.retryAt
   }
 
@@ -164,6 +182,7 @@ export class TuttiError extends Error {
       retryable,
       hint,
       ...(this.path === undefined ? {} : { path: this.path }),
+      ...(this.faults === undefined ? {} : { faults: [...this.faults] }),
       ...(this.retryAt === undefined ? {} : { retry_at: new Date(this.retryAt).toISOString() }),
     }
   }

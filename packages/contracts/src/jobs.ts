@@ -243,6 +243,39 @@ export const blueprintView = z.object({
 })
 export type BlueprintView = z.infer<typeof blueprintView>
 
+/** POST /api/v1/blueprints */
+export const registeredBlueprint = z.object({ name: z.string(), version: z.int() })
+export type RegisteredBlueprint = z.infer<typeof registeredBlueprint>
+
+/** GET /api/v1/jobs/{id}/explain: what it waits for, and for its tasks why nobody does them. */
+export const jobExplanation = z.object({
+  job_id: z.uuid(),
+  status: jobStatus,
+  /** A sentence for people. */
+  because: z.string(),
+  /** Its open tasks, at most 100; none where it waits for something else. */
+  tasks: z.array(
+    z.object({
+      task_id: z.string(),
+      skill: z.string(),
+      attempt: z.int(),
+      needs: jsonObject,
+      strategy: z.string(),
+      /** Who works on it at present; null: nobody. */
+      worker_id: z.string().nullable(),
+      /** Somebody who is registered may take it: it waits for a free hand. */
+      possible: z.boolean(),
+      /** Hand-outs of the skill are limited: it may wait for that. */
+      rate_limited: z.boolean(),
+      /** Your own tasks of the same queue. */
+      queue: z.object({ waiting: z.int(), leased: z.int() }),
+      /** Each that is registered. `why_not` is the first reason why it takes none of these, as the end of a sentence. */
+      workers: z.array(z.object({ worker_id: z.string(), why_not: z.string().nullable() })),
+    }),
+  ),
+})
+export type JobExplanation = z.infer<typeof jobExplanation>
+
 /** GET /api/v1/blueprints/{name}/graph?format=json */
 export const blueprintGraph = z.object({
   name: z.string(),
@@ -291,7 +324,3 @@ export const listHistory = exportHistory.extend({
 })
 export const historyPage = z.object({ items: z.array(archivedEvent), next_cursor: z.string().nullable() })
 export type HistoryPage = z.infer<typeof historyPage>
-
-/** POST /api/v1/blueprints */
-export const registeredBlueprint = z.object({ name: z.string(), version: z.int() })
-export type RegisteredBlueprint = z.infer<typeof registeredBlueprint>

@@ -28,7 +28,7 @@ export {
 export type * from './engine.ts'
 export type { Cause, JobChanges, Timer } from './job/cause.ts'
 export { derivedId } from './job/derived-id.ts'
-export type { BranchOutcome, ClientFacts, Ending, Job, JobEvent, Origin, Signal, Waiting } from './job/job.ts'
+export type { BranchOutcome, ClientFacts, Ending, Job, JobEvent, OpenTask, Origin, Signal, Waiting } from './job/job.ts'
 export { labelsOf } from './job/labels.ts'
 export {
   type DeviceNeed,

@@ -2,7 +2,12 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+<<<<<<< HEAD
 import { join } from 'node:path'
+=======
+import { basename, join } from 'node:path'
+>>>>>>> w/schedules
 import { promisify } from 'node:util'
 import { startOrchestrator } from '@tutti/orchestrator'
 import { expect, onTestFinished } from 'vitest'
@@ -24,6 +29,10 @@ export const runGuide = async (path: string): Promise<GuideRun> => {
   const kind = (word: string): Block[] => marked.filter(({ words }) => words[1] === word)
   const folder = await scratchFolder()
 
+  for (const { words, text } of blocks) {
+    const name = words.find((word) => word.startsWith('file='))?.slice('file='.length)
+    if (name !== undefined) await writeFile(join(folder, basename(name)), text)
+  }
   const env = await startServer(folder, kind('blueprint'))
   for (const worker of kind('worker')) await startWorker(folder, worker, env)
   for (const [at, block] of blocks.entries()) {
@@ -44,18 +53,41 @@ const scratchFolder = async (): Promise<string> => {
   return folder
 }
 
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
 const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.ProcessEnv> => {
   const blueprintsDir = join(folder, 'blueprints')
   await mkdir(blueprintsDir)
   for (const { language, line, text } of blueprints)
     await writeFile(join(blueprintsDir, `line-${line}.${language === 'json' ? 'json' : 'ts'}`), text)
+<<<<<<< HEAD
+  // Known beforehand, because the addresses of files name it.
+=======
+>>>>>>> w/schedules
+  const port = await freePort()
   const server = await startOrchestrator({
     STORAGE: 'memory',
     API_HOST: '127.0.0.1',
-    API_PORT: '0',
+    API_PORT: String(port),
+<<<<<<< HEAD
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
+    TASK_FILES_DIR: join(folder, 'files'),
+=======
+>>>>>>> w/schedules
     CLIENT_TOKEN: clientToken,
     GLOBAL_WORKER_TOKEN: workerToken,
     BLUEPRINTS_DIR: blueprintsDir,
+    TASK_FILES_DIR: join(folder, 'files'),
+    // Receivers of the examples listen on this machine.
+    WEBHOOK_ALLOW_PRIVATE: 'true',
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
     LOG_LEVEL: 'ERROR',
   })
   onTestFinished(server.stop)
@@ -63,14 +95,22 @@ const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.
   return {
     ...process.env,
     TUTTI_API_URL: url,
-    // No guide that is executed talks to a backend; the command line wants one named.
-    TUTTI_BACKEND_URL: url,
     TUTTI_CLIENT_TOKEN: clientToken,
     ORCHESTRATOR_URL: url,
     WORKER_TOKEN: workerToken,
     LOG_LEVEL: 'ERROR',
     NO_COLOR: '1',
   }
+}
+
+/** Known before the server starts: the links that it writes begin with its address. */
+const freePort = async (): Promise<number> => {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return port
 }
 
 const startWorker = async (folder: string, { line, text }: Block, env: NodeJS.ProcessEnv): Promise<void> => {

@@ -1,37 +1,42 @@
 /** `tutti job …`: jobs from the terminal. */
-import { readFile } from 'node:fs/promises'
-import { isTerminal, type JobEventView, type JsonObject } from '@tutti/contracts'
-import { type Command, InvalidArgumentError } from 'commander'
-import { clientOf, demandStack } from '../connect.ts'
-import { UsageError } from '../faults.ts'
+import { isTerminal, type JobEventView, type JobExplanation, type JobStatus, type JobView } from '@tutti/contracts'
+import type { Command } from 'commander'
+import { clientOf, demandOrchestrator } from '../connect.ts'
+import { addJobActions } from './job-actions.ts'
 import { defaultDataDir } from './options.ts'
-
-const print = (value: unknown): void => {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
-}
+import { jsonFlag, type OutputFlags, printAll, printJson, readJsonObject, wholeNumber } from './print.ts'
 
 const eventLine = ({ seq, timestamp, event_type, state, data }: JobEventView): string =>
   `${String(seq).padStart(4)}  ${timestamp}  ${event_type.padEnd(20)} ${state.padEnd(16)} ${JSON.stringify(data)}`
 
-const readInput = async (input: string): Promise<JsonObject> => {
-  const file = input.startsWith('@') ? input.slice(1) : undefined
-  try {
-    const given: unknown = JSON.parse(file === undefined ? input : await readFile(file, 'utf8'))
-    if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given as JsonObject
-  } catch (error) {
-    throw new UsageError(`--input can't be read: ${error instanceof Error ? error.message : String(error)}`)
-  }
-  throw new UsageError('--input is no JSON object')
+const explanation = (task: JobExplanation['tasks'][number]): string => {
+  const { skill, attempt, worker_id, possible, rate_limited, workers } = task
+  const state =
+    worker_id !== null
+      ? `${worker_id} works on it`
+      : possible
+        ? 'waits for a free hand'
+        : workers.length === 0
+          ? 'no worker is registered'
+          : 'no worker that is registered can take it'
+  const limited = rate_limited ? ', and hand-outs of this skill are limited' : ''
+  const lines = workers.map(({ worker_id: id, why_not }) => `  ${id} ${why_not ?? 'may take it'}\n`)
+  return `${skill}, try ${attempt}: ${state}${limited}\n${worker_id === null ? lines.join('') : ''}`
 }
 
-const wholeNumber = (text: string): number => {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('a whole number, 0 or more')
-  return Number(text)
+const jobLine = ({ id, status, blueprint, current_state, created_at }: JobView): string =>
+  `${id}  ${status.padEnd(20)} ${blueprint.padEnd(20)} ${current_state.padEnd(16)} ${created_at}`
+
+interface ListFlags extends OutputFlags {
+  limit: number
+  status?: string
+  blueprint?: string
+  tag?: string
 }
 
 export const addJob = (program: Command): void => {
-  const job = program.command('job').description('start, watch, list, approve and cancel jobs')
-  const client = async () => clientOf(await demandStack(process.env, defaultDataDir(process.env)))
+  const job = program.command('job').description('start jobs, follow them, steer them')
+  const client = async () => clientOf(await demandOrchestrator(process.env, defaultDataDir(process.env)))
 
   job
     .command('start <blueprint>')
@@ -39,10 +44,10 @@ export const addJob = (program: Command): void => {
     .option('--input <json>', 'its input as JSON; @FILE reads a file', '{}')
     .option('--watch', 'print its log until it ends', false)
     .action(async (blueprint: string, { input, watch }: { input: string; watch: boolean }) => {
-      const given = await readInput(input)
+      const given = await readJsonObject('--input', input)
       const api = await client()
       const { job_id } = await api.jobs.create({ blueprint, input: given })
-      if (!watch) return print({ job_id })
+      if (!watch) return printJson({ job_id })
       for await (const event of api.jobs.stream(job_id)) process.stdout.write(`${eventLine(event)}\n`)
       const { status } = await api.jobs.get(job_id)
       process.exitCode = status === 'finished' ? 0 : 1
@@ -59,17 +64,26 @@ export const addJob = (program: Command): void => {
     .command('list')
     .description('the newest jobs')
     .option('--limit <n>', 'how many', wholeNumber, 20)
-    .action(async ({ limit }: { limit: number }) => {
-      const { items } = await (await client()).jobs.page({ limit })
-      for (const each of items)
-        process.stdout.write(
-          `${each.id}  ${each.status.padEnd(20)} ${each.blueprint.padEnd(20)} ${each.current_state.padEnd(16)} ${each.created_at}\n`,
-        )
+    .option('--status <status>', 'only those in this one; several with commas between them')
+    .option('--blueprint <name>', 'only those of this blueprint')
+    .option('--tag <tag>', 'only those with this tag')
+    .option(...jsonFlag)
+    .action(async ({ json, status, ...filter }: ListFlags) => {
+      const page = { ...filter, ...(status === undefined ? {} : { status: status.split(',') as JobStatus[] }) }
+      printAll({ json }, (await (await client()).jobs.page(page)).items, jobLine)
     })
   job
     .command('show <id>')
     .description('all there is to know about a job')
-    .action(async (id: string) => print(await (await client()).jobs.get(id)))
+    .action(async (id: string) => printJson(await (await client()).jobs.get(id)))
+  job
+    .command('explain <id>')
+    .description('why it waits, and why which worker does not take its task')
+    .action(async (id: string) => {
+      const { because, tasks } = await (await client()).jobs.explain(id)
+      process.stdout.write(`${because}\n`)
+      for (const task of tasks) process.stdout.write(explanation(task))
+    })
   job
     .command('approve <id> [decision]')
     .description('decide what it waits for')
@@ -86,4 +100,5 @@ export const addJob = (program: Command): void => {
       process.stdout.write(`${id} ${status}\n`)
       process.exitCode = isTerminal(status) ? 0 : 1
     })
+  addJobActions(job, client)
 }

@@ -41,8 +41,8 @@ export const blueprintRoutes = ({ engine, registered }: RouteDeps): FastifyPlugi
           operationId: 'registerBlueprint',
           summary: 'Register a blueprint written as JSON',
           description:
-            'For operators. The body is a document of the format tutti/v1. A name and version stand for one document for ever; the same ' +
-            'again changes nothing.',
+            'For operators. The body is a document of the format tutti/v1; all its faults are told. A name and version stand for one ' +
+            'document for ever; the same again changes nothing.',
           body: jsonObject,
           response: { 201: registeredBlueprint, ...failures('INVALID_BODY', 'FORBIDDEN', 'BLUEPRINT_EXISTS') },
         },

@@ -13,6 +13,8 @@ import { loadBlueprints } from './load-blueprints.ts'
 export interface Configuration extends LoadedOrchestrator {
   /** The blueprints of BLUEPRINTS_DIR. */
   found: Blueprint[]
+  /** Schedules that name a blueprint which is in none of the files: it must have been registered over the API. */
+  unknown: Fault[]
 }
 
 export interface BroughtAlong {
@@ -29,13 +31,9 @@ export const readConfiguration = async (
   const loaded = load(env, ownStore)
   const { found, faults } = await findBlueprints(env.BLUEPRINTS_DIR ?? '', given)
   if (loaded instanceof ConfigError) throw new ConfigError([...loaded.faults, ...faults])
-  // While blueprints can't be loaded, every schedule would seem to name one that is not there.
-  if (loaded.schedules && faults.length === 0)
-    faults.push(
-      ...checkSchedules(loaded.schedules, { blueprints: new Set([...given, ...found].map(({ name }) => name)) }),
-    )
   if (faults.length > 0) throw new ConfigError(faults)
-  return { ...loaded, found }
+  const blueprints = new Set([...given, ...found].map(({ name }) => name))
+  return { ...loaded, found, unknown: loaded.schedules ? checkSchedules(loaded.schedules, { blueprints }) : [] }
 }
 
 const load = (env: Environment, ownStore: boolean): LoadedOrchestrator | ConfigError => {

@@ -2,6 +2,7 @@
 import {
   type Client,
   ConfigError,
+  checkSchedules,
   clientDirectory,
   createReloader,
   type Environment,
@@ -87,6 +88,7 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       publicUrl: config.publicUrl,
       signingKey: key,
       autoCleanup: config.s3AutoCleanup,
+      sharedPrefixes: [...config.s3SharedPrefixes],
       onOperation: ({ jobId, operation, uri, bytes, error }) =>
         log.debug({ job_id: jobId, operation, uri, bytes, ...(error === null ? {} : { error }) }, 's3_operation'),
     })
@@ -134,6 +136,9 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     engine.blueprints.replace('dir', found)
     const registered = await followRegisteredBlueprints({ store, blueprints: engine.blueprints, log })
     closers.add(registered.stop)
+    // Only now is it known which blueprints there are: those that were registered are in the store.
+    const faults = schedules ? checkSchedules(schedules, { blueprints: new Set(engine.blueprints.names()) }) : []
+    if (faults.length > 0) throw new ConfigError(faults)
 
     const directories = {
       clients: clientDirectory({ clients, fallbackToken: config.clientToken }),

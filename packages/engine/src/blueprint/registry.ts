@@ -53,6 +53,10 @@ export interface BlueprintRegistry {
    * be in the middle of it. @throws BlueprintError
    */
   add(origin: BlueprintOrigin, blueprint: Blueprint): RegistryChange
+  /** What `add` would refuse. @throws BlueprintError */
+  check(origin: BlueprintOrigin, blueprint: Blueprint): void
+  /** Makes one known to running jobs and offers it to no new ones: a version that was retired before this process began. @throws BlueprintError */
+  keep(origin: BlueprintOrigin, blueprint: Blueprint): void
   /** Retires a version, or all of a name. @returns what was retired; nothing where there was none of that origin */
   remove(origin: BlueprintOrigin, name: string, version?: number): RegistryChange
   /** Called after each change that changed anything. @returns the way to stop it */
@@ -67,7 +71,15 @@ export const createRegistry = (blueprints: readonly Blueprint[]): BlueprintRegis
   let known = index(offered)
   const listeners = new Set<(change: RegistryChange) => void>()
 
-  /** The one way in which the registry changes. */
+  const refuseOther = ({ name, version, fingerprint }: LoadedBlueprint): void => {
+    const former = known.get(name)?.get(version)
+    if (former && former.fingerprint !== fingerprint)
+      throw new BlueprintError(
+        `blueprint "${name}" v${version} is there with another definition, and jobs may be in the middle of it: give this one a new version`,
+      )
+  }
+  const isOffered = (blueprint: LoadedBlueprint): boolean => offered.some((each) => sameVersion(each, blueprint))
+  /** The one way in which the offer changes. */
   const install = (wanted: readonly LoadedBlueprint[]): RegistryChange => {
     const faults = faultsOf(wanted)
     if (faults.length > 0) throw new BlueprintError(faults.join('\n'))
@@ -110,13 +122,25 @@ export const createRegistry = (blueprints: readonly Blueprint[]): BlueprintRegis
       ]),
     add: (origin, given) => {
       const blueprint = load(origin, given)
-      const former = known.get(blueprint.name)?.get(blueprint.version)
-      if (former && former.fingerprint !== blueprint.fingerprint)
-        throw new BlueprintError(
-          `blueprint "${blueprint.name}" v${blueprint.version} is there with another definition, and jobs may be in the middle of it: give this one a new version`,
-        )
-      if (former && offered.includes(former)) return { added: [], replaced: [], retired: [] }
-      return install([...offered, former ?? blueprint])
+      refuseOther(blueprint)
+      if (isOffered(blueprint)) return { added: [], replaced: [], retired: [] }
+      return install([...offered, settled(blueprint)])
+    },
+    check: (origin, given) => {
+      const blueprint = load(origin, given)
+      refuseOther(blueprint)
+      if (isOffered(blueprint)) return
+      const faults = faultsOf([...offered, blueprint])
+      if (faults.length > 0) throw new BlueprintError(faults.join('\n'))
+    },
+    keep: (origin, given) => {
+      const blueprint = load(origin, given)
+      refuseOther(blueprint)
+      const faults = faultsOf([blueprint])
+      if (faults.length > 0) throw new BlueprintError(faults.join('\n'))
+      if (known.get(blueprint.name)?.has(blueprint.version)) return
+      retired = [...retired, blueprint]
+      known = index([...retired, ...offered])
     },
     remove: (origin, name, version) =>
       install(

@@ -60,6 +60,14 @@ export interface EngineDeps {
 }
 
 /**
+ * How long others keep off what one instance has taken to settle at once, and so how long it stands still when that instance is killed
+ * in this moment. It need outlast no more than a commit: what takes longer comes again, and finds that it has been settled.
+ */
+const settleLeaseMs = 10_000
+/** A webhook's receiver is waited for, up to 10 s. */
+const recordLeaseMs = 30_000
+
+/**
  * An engine over a Store.
  * @throws BlueprintError naming every fault of every blueprint
  */
@@ -163,7 +171,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
   })
   const records = createDueRecords({
     store,
-    leaseMs: advanceDeps.leaseMs,
+    leaseMs: recordLeaseMs,
     onError,
     expect: (dueAt) => clock.expect(dueAt),
   })
@@ -180,7 +188,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     records,
     onError,
     safetyIntervalMs: settings.safetyIntervalMs,
-    leaseMs: advanceDeps.leaseMs,
+    leaseMs: settleLeaseMs,
   })
 
   blueprints.onChange(({ added, replaced }) => {
@@ -265,10 +273,17 @@ export const createEngine = (deps: EngineDeps): Engine => {
       if ((await store.held(worker, taskId)) === undefined) return
       await inbox.deliver(jobId, { cause: { type: 'progress', taskId, progress, message } })
     },
-    workerEvent: async ({ worker, jobId, taskId, name, data, token }) => {
+    heldTask: async ({ worker, jobId, taskId, token }) => {
+      const held = await store.held(worker, taskId)
+      if (held === undefined || (token !== undefined && token !== held)) return undefined
+      const job = await reads.add(jobId)
+      const found = job && findOpen(job.waiting, taskId)
+      return found && { job, task: found.open }
+    },
+    workerEvent: async ({ id = null, worker, jobId, taskId, name, data, token }) => {
       const held = token ?? (await store.held(worker, taskId))
       if (held === undefined) return ignored(await whyNotHeld(jobId, taskId))
-      const cause = { type: 'worker_event', taskId, worker, name, data } as const
+      const cause = { type: 'worker_event', id, taskId, worker, name, data } as const
       return answerOf(await inbox.deliver(jobId, { cause, fence: [taskId, held] }))
     },
     watch: (jobId, listener) => {
@@ -319,6 +334,7 @@ const whyOver = (job: Job | undefined) => {
 const answerOf = ({ verdict, job }: Receipt): OutcomeAnswer => {
   switch (verdict) {
     case 'applied':
+    case 'repeated':
       return { status: 'accepted' }
     case 'absent':
       return ignored('job_not_found')

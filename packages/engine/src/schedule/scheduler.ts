@@ -227,8 +227,7 @@ export const createScheduler = (deps: SchedulerDeps): Scheduler => {
           gone.map((record) => record.id),
         )
     },
-    put: (owner, name, spec, { replace }) =>
-      put(owner, name, 'api', spec, () => replace),
+    put: (owner, name, spec, { replace }) => put(owner, name, 'api', spec, () => replace),
     list: async (owner) => (await list(owner)).map(kept),
     get: async (id, owner) => kept(await read(id, owner)),
     remove: async (id, owner) => {

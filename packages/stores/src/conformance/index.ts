@@ -21,10 +21,33 @@ import { upkeepSuite } from './upkeep.ts'
 import { workersSuite } from './workers.ts'
 
 /** For tests of what works on a Store. */
-export { aChange, accept, aJob, next } from './subject.ts'
+export { aChange, accept, aJob, anEvent, aTask, aTimer, ended, fenceOf, here, leaseOne, next } from './subject.ts'
 export type { Subject }
 
-export const storeConformance = (name: string, make: () => Promise<Subject>): void => {
+const suites = {
+  commit: commitSuite,
+  fences: fencesSuite,
+  contention: contentionSuite,
+  'hand-out': handOutSuite,
+  'leases of tasks': leasesSuite,
+  'concurrency keys': keysSuite,
+  'fair turns': turnsSuite,
+  'tasks that nobody takes': pickUpSuite,
+  timers: timersSuite,
+  'leases of jobs': jobLeaseSuite,
+  queries: queriesSuite,
+  workers: workersSuite,
+  records: recordsSuite,
+  budgets: drawSuite,
+  'the feed': feedSuite,
+  upkeep: upkeepSuite,
+  news: newsSuite,
+  'odd data': oddDataSuite,
+}
+export type Suite = keyof typeof suites
+
+/** @param only these suites, where another adapter's run has shown the rest; left out: all */
+export const storeConformance = (name: string, make: () => Promise<Subject>, only?: readonly Suite[]): void => {
   describe(`the Store promises, kept by ${name}:`, () => {
     let subject: Subject | undefined
     beforeEach(async () => {
@@ -38,23 +61,7 @@ export const storeConformance = (name: string, make: () => Promise<Subject>): vo
       if (!subject) throw new Error('there is a subject only while a test runs')
       return subject
     }
-    describe('commit', () => commitSuite(current))
-    describe('fences', () => fencesSuite(current))
-    describe('contention', () => contentionSuite(current))
-    describe('hand-out', () => handOutSuite(current))
-    describe('leases of tasks', () => leasesSuite(current))
-    describe('concurrency keys', () => keysSuite(current))
-    describe('fair turns', () => turnsSuite(current))
-    describe('tasks that nobody takes', () => pickUpSuite(current))
-    describe('timers', () => timersSuite(current))
-    describe('leases of jobs', () => jobLeaseSuite(current))
-    describe('queries', () => queriesSuite(current))
-    describe('workers', () => workersSuite(current))
-    describe('records', () => recordsSuite(current))
-    describe('budgets', () => drawSuite(current))
-    describe('the feed', () => feedSuite(current))
-    describe('upkeep', () => upkeepSuite(current))
-    describe('news', () => newsSuite(current))
-    describe('odd data', () => oddDataSuite(current))
+    const chosen = only ?? (Object.keys(suites) as Suite[])
+    for (const suite of chosen) describe(suite, () => suites[suite](current))
   })
 }

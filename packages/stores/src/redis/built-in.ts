@@ -15,6 +15,12 @@ export class BuiltInRedisError extends Error {
   override readonly name = 'BuiltInRedisError'
 }
 
+export interface BuiltInRedisOptions {
+  dataDir: string
+  /** False keeps all in memory alone: for tests only. */
+  durable?: boolean
+}
+
 export interface BuiltInRedis {
   /** For REDIS_URL: `unix:` and the path of the socket. */
   url: string
@@ -30,7 +36,8 @@ const answerWithinMs = 5_000
  * Starts the server, or takes over the one that runs on this data folder.
  * @throws BuiltInRedisError with what to do: no redis-server, a folder that can't be used, a log that it can't read
  */
-export const startBuiltInRedis = async (options: { dataDir: string }): Promise<BuiltInRedis> => {
+export const startBuiltInRedis = async (options: BuiltInRedisOptions): Promise<BuiltInRedis> => {
+  const { durable = true } = options
   const dataDir = resolve(options.dataDir)
   await ownFolder(dataDir)
   const path = join(
@@ -39,7 +46,7 @@ export const startBuiltInRedis = async (options: { dataDir: string }): Promise<B
   )
   const log = join(dataDir, 'redis.log')
   const said = await textOf(log)
-  if ((await stateOf(path)) === 'away') await launch({ dataDir, path, log })
+  if ((await stateOf(path)) === 'away') await launch({ dataDir, path, log, durable })
   await untilReady(path, async () => (await textOf(log)).slice(said.length))
   return { url: `unix://${encodeURI(path)}`, stop: () => shutDown(path) }
 }
@@ -56,7 +63,14 @@ const ownFolder = async (dataDir: string): Promise<void> => {
   }
 }
 
-const launch = async ({ dataDir, path, log }: { dataDir: string; path: string; log: string }): Promise<void> => {
+interface Launch {
+  dataDir: string
+  path: string
+  log: string
+  durable: boolean
+}
+
+const launch = async ({ dataDir, path, log, durable }: Launch): Promise<void> => {
   const settings: Record<string, string> = {
     daemonize: 'yes',
     port: '0',
@@ -66,7 +80,7 @@ const launch = async ({ dataDir, path, log }: { dataDir: string; path: string; l
     logfile: log,
     pidfile: join(dataDir, 'redis.pid'),
     save: '',
-    appendonly: 'yes',
+    appendonly: durable ? 'yes' : 'no',
     appendfsync: 'always',
     'maxmemory-policy': 'noeviction',
   }

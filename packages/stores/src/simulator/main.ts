@@ -1,30 +1,52 @@
-/** `npm run simulate -- --seeds N [--seed X] [--store S]`: runs seeds one after another; a failing one says how to replay it. */
+/** `npm run simulate -- --seeds N [--seed X] [--store S]`: runs seeds in their order; a failing one says how to replay it. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { startBuiltInPostgres } from '../postgres/built-in.ts'
+import { startBuiltInRedis } from '../redis/built-in.ts'
 import { postgresStage } from './postgres-stage.ts'
-import { simulate } from './simulate.ts'
+import { redisStage } from './redis-stage.ts'
+import { type SimulationResult, simulate } from './simulate.ts'
 import { memoryStage, type OpenStage } from './stage.ts'
 
 interface Theatre {
   open: OpenStage
   /** How many seeds are run if nothing is said. */
   seeds: number
+  /** How many run side by side: where time can't be hurried, most of it is waiting. */
+  atOnce: number
   close(): Promise<void>
 }
 
 const theatres: Record<string, () => Promise<Theatre>> = {
-  memory: async () => ({ open: memoryStage, seeds: 500, close: async () => {} }),
+  memory: async () => ({ open: memoryStage, seeds: 500, atOnce: 1, close: async () => {} }),
   /** On the server at DATABASE_URL, in databases of its own; without one, on a built-in server that is removed afterwards. */
   postgres: async () => {
     if (process.env.DATABASE_URL)
-      return { open: postgresStage(process.env.DATABASE_URL), seeds: 10, close: async () => {} }
+      return { open: postgresStage(process.env.DATABASE_URL), seeds: 10, atOnce: 1, close: async () => {} }
     const folder = await mkdtemp(`${tmpdir()}/tutti-simulate-`)
     const server = await startBuiltInPostgres({ dataDir: folder, durable: false })
     return {
       open: postgresStage(server.connectionString),
       seeds: 10,
+      atOnce: 1,
+      close: async () => {
+        await server.stop()
+        await rm(folder, { recursive: true, force: true })
+      },
+    }
+  },
+  /** On the server at REDIS_URL, under prefixes of its own; without one, on a server that is removed afterwards. */
+  redis: async () => {
+    const common = { seeds: 40, atOnce: 40 }
+    if (process.env.REDIS_URL)
+      return { ...common, open: redisStage({ url: process.env.REDIS_URL }), close: async () => {} }
+    const folder = await mkdtemp(`${tmpdir()}/tutti-simulate-`)
+    const server = await startBuiltInRedis({ dataDir: folder, durable: false })
+    const path = decodeURI(new URL(server.url).pathname)
+    return {
+      ...common,
+      open: redisStage({ socket: { path, tls: false } }),
       close: async () => {
         await server.stop()
         await rm(folder, { recursive: true, force: true })
@@ -53,28 +75,41 @@ const run = async (): Promise<boolean> => {
   }
   const totals = { jobs: 0, events: 0, crashes: 0, purged: 0, notPickedUp: 0, mostOfKey: 0, virtualMs: 0 }
   const ends: Record<string, number> = {}
-  for (let seed = first; seed < first + count; seed += 1) {
-    try {
-      const result = await simulate(seed, theatre.open)
-      totals.jobs += result.jobs
-      totals.events += result.events
-      totals.crashes += result.crashes
-      totals.purged += result.purged
-      totals.notPickedUp += result.notPickedUp
-      totals.mostOfKey = Math.max(totals.mostOfKey, result.mostOfKey)
-      totals.virtualMs += result.virtualMs
-      for (const [status, n] of Object.entries(result.ends)) ends[status] = (ends[status] ?? 0) + n
-    } catch (error) {
-      console.error(`seed ${seed}: ${error instanceof Error ? error.message : error}`)
-      console.error(
-        values.store === 'memory'
-          ? `replay it with: npm run simulate -- --seed ${seed}`
-          : `a real server has a course of its own: another run of the seed may go another way`,
-      )
-      process.exitCode = 1
-      return false
+  const add = (result: SimulationResult): void => {
+    totals.jobs += result.jobs
+    totals.events += result.events
+    totals.crashes += result.crashes
+    totals.purged += result.purged
+    totals.notPickedUp += result.notPickedUp
+    totals.mostOfKey = Math.max(totals.mostOfKey, result.mostOfKey)
+    totals.virtualMs += result.virtualMs
+    for (const [status, n] of Object.entries(result.ends)) ends[status] = (ends[status] ?? 0) + n
+  }
+  const tell = (seed: number, error: unknown): void => {
+    console.error(`seed ${seed}: ${error instanceof Error ? error.message : error}`)
+    console.error(
+      values.store === 'memory'
+        ? `replay it with: npm run simulate -- --seed ${seed}`
+        : `a real server has a course of its own: another run of the seed may go another way`,
+    )
+    process.exitCode = 1
+  }
+  let seed = first
+  let failed = false
+  const hand = async (): Promise<void> => {
+    while (!failed && seed < first + count) {
+      const mine = seed
+      seed += 1
+      try {
+        add(await simulate(mine, theatre.open))
+      } catch (error) {
+        failed = true
+        tell(mine, error)
+      }
     }
   }
+  await Promise.all(Array.from({ length: theatre.atOnce }, hand))
+  if (failed) return false
   const endings = Object.entries(ends)
     .map(([status, n]) => `${n} ${status}`)
     .join(', ')

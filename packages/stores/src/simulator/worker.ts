@@ -22,9 +22,19 @@ export const runWorker = async (deps: WorkerDeps): Promise<void> => {
   const attempt = async <T>(call: (engine: Engine) => Promise<T>): Promise<T | undefined> => {
     const engine = deps.engine()
     if (!engine) return undefined
+    const answer = call(engine).catch((error: unknown) => {
+      // It was silent for so long that it is not known any more.
+      if ((error as { code?: unknown }).code === 'WORKER_NOT_FOUND') void register()
+      return undefined
+    })
     // A request to a dead process never comes back: the worker gives up after a while.
-    return Promise.race([call(engine).catch(() => undefined), world.sleep(15_000).then(() => undefined)])
+    return Promise.race([answer, world.sleep(15_000).then(() => undefined)])
   }
+  const register = (): Promise<unknown> =>
+    attempt(async (engine) => {
+      await engine.register({ id, bootId: `${id}-${boot}`, skills, info: {} })
+      return true
+    })
   const heartbeats = async (): Promise<void> => {
     while (!deps.stopped()) {
       await world.sleep(random.between(500, 1_500))
@@ -70,15 +80,14 @@ export const runWorker = async (deps: WorkerDeps): Promise<void> => {
     await Promise.all(sending)
     holding.delete(lease.task.id)
   }
-  while (!(await attempt((engine) => engine.register({ id, bootId: `${id}-0`, skills, info: {} }))))
-    await world.sleep(200)
+  while (!(await register())) await world.sleep(200)
   void heartbeats()
   while (!deps.stopped()) {
     if (!deps.calm() && random.chance(0.03)) {
       boot += 1
       holding = new Map()
       await world.sleep(random.between(100, 10_000))
-      await attempt((engine) => engine.register({ id, bootId: `${id}-${boot}`, skills, info: {} }))
+      await register()
     }
     const gone = new AbortController()
     if (!deps.calm() && random.chance(0.1)) world.after(random.between(0, 50), () => gone.abort())

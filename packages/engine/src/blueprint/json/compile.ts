@@ -34,7 +34,11 @@ export const readJsonBlueprint = (document: unknown): { blueprint: Blueprint } |
   const blueprint = compile(compiler, read.data, structuredClone(document) as JsonObject)
   // Faults of the graph are only worth telling of a document that is otherwise sound.
   if (compiler.faults.length > 0) return { faults: compiler.faults }
-  const faults = [...startFaults(read.data), ...blueprintFaults(blueprint)]
+  const { start, states } = read.data
+  // Without its start nothing of it could be reached, which would be told of every state.
+  if (!Object.hasOwn(states, start))
+    return { faults: [{ path: 'start', fault: `the start "${start}" is not one of the states` }] }
+  const faults = [...sizeFaults(read.data), ...blueprintFaults(blueprint)]
   return faults.length > 0 ? { faults: faults.map((fault) => ({ path: 'states', fault })) } : { blueprint }
 }
 
@@ -60,12 +64,9 @@ const depthOf = (value: unknown, left: number): number => {
   return deepest + 1
 }
 
-const startFaults = ({ start, states }: CheckedBlueprintDocument): string[] => {
+const sizeFaults = ({ states }: CheckedBlueprintDocument): string[] => {
   const count = Object.keys(states).length
-  return [
-    ...(Object.hasOwn(states, start) ? [] : [`the start "${start}" is not one of the states`]),
-    ...(count > blueprintLimits.states ? [`there are ${count} states: at most ${blueprintLimits.states}`] : []),
-  ]
+  return count > blueprintLimits.states ? [`there are ${count} states: at most ${blueprintLimits.states}`] : []
 }
 
 const compile = (compiler: Compiler, document: CheckedBlueprintDocument, source: JsonObject): Blueprint => {
