@@ -61,7 +61,7 @@ export const caller = (url: string): Pick<Server, 'get' | 'post' | 'send'> => {
     return {
       status,
       headers: response.headers,
-      body: said.startsWith('{') || said.startsWith('[') ? JSON.parse(said) : said,
+      body: /^application\/json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(said) : said,
     }
   }
   return {
