@@ -49,15 +49,6 @@ const scratchFolder = async (): Promise<string> => {
   return folder
 }
 
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.ProcessEnv> => {
   const blueprintsDir = join(folder, 'blueprints')
   await mkdir(blueprintsDir)
