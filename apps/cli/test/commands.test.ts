@@ -285,4 +285,3 @@ test('a JSON blueprint is registered, compared, and retired at a server', async 
   expect(broken.code).toBe(1)
   expect(broken.stderr).toMatch(/^states\.a\.when\.0\.if: .*nobody/m)
 })
-})
