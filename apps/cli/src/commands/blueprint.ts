@@ -56,7 +56,8 @@ export const addBlueprints = (program: Command): void => {
     .command('register <file>')
     .description('offer a JSON blueprint at the server; the token must be an operator’s')
     .action(async (file: string) => {
-      const { name, version } = await (await client()).blueprints.register(await readDocument(file))
+      const document = await readDocument(file)
+      const { name, version } = await (await client()).blueprints.register(document)
       process.stdout.write(`${name} v${version} is registered\n`)
     })
   blueprint
