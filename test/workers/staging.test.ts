@@ -58,11 +58,7 @@ const startStack = async (more: Record<string, string>) => {
   })
   onTestFinished(server.stop)
   const url = `http://127.0.0.1:${port}`
-<<<<<<< HEAD
-  const api = (method: string, path: string, body?: string | Uint8Array<ArrayBuffer>) =>
-=======
   const api = (method: string, path: string, body?: NonNullable<RequestInit['body']>) =>
->>>>>>> w/schedules
     fetch(`${url}/api/v1${path}`, {
       method,
       headers: { 'x-client-token': clientToken, 'content-type': 'application/json' },
@@ -100,11 +96,7 @@ const startStack = async (more: Record<string, string>) => {
         await new Promise((resolve) => setImmediate(resolve))
       }
     },
-<<<<<<< HEAD
-    put: async (id: string, name: string, body: string | Uint8Array<ArrayBuffer>): Promise<string> => {
-=======
     put: async (id: string, name: string, body: NonNullable<RequestInit['body']>): Promise<string> => {
->>>>>>> w/schedules
       const answer = await api('PUT', `/jobs/${id}/files/content/${encodeURIComponent(name)}`, body)
       return ((await answer.json()) as { s3_uri: string }).s3_uri
     },

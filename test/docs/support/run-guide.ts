@@ -3,11 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
-<<<<<<< HEAD
-import { join } from 'node:path'
-=======
 import { basename, join } from 'node:path'
->>>>>>> w/schedules
 import { promisify } from 'node:util'
 import { startOrchestrator } from '@tutti/orchestrator'
 import { expect, onTestFinished } from 'vitest'
@@ -67,20 +63,11 @@ const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.
   await mkdir(blueprintsDir)
   for (const { language, line, text } of blueprints)
     await writeFile(join(blueprintsDir, `line-${line}.${language === 'json' ? 'json' : 'ts'}`), text)
-<<<<<<< HEAD
-  // Known beforehand, because the addresses of files name it.
-=======
->>>>>>> w/schedules
   const port = await freePort()
   const server = await startOrchestrator({
     STORAGE: 'memory',
     API_HOST: '127.0.0.1',
     API_PORT: String(port),
-<<<<<<< HEAD
-    PUBLIC_URL: `http://127.0.0.1:${port}`,
-    TASK_FILES_DIR: join(folder, 'files'),
-=======
->>>>>>> w/schedules
     CLIENT_TOKEN: clientToken,
     GLOBAL_WORKER_TOKEN: workerToken,
     BLUEPRINTS_DIR: blueprintsDir,
