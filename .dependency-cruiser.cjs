@@ -17,6 +17,7 @@ module.exports = {
     only('contracts-imports-nothing-of-ours', '^packages/contracts/'),
     only('engine-knows-ports-never-adapters', '^packages/engine/', 'contracts'),
     only('stores', '^packages/stores/', 'contracts', 'engine'),
+    only('history', '^packages/history/', 'contracts', 'engine'),
     only('objects', '^packages/objects/', 'contracts'),
     only('sandbox', '^packages/sandbox/', 'contracts'),
     only('agents', '^packages/agents/', 'contracts'),

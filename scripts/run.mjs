@@ -87,7 +87,7 @@ const programsFor = (command, args) => [
 
 const [command, ...args] = process.argv.slice(2)
 /** What the environment sets already wins over the file. */
-const settings = [`--env-file-if-exists=${join(root, '.env')}`]
+const settings = existsSync(join(root, '.env')) ? [`--env-file=${join(root, '.env')}`] : []
 const tutti = join(root, 'apps', 'cli', 'src', 'main.ts')
 const commands = {
   demo: () => [node, [...settings, tutti, 'demo', ...args]],

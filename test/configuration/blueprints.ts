@@ -1,5 +1,6 @@
 /** Blueprints on which the effects of variables can be seen. */
 import { type Blueprint, blueprint } from '@tutti/engine'
+import { z } from 'zod'
 
 /** Hands out one task; nobody's patience is longer than the configuration's. */
 export const errand = blueprint({ name: 'errand' })
@@ -11,6 +12,44 @@ export const eager = blueprint({ name: 'eager' })
   .state('begin', { start: true, to: ['done'] }, ({ dispatch }) =>
     dispatch('run', {}, { on: { success: 'done' }, retry: { initial: '1ms' } }),
   )
+  .end('done')
+
+/** Its task's result has a shape. */
+export const checkedErrand = blueprint({
+  name: 'checked-errand',
+  skills: { run: { result: z.object({ pages: z.number() }) } },
+})
+  .state('begin', { start: true, to: ['done'] }, ({ dispatch }) => dispatch('run', {}, { on: { success: 'done' } }))
+  .end('done')
+
+/** Its task goes to the cheapest worker that is not full. */
+export const overflowing = blueprint({ name: 'overflowing' })
+  .state('begin', { start: true, to: ['done'] }, ({ dispatch }) =>
+    dispatch('run', {}, { on: { success: 'done' }, strategy: 'overflow' }),
+  )
+  .end('done')
+
+/** Goes on when the worker tells of a page. */
+export const telling = blueprint({ name: 'telling' })
+  .state('begin', { start: true, to: ['done', 'told'] }, ({ dispatch }) =>
+    dispatch('run', {}, { on: { success: 'done' }, onEvent: { page_done: 'told' } }),
+  )
+  .end('done')
+  .end('told')
+
+/** Waits for a person. */
+export const approval = blueprint({ name: 'approval' })
+  .state('begin', { start: true, to: ['done'] }, ({ approval }) =>
+    approval({ message: 'May it?', on: { yes: 'done', no: 'done' } }),
+  )
+  .end('done')
+
+/** Writes a file of its own. */
+export const writer = blueprint({ name: 'writer' })
+  .state('begin', { start: true, to: ['done'] }, async ({ files, goTo }) => {
+    await files.writeText('note.txt', 'written by a handler')
+    return goTo('done')
+  })
   .end('done')
 
 /** Goes round `times` times, then ends. */

@@ -11,6 +11,7 @@ import { onTestFinished } from 'vitest'
 
 export interface Answer {
   status: number
+  headers: Headers
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
   body: any
 }
@@ -19,6 +20,8 @@ export interface Server {
   port: number
   get(path: string, headers?: Record<string, string>): Promise<Answer>
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  /** A text is sent as it is. */
+  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
   stop(): Promise<void>
 }
 
@@ -40,22 +43,29 @@ export const serve = async (
   return { port, ...caller(`http://${env.API_HOST ?? quiet.API_HOST}:${port}`), stop: once }
 }
 
-export const caller = (url: string): Pick<Server, 'get' | 'post'> => {
+export const caller = (url: string): Pick<Server, 'get' | 'post' | 'send'> => {
   const send = async (
     method: string,
     path: string,
-    body: unknown,
-    headers: Record<string, string>,
+    body?: unknown,
+    headers: Record<string, string> = {},
   ): Promise<Answer> => {
     const response = await fetch(url + path, {
       method,
+      redirect: 'manual',
       headers: { ...tokens, ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const said = await response.text()
-    return { status: response.status, body: said.startsWith('{') || said.startsWith('[') ? JSON.parse(said) : said }
+    const { status } = response
+    return {
+      status,
+      headers: response.headers,
+      body: /^application\/json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(said) : said,
+    }
   }
   return {
+    send,
     get: (path, headers = {}) => send('GET', path, undefined, headers),
     post: (path, body, headers = {}) => send('POST', path, body, headers),
   }
@@ -74,7 +84,7 @@ export const until = async <T>(look: () => Promise<T | undefined | false>): Prom
   for (;;) {
     const found = await look()
     if (found !== undefined && found !== false) return found
-    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 

@@ -2,7 +2,7 @@
 import { describeVariables, orchestratorVariables, readEnvironment, type VariableTable } from '@tutti/config'
 import { describe, expect, it, test } from 'vitest'
 import { hostname, orchestratorDocument } from '../../packages/config/test/documents.ts'
-import { effects, pending } from './effects.ts'
+import { effects } from './effects.ts'
 
 const table: VariableTable = orchestratorVariables
 const rows = describeVariables(table)
@@ -27,6 +27,7 @@ const others = [
   'redis://h',
   'a=1/1s',
   'x'.repeat(32),
+  'sets/',
 ]
 
 describe.each(Object.entries(orchestratorDocument))('%s', (name, value) => {
@@ -51,19 +52,14 @@ describe.each(rows)('$name', ({ name, key }) => {
     ).toBe(true)
   })
 
-  const reason = pending[name]
-  const effect = effects[name]
-  if (reason === undefined)
-    it('has its effect', { timeout: 20_000 }, async () => {
-      if (effect === undefined) throw new Error(`nothing shows what ${name} does: see effects.ts`)
-      await effect()
-    })
-  else if (effect) it.fails(`has no effect yet: ${reason}`, { timeout: 20_000 }, effect)
-  else it.todo(`has its effect: ${reason}`)
+  it('has its effect', { timeout: 20_000 }, async () => {
+    const effect = effects[name]
+    if (effect === undefined) throw new Error(`nothing shows what ${name} does: see effects.ts`)
+    await effect()
+  })
 })
 
 test('what is listed are variables', () => {
   const names = rows.map((row) => row.name)
-  expect(Object.keys(pending).filter((name) => !names.includes(name))).toEqual([])
   expect(Object.keys(effects).filter((name) => !names.includes(name))).toEqual([])
 })

@@ -7,33 +7,42 @@ export class NotRunningError extends Error {
   override readonly name = 'NotRunningError'
 }
 
-export interface Address {
+/** Of an orchestrator: all that jobs need. */
+export interface JobsAddress {
   apiUrl: string
-  backendUrl: string
   clientToken: string
+}
+
+export interface Address extends JobsAddress {
+  backendUrl: string
 }
 
 /** @returns undefined when neither the environment nor the data directory knows of one */
 export const findStack = async (env: Environment, dataDir: string): Promise<Address | undefined> => {
   const running = await findRunning(dataDir)
-  const clientToken = env.TUTTI_CLIENT_TOKEN || running?.clientToken
-  const apiUrl = env.TUTTI_API_URL || running?.apiUrl
+  const address = jobsAddress(env, running)
   const backendUrl = env.TUTTI_BACKEND_URL || running?.backendUrl
-  if (!clientToken || !apiUrl || !backendUrl) return undefined
-  return { apiUrl, backendUrl, clientToken }
+  return address && backendUrl ? { ...address, backendUrl } : undefined
 }
 
 /** @throws NotRunningError saying how to start one or name one */
-export const demandStack = async (env: Environment, dataDir: string): Promise<Address> => {
-  const address = await findStack(env, dataDir)
+export const demandOrchestrator = async (env: Environment, dataDir: string): Promise<JobsAddress> => {
+  const address = jobsAddress(env, await findRunning(dataDir))
   if (!address)
     throw new NotRunningError(
-      `no stack runs on ${dataDir}: start one with npm start, or name one with TUTTI_API_URL, TUTTI_BACKEND_URL and TUTTI_CLIENT_TOKEN`,
+      `no stack runs on ${dataDir}: start one with npm start, or name an orchestrator with TUTTI_API_URL and TUTTI_CLIENT_TOKEN`,
     )
   return address
 }
 
-export const clientOf = ({ apiUrl, clientToken }: Address): Client => createClient({ url: apiUrl, token: clientToken })
+const jobsAddress = (env: Environment, running: Partial<JobsAddress> | undefined): JobsAddress | undefined => {
+  const clientToken = env.TUTTI_CLIENT_TOKEN || running?.clientToken
+  const apiUrl = env.TUTTI_API_URL || running?.apiUrl
+  return clientToken && apiUrl ? { apiUrl, clientToken } : undefined
+}
+
+export const clientOf = ({ apiUrl, clientToken }: JobsAddress): Client =>
+  createClient({ url: apiUrl, token: clientToken })
 
 export const workbenchOf = ({ backendUrl, clientToken }: Address): Workbench =>
   createWorkbench({ url: backendUrl, token: clientToken })

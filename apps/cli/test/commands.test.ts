@@ -77,6 +77,9 @@ test('a job from the terminal: started, worked on, approved, watched, listed, ca
 
   const second = await types('job', 'start', 'greeting', '--input', '{"name":"Bob"}')
   const { job_id: idle } = JSON.parse(second.stdout) as { job_id: string }
+  expect((await types('job', 'explain', idle)).stdout).toMatch(
+    /^It waits for the task .* of the skill greet, try 1 of \d+\.\ngreet, try 1: .*\n {2}greeter /,
+  )
   expect(await types('job', 'cancel', idle)).toMatchObject({ code: 0, stdout: `${idle} cancelled\n` })
   expect(await types('job', 'approve', idle)).toMatchObject({ code: 1, stdout: '' })
   expect((await types('job', 'list', '--limit', '1')).stdout.trim().split('\n')).toHaveLength(1)
@@ -154,8 +157,26 @@ test('with no stack running, an agent gets one of its own, which ends with it', 
   expect(processesOf(folder)).toEqual([])
 })
 
+test('a worker needs no token where a certificate or each orchestrator’s own says who it is', async () => {
+  const own = { ORCHESTRATORS_CONFIG: '[{"url":"http://127.0.0.1:1","token":"t"}]' }
+  const { code, stderr } = await run(['worker', 'package.json'], own)
+  // It came as far as the file, which is none.
+  expect([code, stderr]).toEqual([expect.any(Number), expect.not.stringContaining('WORKER_TOKEN')])
+  expect(code).not.toBe(0)
+})
+
+test('jobs need an orchestrator only', async () => {
+  const { code, stderr } = await run(['job', 'list'], {
+    TUTTI_DATA_DIR: join(await scratch(), 'data'),
+    TUTTI_API_URL: 'http://127.0.0.1:1',
+    TUTTI_CLIENT_TOKEN: 't',
+  })
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^GET http:\/\/127\.0\.0\.1:1\/api\/v1\/jobs /)
+})
+
 test.each<[string[], number, RegExp]>([
-  [['job', 'list'], 1, /^no stack runs on .*: start one with npm start, or name one with TUTTI_API_URL/],
+  [['job', 'list'], 1, /^no stack runs on .*: start one with npm start, or name an orchestrator with TUTTI_API_URL/],
   [['job', 'start', 'b', '--input', '{"a":'], 2, /^--input can't be read: .*JSON/],
   [['job', 'start', 'b', '--input', '[]'], 2, /^--input is no JSON object/],
   [['job', 'start', 'b', '--input', '@/none/such'], 2, /^--input can't be read: ENOENT/],
@@ -163,8 +184,12 @@ test.each<[string[], number, RegExp]>([
   [['job', 'fork', 'x', '--seq', 'last'], 1, /a whole number, 0 or more/],
   [['job', 'list', '--limit', 'all'], 1, /a whole number, 0 or more/],
   [['worker', '/none/such.ts'], 2, /^there is no file \/none\/such\.ts/],
-  [['worker', 'package.json'], 2, /^set WORKER_TOKEN/],
+  [['worker', 'package.json'], 2, /^Set WORKER_TOKEN/],
+  [['worker'], 2, /^Set WORKER_TOKEN/],
   [['blueprint', 'check', '/none/such'], 2, /^\/none\/such: /],
+  [['blueprint', 'register', 'x.ts'], 2, /BLUEPRINTS_DIR/],
+  [['blueprint', 'register', '/none/such.json'], 2, /can't be read: ENOENT/],
+  [['blueprint', 'retire', 'noted'], 2, /say which version: noted@v1/],
   [['config', 'check', 'web'], 2, /there is no server "web"/],
 ])('%j is refused in one sentence', async (args, code, said) => {
   const outcome = await run(args, { TUTTI_DATA_DIR: join(await scratch(), 'data') })
@@ -259,11 +284,4 @@ test('a JSON blueprint is registered, compared, and retired at a server', async 
   const broken = await types('register', await file(3, 'x', { when: [{ if: 'nobody > 1', go_to: 'x' }], go_to: 'y' }))
   expect(broken.code).toBe(1)
   expect(broken.stderr).toMatch(/^states\.a\.when\.0\.if: .*nobody/m)
-  for (const [args, said] of [
-    [['register', 'x.ts'], /BLUEPRINTS_DIR/],
-    [['register', '/none/such.json'], /can't be read: ENOENT/],
-    [['retire', 'noted'], /say which version: noted@v1/],
-    [['diff', '--server', 'nobody', next], /the server offers no blueprint "nobody"/],
-  ] as [string[], RegExp][])
-    expect(await types(...args)).toMatchObject({ code: 2, stderr: expect.stringMatching(said) })
 })

@@ -63,6 +63,8 @@ export interface JobFiles {
   /** As addresses name it. */
   bucket: string
   maxUploadBytes: number
+  /** Beginnings of keys that the tasks of every client may read where their params name them: `datasets/`, say. */
+  sharedPrefixes?: string[]
   /** Of the local folder, whose presigned addresses begin with `<public url>/_public/objects`; S3 answers its own. */
   verifyPresigned?: (url: string, method: string) => PresignVerdict
 }

@@ -13,8 +13,12 @@ export const answerErrors = (app: FastifyInstance): void => {
 /** Also for errors that come up before a route is found. */
 export const answerError = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
   const known = asTuttiError(error)
-  if (known === undefined || known.status >= 500)
-    request.log.error({ err: error, method: request.method, path: request.routeOptions?.url }, 'request failed')
+  // 501 is no fault: it says what this installation has not got.
+  if (known === undefined || (known.status >= 500 && known.status !== 501))
+    request.log.error(
+      { err: error, method: request.method, path: request.routeOptions?.url, ...jobOf(request) },
+      'request failed',
+    )
   // What went wrong inside is for the log only: it may hold addresses, queries or secrets.
   const answer = known ?? new TuttiError('INTERNAL', `Internal error; its id is ${request.id}`)
   if (answer.retryAt !== undefined) {
@@ -22,6 +26,17 @@ export const answerError = (error: unknown, request: FastifyRequest, reply: Fast
     reply.header('retry-after', Math.max(seconds, 0))
   }
   void reply.code(answer.status).type('application/json; charset=utf-8').send(JSON.stringify(answer.body()))
+}
+
+/** The job and the task that a request is about, as far as it names them. */
+const jobOf = ({ params, body, routeOptions }: FastifyRequest): { job_id?: string; task_id?: string } => {
+  const { id } = (params ?? {}) as { id?: unknown }
+  const { job_id, task_id } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
+  const job = routeOptions?.url?.includes('/jobs/:id') ? id : job_id
+  return {
+    ...(typeof job === 'string' ? { job_id: job } : {}),
+    ...(typeof task_id === 'string' ? { task_id } : {}),
+  }
 }
 
 const asTuttiError = (error: unknown): TuttiError | undefined => {

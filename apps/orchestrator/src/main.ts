@@ -1,5 +1,6 @@
 /** The process: runs the orchestrator until it is told to stop. */
 import { ConfigError } from '@tutti/config'
+import { StoreRefusedError } from '@tutti/stores'
 import { startOrchestrator } from './start/start.ts'
 
 const run = async (): Promise<void> => {
@@ -41,5 +42,6 @@ run().catch((error: unknown) => {
     process.exit(error.exitCode)
   }
   console.error(error instanceof Error ? `The orchestrator can't start: ${error.message}` : error)
-  process.exit(1)
+  // As the commands have it: 3 is for what is missing on this machine.
+  process.exit(error instanceof StoreRefusedError ? 3 : 1)
 })

@@ -1,10 +1,10 @@
 /** Messages of workers with an HMAC over what they say. */
 import { createHmac } from 'node:crypto'
+import { canonicalJson } from '@tutti/contracts'
 import type { Engine } from '@tutti/engine'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { canonicalJson } from '../src/auth/worker/canonical.ts'
 import { createShrink, globalWorkerToken, startServer, type TestOptions, tokens, until } from './support/server.ts'
 
 const seconds = () => Math.floor(Date.now() / 1000)

@@ -18,6 +18,8 @@ const task: Task = {
   signal: new AbortController().signal,
   hot: { add: () => {}, remove: () => {} },
   progress: () => {},
+  sendEvent: async () => {},
+  folder: async () => '',
 }
 const loadSkills = async () => (await import('../worker.ts')).default.skills
 

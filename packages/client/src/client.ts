@@ -33,11 +33,11 @@ export interface Client {
   blueprints: {
     list(): Promise<BlueprintView[]>
     graph(name: string, options?: { version?: number | undefined }): Promise<BlueprintGraph>
-    /** Offers a blueprint written as JSON; for operators. The same again changes nothing. */
+    /** Registers one that is written as JSON; for operators. The same again changes nothing. */
     register(document: BlueprintDocument): Promise<RegisteredBlueprint>
-    /** The document of one that was registered. */
+    /** The document as it was registered. */
     document(name: string, version: number): Promise<JsonObject>
-    /** Takes a registered one off the offer; jobs that began with it go on. For operators. */
+    /** Offers it no longer; jobs that began with it go on. For operators. */
     retire(name: string, version: number): Promise<void>
   }
   workers: {
@@ -65,6 +65,9 @@ export const createClient = (options: ConnectionOptions): Client => {
   const get = <T>(path: string, answer: { parse(value: unknown): T }, query = {}): Promise<T> =>
     http.call({ method: 'GET', path, query, answer })
 
+  const documentPath = (name: string, version: number): string =>
+    `/api/v1/blueprints/${encodeURIComponent(name)}/versions/${version}`
+
   return {
     jobs: createJobs(http),
     schedules: createSchedules(http),
@@ -82,9 +85,8 @@ export const createClient = (options: ConnectionOptions): Client => {
           repeatable: true,
           answer: registeredBlueprint,
         }),
-      document: (name, version) => get(versionPath(name, version), jsonObject),
-      retire: (name, version) =>
-        http.call({ method: 'DELETE', path: versionPath(name, version), repeatable: true, answer: nothing }),
+      document: (name, version) => get(documentPath(name, version), jsonObject),
+      retire: (name, version) => http.call({ method: 'DELETE', path: documentPath(name, version), answer: nothing }),
     },
     workers: {
       list: () => get('/api/v1/workers', workerView.array()),
@@ -107,6 +109,3 @@ export const createClient = (options: ConnectionOptions): Client => {
     health: () => get('/_public/health', nothing),
   }
 }
-
-const versionPath = (name: string, version: number): string =>
-  `/api/v1/blueprints/${encodeURIComponent(name)}/versions/${version}`

@@ -9,11 +9,13 @@ import {
   type ForkJob,
   type JobAccepted,
   type JobEventView,
+  type JobExplanation,
   type JobPage,
   type JobStatus,
   type JobView,
   jobAccepted,
   jobEvent,
+  jobExplanation,
   jobPage,
   jobsAccepted,
   jobView,
@@ -87,6 +89,8 @@ export interface JobsApi {
   migrate(id: string, to: MigrateJob): Promise<JobView>
   /** Removes a job that has ended, with its log and its files. */
   remove(id: string): Promise<void>
+  /** Why it waits: for its open tasks, who could take them, and for each worker the first reason why not. */
+  explain(id: string): Promise<JobExplanation>
   files: FilesApi
 }
 
@@ -129,6 +133,7 @@ export const createJobs = (http: Http): JobsApi => {
       return answer.jobs
     },
     get: (id) => get(jobPath(id), jobView),
+    explain: (id) => get(jobPath(id, '/explain'), jobExplanation),
     page: ({ metadata, ...filter } = {}) => {
       const pairs = Object.entries(metadata ?? {}).map(([key, value]) => `${key}=${value}`)
       return get('/api/v1/jobs', jobPage, { ...filter, metadata: pairs })

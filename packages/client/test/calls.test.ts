@@ -21,6 +21,7 @@ test('every call has its address, its token and its answer', async () => {
     [`POST /api/v1/jobs/${jobId}/approve`]: { status: 'approval_received', job_id: jobId },
     'GET /api/v1/blueprints': [{ name: 'b', version: 1, endpoint: null, input_schema: null, states: ['s'] }],
     'GET /api/v1/blueprints/b/graph': graph,
+    [`GET /api/v1/jobs/${jobId}/explain`]: { job_id: jobId, status: 'sleeping', because: 'It sleeps.', tasks: [] },
     'POST /api/v1/blueprints': { name: 'b', version: 1 },
     'GET /api/v1/blueprints/b/versions/1': { format: 'tutti/v1' },
     'GET /api/v1/workers': [
@@ -45,6 +46,8 @@ test('every call has its address, its token and its answer', async () => {
   await client.jobs.approve(jobId, { decision: 'approved', comment: 'fine' })
   expect(await client.blueprints.list()).toMatchObject([{ name: 'b' }])
   expect(await client.blueprints.graph('b')).toEqual(graph)
+  expect((await client.jobs.explain(jobId)).because).toBe('It sleeps.')
+  expect(await client.blueprints.register({ format: 'tutti/v1' } as never)).toEqual({ name: 'b', version: 1 })
   expect(await client.blueprints.document('b', 1)).toEqual({ format: 'tutti/v1' })
   expect(await client.workers.list()).toMatchObject([{ worker_id: 'w' }])
   expect(server.requests.every(({ headers }) => headers.authorization === 'Bearer a-token')).toBe(true)

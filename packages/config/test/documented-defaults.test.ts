@@ -120,6 +120,7 @@ describe('an environment with nothing but what is required', () => {
       s3Region: 'us-east-1',
       s3MaxConcurrency: 100,
       s3AutoCleanup: true,
+      s3SharedPrefixes: [],
       payloadOffloadBytes: 262144,
       taskFilesDir: '/tmp/avtomatika-payloads',
       otelExporterOtlpEndpoint: '',

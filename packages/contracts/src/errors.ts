@@ -30,6 +30,11 @@ export const errorCatalogue = {
   },
   UNAUTHENTICATED: { status: 401, retryable: false, hint: 'Send a valid token in the header named in the message.' },
   FORBIDDEN: { status: 403, retryable: false, hint: 'Use a token whose role allows this.' },
+  FILE_DENIED: {
+    status: 403,
+    retryable: false,
+    hint: 'A task reads the files of its job, of the job above, and those of the same client that its params name.',
+  },
   WORKER_MISMATCH: {
     status: 403,
     retryable: false,

@@ -80,11 +80,24 @@ export const pollQuery = z.object({
   hot_skills: z.string().max(100_000).optional(),
 })
 
+/** What is known of a file. What is not known is left out. */
+export const fileFacts = z.looseObject({
+  uri: z.string().optional(),
+  /** Bytes. */
+  size: z.number().nonnegative().optional(),
+  /** Of the content, hex. */
+  sha256: z.string().optional(),
+  etag: z.string().optional(),
+})
+export type FileFacts = z.infer<typeof fileFacts>
+
 export const taskPayload = z.object({
   job_id: z.uuid(),
   task_id: z.string(),
   type: z.string(),
   params: jsonObject,
+  /** Of the files that stand in `params` as addresses, by the place of the address: `images[0].source`. */
+  params_metadata: z.record(z.string(), fileFacts).optional(),
   priority: z.number(),
   /** Which try this is, from 1. Send it back with the result: an answer of an older try is refused. */
   attempt: z.int().min(1),
@@ -133,6 +146,8 @@ export const taskResult = z.looseObject({
   attempt: z.int().optional(),
   lease_token: z.string().optional(),
   duration_ms: z.number().nonnegative().optional(),
+  /** Of the files that stand in `data` as addresses, by the place of the address. */
+  data_metadata: z.record(z.string(), fileFacts).optional(),
   result: z.object(outcome).optional(),
   status: outcome.status.unwrap().optional(),
   data: outcome.data,
@@ -206,6 +221,7 @@ export type ProgressEvent = z.infer<typeof progressEvent>
  * `progress` is a progress event with `progress` and `message` in its payload. Unknown fields are tolerated.
  */
 export const workerEvent = z.looseObject({
+  /** An event whose id the task has had counts as told: send it again when there was no answer. */
   event_id: z.string().min(1).max(128).optional(),
   worker_id: workerId.optional(),
   event_type: z.string().min(1).max(128),
@@ -217,6 +233,61 @@ export const workerEvent = z.looseObject({
   origin_task_id: z.string().max(128).optional(),
 })
 export type WorkerEvent = z.input<typeof workerEvent>
+
+/** Of a task in the worker's hands. With the lease token, an older hand-out of the same task is refused. */
+const heldTask = { job_id: z.uuid(), lease_token: z.string().max(256).optional() }
+
+/**
+ * GET /_worker/tasks/{task_id}/files/download. `uri` is an address that stands in the params of the task, or lies below a folder that
+ * does, or in the files of the task's job or its parent.
+ */
+export const taskFileQuery = z.object({ ...heldTask, uri: z.string().min(1).max(2048) })
+/** GET the bytes from `url`; it needs no token. */
+export const taskFileDownload = z.object({
+  url: z.string(),
+  /** Seconds. */
+  expires_in: z.number(),
+  /** Bytes. */
+  size: z.number(),
+  /** Of the content, hex; null where the storage was not told it. */
+  sha256: z.string().nullable(),
+})
+export type TaskFileDownload = z.infer<typeof taskFileDownload>
+
+/** GET /_worker/tasks/{task_id}/files: what lies in a folder. `uri` ends with a slash. */
+export const taskFolderQuery = taskFileQuery.extend({ cursor: z.string().max(1024).optional() })
+export const taskFolderPage = z.object({
+  /** `name` is relative to the folder. */
+  items: z.array(z.object({ name: z.string(), uri: z.string(), size: z.number() })),
+  next_cursor: z.string().nullable(),
+})
+export type TaskFolderPage = z.infer<typeof taskFolderPage>
+
+/** POST /_worker/tasks/{task_id}/files/upload. */
+export const taskFileOffer = z.looseObject({
+  ...heldTask,
+  worker_id: workerId.optional(),
+  /** Relative; may hold slashes. */
+  filename: z.string().min(1).max(1024),
+  /** Bytes. */
+  size: z.int().nonnegative().optional(),
+  /** Of the content, hex. It is kept with the file, and whoever reads that is told when it has become another. */
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'SHA-256 in hex')
+    .optional(),
+})
+export type TaskFileOffer = z.input<typeof taskFileOffer>
+/** PUT the bytes to `url` with these headers; it needs no token. The file then has the address `uri`. */
+export const taskFileUpload = z.object({
+  url: z.string(),
+  method: z.literal('PUT'),
+  headers: z.record(z.string(), z.string()),
+  uri: z.string(),
+  /** Seconds. */
+  expires_in: z.number(),
+})
+export type TaskFileUpload = z.infer<typeof taskFileUpload>
 
 /** POST /_worker/auth/token and /_worker/auth/token/refresh: short-lived tokens in place of the worker’s own. */
 export const issuedTokens = z.object({

@@ -18,6 +18,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   UNAUTHENTICATED: [401, false],
   FORBIDDEN: [403, false],
   INVALID_SIGNATURE: [403, false],
+  FILE_DENIED: [403, false],
   WORKER_MISMATCH: [403, false],
   NOT_FOUND: [404, false],
   JOB_NOT_FOUND: [404, false],

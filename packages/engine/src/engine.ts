@@ -5,7 +5,7 @@
 import type { JobError, Json, JsonObject } from '@tutti/contracts'
 import type { BlueprintRegistry } from './blueprint/registry.ts'
 import type { JobChanges } from './job/cause.ts'
-import type { ClientFacts, Job, JobEvent, Origin } from './job/job.ts'
+import type { ClientFacts, Job, JobEvent, OpenTask, Origin } from './job/job.ts'
 import type { Queue } from './job/needs.ts'
 import type { LeasedTask } from './job/task.ts'
 import type { JobQuery, StoredRecord, WorkerRecord } from './store/port.ts'
@@ -260,11 +260,19 @@ export interface Engine {
     message: string | null
   }): Promise<void>
 
+  /** A task in the worker's hands, with its job; undefined when it is not, or no longer, the worker's. */
+  heldTask(which: {
+    worker: string
+    jobId: string
+    taskId: string
+    token?: string
+  }): Promise<{ job: Job; task: OpenTask } | undefined>
   /**
    * Records what a worker tells in the middle of a task. Where the blueprint has a route for it (`onEvent`), the job takes that, and the
-   * worker's lease is taken away.
+   * worker's lease is taken away. One whose id the task has had is answered as if it were new.
    */
   workerEvent(event: {
+    id?: string
     worker: string
     jobId: string
     taskId: string

@@ -141,6 +141,7 @@ test.each([
 test('a worker’s event is noted; with a route it preempts its task, and its data are the job’s', () => {
   const event = (taskId: string, name: string): Cause => ({
     type: 'worker_event',
+    id: null,
     taskId,
     worker: 'w',
     name,

@@ -236,7 +236,7 @@ const causesOf = (job: Job, model: Model, { pick, what, status, code, action: ne
       return [{ type: what === 'wake up' ? 'sleep_over' : 'event_timeout', timerId: timerId ?? 'none' }]
     }
     case 'worker event':
-      return [{ type: 'worker_event', ...common, name: pick % 2 ? 'own' : 'seen', data: { seen: pick } }]
+      return [{ type: 'worker_event', id: null, ...common, name: pick % 2 ? 'own' : 'seen', data: { seen: pick } }]
     case 'result deadline':
       return [{ type: 'result_deadline', taskId }]
     case 'pause':

@@ -119,7 +119,14 @@ const nothing = {
   records: [],
 }
 
-const workerEvent = (taskId: string): Cause => ({ type: 'worker_event', taskId, worker: 'w', name: 'seen', data: {} })
+const workerEvent = (taskId: string): Cause => ({
+  type: 'worker_event',
+  id: null,
+  taskId,
+  worker: 'w',
+  name: 'seen',
+  data: {},
+})
 
 const lost = (taskId: string, attempt: number, reason: 'lease_expired' | 'timed_out' = 'lease_expired'): Cause => ({
   type: 'task_lost',

@@ -160,7 +160,7 @@ describe('approvals that nobody answers', () => {
     expect(asked(['job_finished']).change.records).toEqual([])
     expect(asked(['approval_requested']).change.records).toHaveLength(1)
     const job = step(fresh({ webhook: { ...webhook, events: ['worker_event'] } }), dispatch()).job
-    const event: Cause = { type: 'worker_event', taskId: taskOf(job), worker: 'w', name: 'seen', data: 1 }
+    const event: Cause = { type: 'worker_event', id: null, taskId: taskOf(job), worker: 'w', name: 'seen', data: 1 }
     expect(step(job, event).change.records[0]?.body.event).toBe('worker_event:seen')
     const silent = step(fresh(), acted({ kind: 'finish', output: null }))
     expect(silent.change.records).toEqual([])

@@ -20,12 +20,14 @@ export type {
   ObjectStore,
   PresignGetOptions,
   PresignOptions,
+  PresignPutOptions,
   PutOptions,
   StoredObject,
 } from './port.ts'
+export { hashHeader } from './port.ts'
 export type { Presigned, PresignVerdict } from './presign.ts'
 export { createS3Objects, type S3Objects, type S3ObjectsOptions } from './s3/create-s3-objects.ts'
-export { checkName } from './task-files/names.ts'
+export { type Address, checkName, parseAddress } from './task-files/names.ts'
 export { type SweepRequest, sweepTaskFiles } from './task-files/sweep-task-files.ts'
 export {
   createTaskFiles,

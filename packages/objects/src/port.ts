@@ -29,7 +29,7 @@ export interface ObjectStore {
   /** An address that lets whoever has it read this object, and nothing else, until it expires. */
   presignGet(key: string, options: PresignGetOptions): Promise<string>
   /** An address that lets whoever has it write this object, and nothing else, until it expires. */
-  presignPut(key: string, options: PresignOptions): Promise<string>
+  presignPut(key: string, options: PresignPutOptions): Promise<string>
 }
 
 export type ObjectBody = Readable | Uint8Array | string
@@ -40,6 +40,9 @@ export interface PutOptions {
   /** The hash (hex) that the body must have; with another one nothing is stored: `INTEGRITY_MISMATCH`. */
   sha256?: string
 }
+
+/** Of a PUT to a presigned address that was made for a known content. */
+export const hashHeader = 'x-amz-meta-sha256'
 
 export interface StoredObject {
   key: string
@@ -90,6 +93,11 @@ export interface ObjectPage {
 export interface PresignOptions {
   /** 1 second to 7 days, the most that S3 allows. */
   expiresSeconds: number
+}
+
+export interface PresignPutOptions extends PresignOptions {
+  /** Of the content, hex. The PUT must then carry it as the header `hashHeader`, by which it is kept with the object. */
+  sha256?: string
 }
 
 export interface PresignGetOptions extends PresignOptions {

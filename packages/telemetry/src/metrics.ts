@@ -16,11 +16,25 @@ export interface Metrics {
   histogram<Label extends string>(
     options: MetricOptions<Label> & { buckets: number[] },
   ): (labels: Record<Label, string>, value: number) => void
-  /** `read` is called for each scrape and answers all values there are; a label set it leaves out is gone. A throw leaves them out, too. */
+  /** `read` is called for each scrape and answers all values there are; a label set it leaves out is gone. A throw, or no answer within 3 s, leaves them out, too. */
   gauge<Label extends string>(
     options: MetricOptions<Label>,
     read: () => Promise<{ labels: Record<Label, string>; value: number }[]>,
   ): void
+}
+
+/** Scrapers wait for ten seconds as a rule. */
+const readMs = 3_000
+
+/** What does not answer is left out like what fails: it must not cost the whole scrape. */
+const soon = async <T>(reading: Promise<T>): Promise<T> => {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`no answer within ${readMs / 1000} s`)), readMs)
+  try {
+    return await Promise.race([reading, promise])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /** Also brings the process's own: memory, CPU, event loop lag, garbage collection. */
@@ -48,10 +62,12 @@ export const createMetrics = (options: { onError?: (error: unknown) => void } = 
         async collect() {
           this.reset()
           try {
-            for (const { labels: values, value } of await read()) this.set(values, value)
+            for (const { labels: values, value } of await soon(read())) this.set(values, value)
           } catch (error) {
             // One store that does not answer must not hide the metrics that tell why.
             options.onError?.(error)
+            // A gauge without labels would say 0 now, and that is a value like any other.
+            if (labels.length === 0) this.remove()
           }
         },
       })

@@ -16,7 +16,8 @@ export interface OrchestratorAddress {
 
 export interface CrewOptions extends Omit<WorkerOptions, 'url'> {
   orchestrators: readonly OrchestratorAddress[]
-  mode: TurnMode
+  /** `all`: each is polled all the time, for its share of the slots. */
+  mode: TurnMode | 'all'
 }
 
 /** While one is asked, the others wait: so nobody is asked for long. */
@@ -34,14 +35,21 @@ export const createCrew = ({ orchestrators, mode, ...options }: CrewOptions): Om
       for (const wake of wakers) wake()
     },
   })
-  const turns = createTurns(
-    mode,
-    orchestrators.map(({ priority = 10, weight = 1 }) => ({ priority, weight })),
-  )
+  const places = orchestrators.map(({ priority = 10, weight = 1 }) => ({ priority, weight }))
+  const turns = mode === 'all' ? [] : createTurns(mode, places)
+  const share = mode === 'all' ? Math.max(1, Math.floor(concurrency / orchestrators.length)) : undefined
   const workers = orchestrators.map(({ url, token = options.token }, at) =>
     createSharingWorker(
-      { ...options, clock, id, url, token, pollSeconds: Math.min(options.pollSeconds ?? pollSeconds, pollSeconds) },
-      { slots, onFree: (wake) => wakers.add(wake), turn: turns[at] },
+      {
+        ...options,
+        clock,
+        id,
+        url,
+        token,
+        // Held slots are nobody else's: with turns the others wait for them, with shares they may lack some.
+        pollSeconds: Math.min(options.pollSeconds ?? pollSeconds, pollSeconds),
+      },
+      { slots, onFree: (wake) => wakers.add(wake), turn: turns[at], share },
     ),
   )
   const done = Promise.allSettled(workers.map((worker) => worker.done)).then((ends) => {

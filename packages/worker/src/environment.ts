@@ -1,6 +1,8 @@
 /** What a worker is told by its environment. Everything is read at once, so that all faults are told at once. */
 import { readFileSync } from 'node:fs'
-import type { JsonObject } from '@tutti/contracts'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BackoffOptions, JsonObject } from '@tutti/contracts'
 import type { OrchestratorAddress } from './crew.ts'
 import { WorkerFileError } from './errors.ts'
 import type { ClientTls } from './tls-fetch.ts'
@@ -11,7 +13,7 @@ export interface WorkerEnvironment {
   token: string
   /** In place of `url`, where there are several. */
   orchestrators: OrchestratorAddress[] | undefined
-  mode: TurnMode
+  mode: TurnMode | 'all'
   shortLivedTokens: boolean
   id: string | undefined
   type: string | undefined
@@ -27,6 +29,20 @@ export interface WorkerEnvironment {
   shutdownSeconds: number
   /** Where GET /health answers; undefined: nowhere. */
   healthPort: number | undefined
+  /** GET /metrics answers there, too. */
+  metrics: boolean
+  /** Each file in it defines a worker, whose skills are added. */
+  skillsDir: string | undefined
+  /** Where tasks get their folders; null: files are left where they are. */
+  filesDir: string | null
+  strictEvents: boolean
+  signMessages: boolean
+  resultRetries: number | undefined
+  heartbeatDebounceMs: number | undefined
+  registrationBackoff: BackoffOptions | undefined
+  resultBackoff: BackoffOptions | undefined
+  pollBackoff: BackoffOptions | undefined
+  idleBackoff: BackoffOptions | undefined
 }
 
 type Environment = Record<string, string | undefined>
@@ -73,6 +89,18 @@ export const workerFromEnvironment = (env: Environment): WorkerEnvironment => {
     }
   }
 
+  const ms = (name: string): number | undefined => {
+    const seconds = number(name, { min: 0, max: 3600 })
+    return seconds === undefined ? undefined : seconds * 1000
+  }
+  /** The longest delay is never shorter than the first. */
+  const backoff = (first: string, most: string | undefined, usualMs: number): BackoffOptions | undefined => {
+    const [firstMs, maxMs] = [ms(first), most === undefined ? undefined : ms(most)]
+    if (firstMs === undefined && maxMs === undefined) return undefined
+    // None at all would be a loop that takes a whole core.
+    return { firstMs: Math.max(1, firstMs ?? 1000), maxMs: Math.max(1, firstMs ?? 0, maxMs ?? usualMs) }
+  }
+
   const url = text('ORCHESTRATOR_URL') ?? 'http://localhost:8080'
   if (!/^https?:\/\//.test(url) || !URL.canParse(url))
     faults.push(`ORCHESTRATOR_URL must be an http(s) address, not “${url}”.`)
@@ -81,9 +109,9 @@ export const workerFromEnvironment = (env: Environment): WorkerEnvironment => {
     (value) => Array.isArray(value) && value.length > 0 && value.every(isAddress),
     'a list of {"url", "priority"?, "weight"?, "token"?}',
   ) as OrchestratorAddress[] | undefined
-  const mode = text('MULTI_ORCHESTRATOR_MODE')?.toLowerCase() ?? 'waterfall'
-  if (!['waterfall', 'failover', 'round_robin'].includes(mode))
-    faults.push(`MULTI_ORCHESTRATOR_MODE must be WATERFALL or ROUND_ROBIN, not “${mode}”.`)
+  const given = text('MULTI_ORCHESTRATOR_MODE')?.toLowerCase() ?? 'waterfall'
+  const mode = modes[given]
+  if (mode === undefined) faults.push(`MULTI_ORCHESTRATOR_MODE must be WATERFALL, ROUND_ROBIN or ALL, not “${given}”.`)
   const id = text('WORKER_ID')
   if (id !== undefined && !/^[A-Za-z0-9_-]{1,128}$/.test(id))
     faults.push(`WORKER_ID may have letters, digits, - and _ only, not “${id}”.`)
@@ -96,6 +124,12 @@ export const workerFromEnvironment = (env: Environment): WorkerEnvironment => {
   const owns = orchestrators?.every((each) => each.token !== undefined) ?? false
   if (token === '' && cert === undefined && !owns)
     faults.push('Set WORKER_TOKEN, or WORKER_INDIVIDUAL_TOKEN, to the token of this worker.')
+
+  const signMessages = flag('WORKER_SIGN_MESSAGES') ?? false
+  if (signMessages && token === '' && !owns)
+    faults.push(
+      'WORKER_SIGN_MESSAGES needs WORKER_TOKEN, or WORKER_INDIVIDUAL_TOKEN: it is what messages are signed with.',
+    )
 
   const gpu = {
     model: text('GPU_MODEL'),
@@ -124,7 +158,7 @@ export const workerFromEnvironment = (env: Environment): WorkerEnvironment => {
     url,
     token,
     orchestrators,
-    mode: mode === 'round_robin' ? mode : 'waterfall',
+    mode: mode ?? 'waterfall',
     shortLivedTokens: flag('WORKER_SHORT_LIVED_TOKENS') ?? false,
     id,
     type: text('WORKER_TYPE'),
@@ -135,10 +169,28 @@ export const workerFromEnvironment = (env: Environment): WorkerEnvironment => {
     pollSeconds: number('TASK_POLL_TIMEOUT', { min: 0, max: 300 }) ?? 30,
     heartbeatSeconds: number('HEARTBEAT_INTERVAL', { min: 0.1, max: 3600 }) ?? 15,
     shutdownSeconds: number('WORKER_SHUTDOWN_TIMEOUT', { min: 0, max: 86_400 }) ?? 3600,
+    metrics: flag('WORKER_ENABLE_METRICS') ?? false,
+    skillsDir: text('WORKER_SKILLS_DIR'),
+    filesDir: flag('WORKER_STAGE_FILES') === false ? null : (text('TASK_FILES_DIR') ?? join(tmpdir(), 'payloads')),
+    strictEvents: flag('STRICT_EVENT_VALIDATION') ?? true,
+    signMessages,
+    resultRetries: number('RESULT_MAX_RETRIES', { min: 0, max: 1_000_000, whole: true }),
+    heartbeatDebounceMs: ms('WORKER_HEARTBEAT_DEBOUNCE_DELAY'),
+    registrationBackoff: backoff('REGISTRATION_RETRY_INITIAL_DELAY', 'REGISTRATION_RETRY_MAX_DELAY', 60_000),
+    resultBackoff: backoff('RESULT_RETRY_INITIAL_DELAY', undefined, 30_000),
+    pollBackoff: backoff('TASK_POLL_ERROR_DELAY', undefined, 30_000),
+    idleBackoff: backoff('IDLE_POLL_DELAY', undefined, 5_000),
     healthPort: number('WORKER_PORT', { min: 0, max: 65_535, whole: true }),
   }
   if (faults.length > 0) throw new WorkerFileError(faults.join('\n'))
   return found
+}
+
+const modes: Record<string, TurnMode | 'all'> = {
+  waterfall: 'waterfall',
+  failover: 'waterfall',
+  round_robin: 'round_robin',
+  all: 'all',
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

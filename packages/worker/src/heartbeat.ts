@@ -34,6 +34,8 @@ export interface KeepBeatingOptions extends HeartbeatOptions {
   backoff: Backoff
   log: WorkerLog
   news: News
+  /** News often come in groups: so long after the first. */
+  debounceMs: number
   onTrouble: (error: unknown) => Promise<void>
 }
 
@@ -58,15 +60,12 @@ export const createNews = (): News => {
   }
 }
 
-/** News often come in groups. */
-const debounceMs = 100
-
 export const keepBeating = async (options: KeepBeatingOptions): Promise<void> => {
-  const { intervalMs, clock, backoff, log, news, onTrouble, signal } = options
+  const { intervalMs, clock, backoff, log, news, debounceMs, onTrouble, signal } = options
   let delayMs = intervalMs()
   let told = 0
   while (!signal.aborted) {
-    await pause(clock, delayMs, news, told, signal)
+    await pause(clock, delayMs, debounceMs, news, told, signal)
     if (signal.aborted) return
     told = news.count()
     try {
@@ -86,7 +85,14 @@ export const keepBeating = async (options: KeepBeatingOptions): Promise<void> =>
 }
 
 /** Until the time has come, or shortly after there is news. */
-const pause = async (clock: Clock, ms: number, news: News, told: number, signal: AbortSignal): Promise<void> => {
+const pause = async (
+  clock: Clock,
+  ms: number,
+  debounceMs: number,
+  news: News,
+  told: number,
+  signal: AbortSignal,
+): Promise<void> => {
   if (news.count() !== told) return clock.sleep(Math.min(ms, debounceMs), signal)
   const over = new AbortController()
   const ended = AbortSignal.any([signal, over.signal])

@@ -31,10 +31,13 @@ export interface OutboxOptions {
   onTasks: (tasks: TaskPayload[], reserved: number) => void
   onTrouble: (error: unknown) => Promise<void>
   onGone: () => void
+  /** Times that a result is sent again before it is given up; undefined: until its deadline has passed. */
+  mostRetries?: number | undefined
 }
 
 interface Entry extends Finished {
   sent: boolean
+  failures: number
   /** Its data was refused; a failure goes in its place. */
   replaced: boolean
 }
@@ -115,8 +118,14 @@ export const createOutbox = (options: OutboxOptions): Outbox => {
     entry.replaced = true
   }
 
-  const giveUpLate = (batch: Entry[]) => {
+  const giveUp = (batch: Entry[]) => {
     for (const entry of batch) {
+      entry.failures += 1
+      if (options.mostRetries !== undefined && entry.failures > options.mostRetries) {
+        log.error({ task_id: entry.payload.task_id }, 'result given up: it could not be delivered')
+        remove(entry)
+        continue
+      }
       if (entry.deadlineMs === null || clock.now() < entry.deadlineMs) continue
       log.warn({ task_id: entry.payload.task_id }, 'result given up: its deadline passed before it could be delivered')
       remove(entry)
@@ -125,7 +134,7 @@ export const createOutbox = (options: OutboxOptions): Outbox => {
 
   return {
     add: (finished) => {
-      queue.add({ ...finished, sent: false, replaced: false })
+      queue.add({ ...finished, sent: false, failures: 0, replaced: false })
       wakeup.wake()
     },
     drop: (taskId, leaseToken) => {
@@ -163,7 +172,7 @@ export const createOutbox = (options: OutboxOptions): Outbox => {
           log.warn({ results: batch.length, error: errorMessage(error) }, 'results not delivered yet')
           await onTrouble(error)
           await clock.sleep(backoff.next(error instanceof WireError ? error.retryAfterMs : undefined), signal)
-          giveUpLate(batch)
+          giveUp(batch)
         }
       }
     },

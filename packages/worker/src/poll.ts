@@ -17,6 +17,8 @@ export interface PollOptions {
   backoff: Backoff
   idleBackoff: Backoff
   log: WorkerLog
+  /** Tasks asked for at a time. */
+  most: number
   onTasks: (tasks: TaskPayload[], reserved: number) => void
   onTrouble: (error: unknown) => Promise<void>
   signal: AbortSignal
@@ -26,14 +28,14 @@ export interface PollOptions {
 const heldMs = 1_000
 
 export const pollForTasks = async (options: PollOptions): Promise<void> => {
-  const { poll, slots, freed, turn, clock, backoff, idleBackoff, log, onTasks, onTrouble, signal } = options
+  const { poll, slots, freed, turn, most, clock, backoff, idleBackoff, log, onTasks, onTrouble, signal } = options
   while (!signal.aborted) {
     const endTurn = await turn?.take(signal)
     if (signal.aborted) {
       endTurn?.(false)
       return
     }
-    const reserved = slots.reserve(1000)
+    const reserved = slots.reserve(most)
     if (reserved === 0) {
       endTurn?.(true)
       await freed.wait(signal)

@@ -1,5 +1,6 @@
 /** Runs the worker that a file defines, as `tutti worker FILE` does. */
-import { resolve } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { createCrew } from './crew.ts'
 import type { WorkerDefinition } from './define.ts'
@@ -7,6 +8,7 @@ import { workerFromEnvironment } from './environment.ts'
 import { WorkerFileError } from './errors.ts'
 import { serveHealth } from './health.ts'
 import type { WorkerLog } from './log.ts'
+import { createTaskMetrics } from './metrics.ts'
 import { createWorker } from './worker.ts'
 
 /** Where SIGTERM and SIGINT come from: `process`. */
@@ -22,16 +24,18 @@ export interface RunWorkerFileOptions {
 }
 
 /**
- * Imports the file, whose default export is `defineWorker({…})`, and works until SIGTERM or SIGINT; a second signal
- * doesn't wait for running tasks. Rejects when the file or the environment is no good, or the orchestrator refuses.
+ * Imports the file, whose default export is `defineWorker({…})`, and those of WORKER_SKILLS_DIR, and works until SIGTERM or SIGINT; a
+ * second signal doesn't wait for running tasks. Without a file, the folder's skills are all. Rejects when the file or the environment is no good, or the orchestrator refuses.
  *
  * What it reads from the environment stands in `workerFromEnvironment`; the environment goes before the file.
  */
-export const runWorkerFile = async (path: string, options: RunWorkerFileOptions = {}): Promise<void> => {
+export const runWorkerFile = async (path: string | undefined, options: RunWorkerFileOptions = {}): Promise<void> => {
   const { env = process.env, signals = process } = options
-  const { describe, type, concurrency, shutdownSeconds, healthPort, orchestrators, mode, ...found } =
-    workerFromEnvironment(env)
-  const definition = await load(path)
+  const environment = workerFromEnvironment(env)
+  const { describe, type, concurrency, shutdownSeconds, healthPort, orchestrators, mode, skillsDir, ...found } =
+    environment
+  const definition = await loadAll(path, skillsDir)
+  const metrics = createTaskMetrics()
   const settings = {
     ...definition,
     ...found,
@@ -40,10 +44,14 @@ export const runWorkerFile = async (path: string, options: RunWorkerFileOptions 
     concurrency: concurrency ?? definition.concurrency,
     describe: { ...definition.describe, ...describe },
     log: options.log,
+    metrics,
   }
   const worker = orchestrators ? createCrew({ ...settings, orchestrators, mode }) : createWorker(settings)
   let working = false
-  const health = healthPort === undefined ? undefined : await serveHealth(healthPort, () => working)
+  const health =
+    healthPort === undefined
+      ? undefined
+      : await serveHealth(healthPort, () => working, environment.metrics ? metrics.text : undefined)
 
   let asked = false
   let cut: NodeJS.Timeout | undefined
@@ -68,6 +76,35 @@ export const runWorkerFile = async (path: string, options: RunWorkerFileOptions 
     signals.off('SIGINT', onSignal)
     clearTimeout(cut)
     await health?.close()
+  }
+}
+
+const loadAll = async (path: string | undefined, skillsDir: string | undefined): Promise<WorkerDefinition> => {
+  if (path === undefined && skillsDir === undefined)
+    throw new WorkerFileError('There is nothing to run: name a file, or set WORKER_SKILLS_DIR to a folder of them.')
+  const definition = path === undefined ? { skills: {} } : await load(path)
+  if (skillsDir === undefined) return definition
+  const skills = { ...definition.skills }
+  for (const file of await skillFiles(skillsDir))
+    for (const [name, skill] of Object.entries((await load(file)).skills)) {
+      if (Object.hasOwn(skills, name))
+        throw new WorkerFileError(`${file} defines the skill ${name}, which is there already`)
+      skills[name] = skill
+    }
+  if (Object.keys(skills).length === 0) throw new WorkerFileError(`There is no skill in ${skillsDir}`)
+  return { ...definition, skills }
+}
+
+/** Modules in the folder itself, in the order of their names. */
+const skillFiles = async (folder: string): Promise<string[]> => {
+  try {
+    const names = await readdir(folder)
+    return names
+      .filter((name) => /\.[mc]?[jt]s$/.test(name) && !/\.d\.[mc]?ts$/.test(name))
+      .sort()
+      .map((name) => join(folder, name))
+  } catch (error) {
+    throw new WorkerFileError(`WORKER_SKILLS_DIR can’t be read: ${error instanceof Error ? error.message : error}`)
   }
 }
 

@@ -1,6 +1,7 @@
 /** Runs one task and turns whatever happens into its result. */
-import type { TaskPayload } from '@tutti/contracts'
+import type { FileFacts, TaskPayload } from '@tutti/contracts'
 import { failureCode } from './errors.ts'
+import type { Stage } from './files/staging.ts'
 import { errorMessage } from './log.ts'
 import { isOutcome } from './outcome.ts'
 import type { Skill, Task } from './skill.ts'
@@ -42,6 +43,7 @@ export const runTask = async (
   payload: TaskPayload,
   task: Task,
   elapsedMs: () => number,
+  stage?: Pick<Stage, 'bring' | 'send'>,
 ): Promise<TaskAnswer | undefined> => {
   const pointless = () => {
     const reason: unknown = task.signal.aborted ? task.signal.reason : undefined
@@ -50,8 +52,12 @@ export const runTask = async (
   try {
     if (skill === undefined) return failed(payload, 'PERMANENT_ERROR', `Unsupported task: ${payload.type}`, elapsedMs())
     task.signal.throwIfAborted()
-    const returned = await skill.execute(payload.params, task)
-    return pointless() ? undefined : succeeded(payload, returned, elapsedMs())
+    const params = stage ? await stage.bring(payload.params, task.signal) : payload.params
+    const returned = await skill.execute(params, task)
+    if (pointless()) return undefined
+    const { status, data } = isOutcome(returned) ? returned : { status: 'success', data: returned }
+    const sent = (await stage?.send(data, task.signal)) ?? { data, metadata: {} }
+    return pointless() ? undefined : succeeded(payload, { status, ...sent }, elapsedMs())
   } catch (error) {
     if (pointless()) return undefined
     const reason: unknown = task.signal.aborted ? task.signal.reason : undefined
@@ -63,12 +69,16 @@ export const runTask = async (
   }
 }
 
-const succeeded = (payload: TaskPayload, returned: unknown, durationMs: number): TaskAnswer => {
-  const { status, data } = isOutcome(returned) ? returned : { status: 'success', data: returned }
+const succeeded = (
+  payload: TaskPayload,
+  { status, data, metadata }: { status: string; data: unknown; metadata: Record<string, FileFacts> },
+  durationMs: number,
+): TaskAnswer => {
+  const files = Object.keys(metadata).length > 0 ? { data_metadata: metadata } : {}
   try {
     // These would silently vanish from the body.
     if (typeof data === 'function' || typeof data === 'symbol') throw new TypeError(`it is a ${typeof data}`)
-    return answer(payload, { status, data }, durationMs)
+    return answer(payload, { status, data, ...files }, durationMs)
   } catch (error) {
     // Trying again would compute the same value again.
     return failed(payload, 'PERMANENT_ERROR', `What the task returned isn’t JSON: ${errorMessage(error)}`, durationMs)
@@ -83,7 +93,7 @@ export const failed = (payload: TaskPayload, code: string, message: string, dura
 
 const answer = (
   { job_id, task_id, attempt, lease_token }: TaskPayload,
-  outcome: { status: string; data?: unknown; error?: object },
+  outcome: { status: string; data?: unknown; data_metadata?: Record<string, FileFacts>; error?: object },
   durationMs: number,
 ): TaskAnswer => ({
   status: outcome.status,

@@ -4,6 +4,8 @@ export interface ServerClock {
   observe(dateHeader: string | null): void
   /** Where an instant of the server's clock lies on ours, in milliseconds. */
   toLocal(serverMs: number): number
+  /** What it is there now. */
+  now(): number
 }
 
 /** The header has whole seconds and the answer took a while: a difference below this is noise. */
@@ -19,5 +21,6 @@ export const createServerClock = (now: () => number): ServerClock => {
       aheadMs = Math.abs(difference) > toleranceMs ? difference : 0
     },
     toLocal: (serverMs) => serverMs - aheadMs,
+    now: () => now() + aheadMs,
   }
 }

@@ -1,17 +1,8 @@
 /** A skill: the name under which work is handed out, the shape of its params, and the function that does it. */
+import type { JsonObject } from '@tutti/contracts'
 import { InvalidInputError } from './errors.ts'
 import type { HotCache } from './hot-cache.ts'
-
-interface Issue {
-  readonly message: string
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
-}
-type Validated<T> = { readonly value: T; readonly issues?: undefined } | { readonly issues: readonly Issue[] }
-
-/** A zod schema, or any other that implements Standard Schema: the SDK brings no validator and ties nobody to one. */
-export interface ParamsSchema<T> {
-  readonly '~standard': { readonly validate: (value: unknown) => Validated<T> | Promise<Validated<T>> }
-}
+import { describeIssue, type Schema } from './schema.ts'
 
 /** What a work function knows of its task, and how it talks back while it runs. */
 export interface Task {
@@ -31,33 +22,56 @@ export interface Task {
   readonly hot: HotCache
   /** Tells how far the work is, from 0 to 1. Throttled; a lost update never fails the task. */
   progress(fraction: number, message?: string): void
+  /**
+   * Tells anything else: it comes into the job's log, and a blueprint may react to it. Resolves when the orchestrator has it; it counts
+   * once. Rejects when it can't be delivered, or with ContractViolationError when it isn't as the skill declares (`events`).
+   */
+  sendEvent(type: string, payload?: JsonObject): Promise<void>
+  /** This run's own folder. What the result names in it is sent to object storage; it is gone afterwards. */
+  folder(): Promise<string>
 }
 
 export interface Skill {
   /** Names that the worker must have warmed up (`task.hot.add`) for the skill to count as warm. */
   readonly warmWith?: readonly string[] | undefined
+  /** What the payloads of its events look like, by type. */
+  readonly events?: Readonly<Record<string, Schema<unknown>>> | undefined
+  /** False: addresses of files in the params are left as they are. */
+  readonly files?: boolean | undefined
   /** Checks the params, then runs the work. */
   readonly execute: (params: unknown, task: Task) => Promise<unknown>
 }
 
-export interface SkillDefinition<T> {
-  params: ParamsSchema<T>
+interface SkillOptions {
   warmWith?: readonly string[]
+  events?: Readonly<Record<string, Schema<unknown>>>
+  files?: boolean
+}
+
+export interface SkillDefinition<T> extends SkillOptions {
+  params: Schema<T>
   /** Returns JSON data, or an `outcome(…)`. */
   run: (params: T, task: Task) => unknown
 }
 
-/** Params that don't fit fail the job as INVALID_INPUT_ERROR; `run` isn't called. */
-export const skill = <T>({ params, run, warmWith }: SkillDefinition<T>): Skill => ({
-  warmWith,
-  execute: async (raw, task) => {
-    const checked = await params['~standard'].validate(raw)
-    if (checked.issues !== undefined) throw new InvalidInputError(checked.issues.map(describeIssue).join('; '))
-    return await run(checked.value, task)
-  },
-})
+/** Without a schema the params are what came: JSON, and nothing more is known of them. */
+export interface UncheckedSkillDefinition extends SkillOptions {
+  params?: undefined
+  run: (params: JsonObject, task: Task) => unknown
+}
 
-const describeIssue = ({ path = [], message }: Issue): string => {
-  const where = ['params', ...path.map((part) => String(typeof part === 'object' ? part.key : part))].join('.')
-  return `${where}: ${message}`
+/** Params that don't fit their schema fail the job as INVALID_INPUT_ERROR; `run` isn't called. Without one nothing is checked. */
+export function skill<T>(definition: SkillDefinition<T>): Skill
+export function skill(definition: UncheckedSkillDefinition): Skill
+export function skill<T>({ params, run, ...rest }: SkillDefinition<T> | UncheckedSkillDefinition): Skill {
+  return {
+    ...rest,
+    execute: async (raw, task) => {
+      if (params === undefined) return await (run as UncheckedSkillDefinition['run'])(raw as JsonObject, task)
+      const checked = await params['~standard'].validate(raw)
+      if (checked.issues !== undefined)
+        throw new InvalidInputError(checked.issues.map((issue) => describeIssue(issue, 'params')).join('; '))
+      return await (run as SkillDefinition<T>['run'])(checked.value, task)
+    },
+  }
 }

@@ -1,8 +1,12 @@
 /** The tasks that run in this worker, from their hand-out until there is a result. */
-import type { ProgressEvent, TaskPayload } from '@tutti/contracts'
+import type { Backoff, Json, ProgressEvent, TaskPayload, WorkerEvent } from '@tutti/contracts'
 import type { Clock } from './clock.ts'
+import { PermanentError } from './errors.ts'
+import { createEvents } from './events.ts'
+import type { Staging } from './files/staging.ts'
 import type { HotCache } from './hot-cache.ts'
-import type { WorkerLog } from './log.ts'
+import { errorMessage, type WorkerLog } from './log.ts'
+import type { TaskMetrics } from './metrics.ts'
 import { createProgress } from './progress.ts'
 import { type AbortCause, runTask, TaskAbortedError, type TaskAnswer } from './run-task.ts'
 import type { ServerClock } from './server-clock.ts'
@@ -36,6 +40,13 @@ export interface TasksOptions {
   progressIntervalMs: number
   hot: HotCache
   sendProgress: (event: ProgressEvent) => Promise<void>
+  sendEvent: (event: WorkerEvent, signal: AbortSignal) => Promise<void>
+  /** Events that are not as the skill declares are refused, else sent all the same. */
+  strictEvents: boolean
+  newBackoff: () => Backoff
+  /** Undefined: files are left where they are. */
+  staging: Staging | undefined
+  metrics: TaskMetrics
   /** Called once per accepted task; `undefined` when there is nothing to tell. */
   onEnd: (finished: Finished | undefined) => void
 }
@@ -46,7 +57,8 @@ interface Running {
 }
 
 export const createTasks = (options: TasksOptions): Tasks => {
-  const { skills, limits, clock, serverClock, log, progressIntervalMs, hot, sendProgress, onEnd } = options
+  const { skills, limits, clock, serverClock, log, progressIntervalMs, hot, sendProgress, staging, metrics, onEnd } =
+    options
   const running = new Set<Running>()
   /** By task id; a run that was lost is no longer here although it may still be running. */
   const current = new Map<string, Running>()
@@ -74,6 +86,18 @@ export const createTasks = (options: TasksOptions): Tasks => {
       intervalMs: progressIntervalMs,
       ended: ended.signal,
     })
+    const skill = Object.hasOwn(skills, payload.type) ? skills[payload.type] : undefined
+    const stage = staging?.of(payload)
+    const events = createEvents({
+      payload,
+      schemas: skill?.events,
+      strict: options.strictEvents,
+      send: options.sendEvent,
+      clock,
+      backoff: options.newBackoff(),
+      log,
+      signal,
+    })
     const task: Task = {
       taskId: payload.task_id,
       jobId: payload.job_id,
@@ -85,22 +109,38 @@ export const createTasks = (options: TasksOptions): Tasks => {
       signal,
       hot,
       progress: progress.report,
+      sendEvent: events.send,
+      folder: async () => {
+        if (stage === undefined)
+          throw new PermanentError('This worker has no folder for files: it was started with none')
+        return stage.folder()
+      },
     }
     let leave = () => {}
+    let working = false
     let startedMs = clock.now()
     // Waiting for a turn is part of the task: a cancel then must be answered like one of running work.
-    const skill = Object.hasOwn(skills, payload.type) ? skills[payload.type] : undefined
     const queued: Skill | undefined = skill && {
       execute: async (params, given) => {
         leave = await limits.enter(payload.type, signal)
         startedMs = clock.now()
         log.info(about, 'task started')
-        return await skill.execute(params, given)
+        metrics.started(payload.type)
+        working = true
+        const returned = await skill.execute(params, given)
+        // What it told comes before its result, after which it would count for nothing.
+        await events.idle()
+        return returned
       },
     }
-    const answer = await runTask(queued, payload, task, () => clock.now() - startedMs)
+    const staged = stage && skill?.files === false ? { ...stage, bring: async (params: Json) => params } : stage
+    const answer = await runTask(queued, payload, task, () => clock.now() - startedMs, staged)
     ended.abort()
     leave()
+    if (working) metrics.ended(payload.type, answer?.status ?? 'dropped', clock.now() - startedMs)
+    await stage
+      ?.clear()
+      .catch((error: unknown) => log.warn({ ...about, error: errorMessage(error) }, 'the task’s folder stays behind'))
     const told = { ...about, duration_ms: clock.now() - startedMs, status: answer?.status ?? 'dropped' }
     if (answer?.error === undefined) log.info(told, 'task finished')
     else log.warn({ ...told, error: answer.error }, 'task failed')

@@ -12,13 +12,22 @@ import {
   registered,
   resultBatchAnswer,
   retryAfterMs,
+  type TaskFileDownload,
+  type TaskFileOffer,
+  type TaskFileUpload,
+  type TaskFolderPage,
   type TaskPayload,
   taskBatch,
+  taskFileDownload,
+  taskFileUpload,
+  taskFolderPage,
+  type WorkerEvent,
 } from '@tutti/contracts'
 import type { Clock } from './clock.ts'
 import { createCredentials } from './credentials.ts'
 import { errorMessage } from './log.ts'
 import type { ServerClock } from './server-clock.ts'
+import type { Sign } from './signing.ts'
 
 /** An answer that isn't a success, or no answer at all (`status` 0). */
 export class WireError extends Error {
@@ -50,7 +59,18 @@ export interface Wire {
   /** `body` is a serialised ResultBatch: results are turned into JSON once, however often they are sent. */
   results(body: string, signal: AbortSignal): Promise<ResultBatchAnswer>
   progress(event: ProgressEvent, signal: AbortSignal): Promise<void>
+  event(event: WorkerEvent, signal: AbortSignal): Promise<void>
+  fileDownload(held: HeldTask, uri: string, signal: AbortSignal): Promise<TaskFileDownload>
+  folder(held: HeldTask, uri: string, cursor: string | null, signal: AbortSignal): Promise<TaskFolderPage>
+  fileUpload(
+    held: HeldTask,
+    file: { filename: string; size: number; sha256: string },
+    signal: AbortSignal,
+  ): Promise<TaskFileUpload>
 }
+
+/** A hand-out. */
+export type HeldTask = Pick<TaskPayload, 'job_id' | 'task_id' | 'lease_token'>
 
 export interface WireOptions {
   url: string
@@ -61,6 +81,8 @@ export interface WireOptions {
   clock: Clock
   serverClock: ServerClock
   pollSeconds: number
+  /** Absent: messages go unsigned. */
+  sign?: Sign | undefined
 }
 
 /** After this an unanswered request is given up: the peer may have vanished without closing the connection. */
@@ -141,22 +163,42 @@ export const createWire = (options: WireOptions): Wire => {
   })
 
   const me = `/workers/${encodeURIComponent(workerId)}`
-  const post = (path: string, body: string, signal: AbortSignal) => send({ method: 'POST', path, body, signal })
+  // Signed anew each time it is sent: a signature is good for a minute.
+  const written = (body: object): string => JSON.stringify(options.sign ? options.sign(body) : body)
+  const post = (path: string, body: object, signal: AbortSignal) =>
+    send({ method: 'POST', path, body: written(body), signal })
   return {
     token: credentials.current,
-    register: async (body, signal) => registered.parse(await post('/workers/register', JSON.stringify(body), signal)),
+    register: async (body, signal) => registered.parse(await post('/workers/register', body, signal)),
     heartbeat: async (body, signal) =>
-      heartbeatAnswer.parse(await send({ method: 'PATCH', path: me, body: JSON.stringify(body), signal })),
+      heartbeatAnswer.parse(await send({ method: 'PATCH', path: me, body: written(body), signal })),
     poll: async (max, skills, signal) => {
       const only = skills ? `&skills=${encodeURIComponent(skills.join(','))}` : ''
       const path = `${me}/tasks/next?max=${max}&timeout=${pollSeconds}${only}`
       const answer = await send({ method: 'GET', path, seconds: pollSeconds + pollGraceSeconds, signal })
       return answer === undefined ? [] : taskBatch.parse(answer).tasks
     },
-    results: async (body, signal) => resultBatchAnswer.parse(await post('/tasks/results', body, signal)),
-    progress: async (event, signal) => void (await post('/events', JSON.stringify(event), signal)),
+    results: async (body, signal) => {
+      const text = options.sign ? written(JSON.parse(body)) : body
+      return resultBatchAnswer.parse(await send({ method: 'POST', path: '/tasks/results', body: text, signal }))
+    },
+    progress: async (event, signal) => void (await post('/events', event, signal)),
+    event: async (event, signal) => void (await post('/events', { worker_id: workerId, ...event }, signal)),
+    fileDownload: async (held, uri, signal) =>
+      taskFileDownload.parse(await send({ method: 'GET', path: filesOf(held, '/download', { uri }), signal })),
+    folder: async (held, uri, cursor, signal) =>
+      taskFolderPage.parse(
+        await send({ method: 'GET', path: filesOf(held, '', { uri, ...(cursor === null ? {} : { cursor }) }), signal }),
+      ),
+    fileUpload: async ({ job_id, task_id, lease_token }, file, signal) => {
+      const offer: TaskFileOffer = { job_id, lease_token, worker_id: workerId, ...file }
+      return taskFileUpload.parse(await post(`/tasks/${encodeURIComponent(task_id)}/files/upload`, offer, signal))
+    },
   }
 }
+
+const filesOf = ({ job_id, task_id, lease_token }: HeldTask, path: string, query: Record<string, string>): string =>
+  `/tasks/${encodeURIComponent(task_id)}/files${path}?${new URLSearchParams({ job_id, lease_token, ...query })}`
 
 const refusal = (request: string, response: Response, text: string, now: number): WireError => {
   const known = errorBody.safeParse(parseJson(text))

@@ -1,18 +1,24 @@
 /** Wires the parts of a worker together and knows its life: start, work, drain or stop. */
 import { randomUUID } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Heartbeat, ProgressEvent, TaskPayload } from '@tutti/contracts'
 import { type BackoffOptions, createBackoff } from '@tutti/contracts'
 import { type Clock, systemClock } from './clock.ts'
 import { createCommands } from './commands.ts'
 import type { WorkerDefinition } from './define.ts'
+import { createStaging } from './files/staging.ts'
+import { createTransfer } from './files/transfer.ts'
 import { beat, createNews, type HeartbeatOptions, keepBeating } from './heartbeat.ts'
 import { createHotCache, type HotCache } from './hot-cache.ts'
 import { noLog, type WorkerLog } from './log.ts'
+import { createTaskMetrics, type TaskMetrics } from './metrics.ts'
 import { withMiddleware } from './middleware.ts'
 import { createOutbox } from './outbox.ts'
 import { pollForTasks } from './poll.ts'
 import { asRejection, createRegistration } from './registration.ts'
 import { createServerClock } from './server-clock.ts'
+import { createSign } from './signing.ts'
 import { createSkillLimits } from './skill-limits.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { createTasks, type Finished } from './tasks.ts'
@@ -43,7 +49,24 @@ export interface WorkerOptions extends WorkerDefinition {
   resultBuffer?: number | undefined
   /** Shortest time between two progress updates of one task. */
   progressIntervalMs?: number | undefined
+  /** Between tries, where the next four don't say otherwise. */
   backoff?: BackoffOptions | undefined
+  registrationBackoff?: BackoffOptions | undefined
+  resultBackoff?: BackoffOptions | undefined
+  pollBackoff?: BackoffOptions | undefined
+  /** Between polls that are answered at once, with nothing. */
+  idleBackoff?: BackoffOptions | undefined
+  /** Times that a result is sent again before it is given up. Unless told: until its deadline has passed. */
+  resultRetries?: number | undefined
+  /** What there is to tell waits so long for more, before it is told with one sign of life. */
+  heartbeatDebounceMs?: number | undefined
+  /** Where tasks get their folders; a folder below that of the system unless told. null: files are left where they are. */
+  filesDir?: string | null | undefined
+  /** False: an event that is not as its skill declares is sent all the same. */
+  strictEvents?: boolean | undefined
+  /** Messages carry an HMAC, keyed with the token. */
+  signMessages?: boolean | undefined
+  metrics?: TaskMetrics | undefined
   clock?: Clock | undefined
 }
 
@@ -69,6 +92,8 @@ export interface Shared {
   /** The function is called whenever slots may be free. */
   onFree(wake: () => void): void
   turn: Turn | undefined
+  /** At most so many are asked for at a time. */
+  share: number | undefined
 }
 
 export const createSharingWorker = (options: WorkerOptions, shared: Shared | undefined): Worker => {
@@ -82,7 +107,7 @@ export const createSharingWorker = (options: WorkerOptions, shared: Shared | und
     throw new TypeError(`The orchestrator’s address must be http(s): ${url}`)
   const id = options.id ?? `worker-${randomUUID()}`
   const backoffOptions = options.backoff ?? { firstMs: 500, maxMs: 30_000 }
-  const newBackoff = () => createBackoff(backoffOptions)
+  const newBackoff = (other?: BackoffOptions) => createBackoff(other ?? backoffOptions)
   const stopping = new AbortController()
   const draining = new AbortController()
   const done = Promise.withResolvers<void>()
@@ -93,7 +118,9 @@ export const createSharingWorker = (options: WorkerOptions, shared: Shared | und
   let failure: Error | undefined
 
   const serverClock = createServerClock(clock.now)
+  const sign = options.signMessages ? createSign(token, id, serverClock.now) : undefined
   const wire = createWire({
+    sign,
     url,
     token,
     shortLivedTokens: options.shortLivedTokens ?? false,
@@ -116,7 +143,7 @@ export const createSharingWorker = (options: WorkerOptions, shared: Shared | und
       status: 'idle',
     },
     clock,
-    backoff: newBackoff(),
+    backoff: newBackoff(options.registrationBackoff),
     log,
     signal: stopping.signal,
   })
@@ -167,7 +194,8 @@ export const createSharingWorker = (options: WorkerOptions, shared: Shared | und
   }
 
   const sendProgress = async (event: ProgressEvent) => {
-    if (!commands.send(JSON.stringify(event))) await wire.progress({ ...event, worker_id: id }, stopping.signal)
+    if (!commands.send(JSON.stringify(sign ? sign(event) : event)))
+      await wire.progress({ ...event, worker_id: id }, stopping.signal)
   }
   const onEnd = (finished: Finished | undefined) => {
     slots.taskEnded(finished !== undefined)
@@ -184,6 +212,17 @@ export const createSharingWorker = (options: WorkerOptions, shared: Shared | und
     slots.settle(reserved, arrived)
   }
 
+  const { filesDir = join(tmpdir(), 'payloads') } = options
+  const staging =
+    filesDir === null
+      ? undefined
+      : createStaging({
+          dir: filesDir,
+          wire,
+          transfer: createTransfer({ ca: tls?.ca }),
+          clock,
+          backoff: () => newBackoff(),
+        })
   const tasks = createTasks({
     skills,
     limits: createSkillLimits(options.perSkill ?? {}),
@@ -193,6 +232,11 @@ export const createSharingWorker = (options: WorkerOptions, shared: Shared | und
     progressIntervalMs: options.progressIntervalMs ?? 500,
     hot,
     sendProgress,
+    sendEvent: wire.event,
+    strictEvents: options.strictEvents ?? true,
+    newBackoff: () => newBackoff(),
+    staging,
+    metrics: options.metrics ?? createTaskMetrics(),
     onEnd,
   })
   const outbox = createOutbox({
@@ -200,7 +244,8 @@ export const createSharingWorker = (options: WorkerOptions, shared: Shared | und
     send: wire.results,
     slots,
     clock,
-    backoff: newBackoff(),
+    backoff: newBackoff(options.resultBackoff),
+    mostRetries: options.resultRetries,
     log,
     // A result can't say for which skills there is room, nor whose turn it is: then the next poll does.
     wantsTasks: () => !draining.signal.aborted && hasRoom === undefined && shared === undefined,
@@ -237,9 +282,10 @@ export const createSharingWorker = (options: WorkerOptions, shared: Shared | und
       slots,
       freed,
       turn: shared?.turn,
+      most: shared?.share ?? 1000,
       clock,
-      backoff: newBackoff(),
-      idleBackoff: createBackoff({ firstMs: 10, maxMs: 5_000 }),
+      backoff: newBackoff(options.pollBackoff),
+      idleBackoff: createBackoff(options.idleBackoff ?? { firstMs: 10, maxMs: 5_000 }),
       log,
       onTasks,
       onTrouble,
@@ -254,6 +300,7 @@ export const createSharingWorker = (options: WorkerOptions, shared: Shared | und
       backoff: newBackoff(),
       log,
       news,
+      debounceMs: options.heartbeatDebounceMs ?? 100,
       onTrouble,
     }),
     ...(webSocket ? [commands.run(stopping.signal)] : []),

@@ -110,3 +110,26 @@ test('one-orchestrator-is-away: the other is served, and it is refused by nobody
   await until(() => server.accepted.length === 2)
   await crew.drain()
 })
+
+test('all: each is polled at the same time for its share of the slots, and together they never exceed them', async () => {
+  const servers = [await fakeOrchestrator(), await fakeOrchestrator()] as const
+  const gated = gatedSkill()
+  await startCrew({
+    orchestrators: servers.map(({ url }) => ({ url })),
+    mode: 'all',
+    concurrency: 4,
+    skills: { work: gated.skill },
+  })
+  await until(() => servers.every((server) => server.parkedPolls() === 1))
+  expect(servers.map(({ polls }) => polls[0])).toEqual([2, 2])
+  const tasks = Array.from({ length: 6 }, () => aTask({ type: 'work' }))
+  servers[0].enqueue(...tasks.slice(0, 5))
+  servers[1].enqueue(...tasks.slice(5))
+  await until(() => gated.started.length === 4)
+  expect(servers[0].mostLeased() + servers[1].mostLeased()).toBe(4)
+  for (const { task_id } of tasks) {
+    await until(() => gated.started.includes(task_id))
+    gated.release(task_id)
+  }
+  await until(() => servers[0].accepted.length === 5 && servers[1].accepted.length === 1)
+})

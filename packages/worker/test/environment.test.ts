@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { serveHealth, workerFromEnvironment } from '../src/index.ts'
+import { createTaskMetrics, serveHealth, workerFromEnvironment } from '../src/index.ts'
 
 test('an empty environment wants a token, and nothing else', () => {
   expect(() => workerFromEnvironment({})).toThrow('Set WORKER_TOKEN')
@@ -34,6 +34,18 @@ test('everything that a worker can be told', () => {
     HEARTBEAT_INTERVAL: '2',
     WORKER_SHUTDOWN_TIMEOUT: '60',
     WORKER_PORT: '8083',
+    WORKER_ENABLE_METRICS: '1',
+    WORKER_SKILLS_DIR: 'skills',
+    TASK_FILES_DIR: '/var/lib/payloads',
+    STRICT_EVENT_VALIDATION: 'false',
+    WORKER_SIGN_MESSAGES: 'true',
+    RESULT_MAX_RETRIES: '5',
+    RESULT_RETRY_INITIAL_DELAY: '2',
+    REGISTRATION_RETRY_INITIAL_DELAY: '0.5',
+    REGISTRATION_RETRY_MAX_DELAY: '20',
+    WORKER_HEARTBEAT_DEBOUNCE_DELAY: '0.25',
+    TASK_POLL_ERROR_DELAY: '45',
+    IDLE_POLL_DELAY: '0',
     ORCHESTRATORS_CONFIG: '[{"url":"http://a","weight":2},{"url":"http://b","token":"t"}]',
     MULTI_ORCHESTRATOR_MODE: 'ROUND_ROBIN',
     WORKER_SHORT_LIVED_TOKENS: 'true',
@@ -64,7 +76,21 @@ test('everything that a worker can be told', () => {
     heartbeatSeconds: 2,
     shutdownSeconds: 60,
     healthPort: 8083,
+    metrics: true,
+    skillsDir: 'skills',
+    filesDir: '/var/lib/payloads',
+    strictEvents: false,
+    signMessages: true,
+    resultRetries: 5,
+    heartbeatDebounceMs: 250,
+    registrationBackoff: { firstMs: 500, maxMs: 20_000 },
+    resultBackoff: { firstMs: 2000, maxMs: 30_000 },
+    // The longest is never shorter than the first.
+    pollBackoff: { firstMs: 45_000, maxMs: 45_000 },
+    idleBackoff: { firstMs: 1, maxMs: 5_000 },
   })
+  expect(workerFromEnvironment({ WORKER_TOKEN: 't', WORKER_STAGE_FILES: 'no' }).filesDir).toBeNull()
+  expect(workerFromEnvironment({ WORKER_TOKEN: 't', MULTI_ORCHESTRATOR_MODE: 'all' }).mode).toBe('all')
 })
 
 test('all faults are told at once, each by the name of its variable', () => {
@@ -79,6 +105,9 @@ test('all faults are told at once, each by the name of its variable', () => {
     ORCHESTRATORS_CONFIG: '[{"url":"a"}]',
     MULTI_ORCHESTRATOR_MODE: 'SOMETIMES',
     WORKER_ENABLE_WEBSOCKETS: 'perhaps',
+    WORKER_SIGN_MESSAGES: 'true',
+    RESULT_MAX_RETRIES: '-1',
+    IDLE_POLL_DELAY: 'soon',
     TLS_CA_PATH: '/nowhere/ca.pem',
     TLS_KEY_PATH: '/nowhere/key.pem',
   }
@@ -91,15 +120,23 @@ test('all faults are told at once, each by the name of its variable', () => {
   for (const name of [...Object.keys(wrong), 'TLS_CERT_PATH', 'WORKER_TOKEN']) expect(message).toContain(name)
 })
 
-test('health answers on its own port', async () => {
+test('health and metrics answer on their own port', async () => {
   let well = true
-  const server = await serveHealth(0, () => well)
+  const metrics = createTaskMetrics()
+  metrics.started('say "hi"')
+  metrics.ended('say "hi"', 'success', 1500)
+  const server = await serveHealth(0, () => well, metrics.text)
   const look = async (path: string) => {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`)
     return [response.status, await response.text()]
   }
   expect(await look('/health')).toEqual([200, 'OK'])
   expect((await look('/'))[0]).toBe(404)
+  const [status, text] = await look('/metrics')
+  expect(status).toBe(200)
+  expect(text).toContain('worker_tasks_total{skill="say \\"hi\\"",status="success"} 1')
+  expect(text).toContain('worker_task_seconds_total{skill="say \\"hi\\""} 1.5')
+  expect(text).toContain('worker_tasks_running{skill="say \\"hi\\""} 0')
   well = false
   expect((await look('/health'))[0]).toBe(503)
   await server.close()

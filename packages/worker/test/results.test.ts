@@ -199,3 +199,16 @@ function fails(error: unknown): () => never {
 function failure(code: string, message: string) {
   return { status: 'failure', error: { code, message } }
 }
+
+test('a result that may be tried again so often only is given up after that, and its slot is free', async () => {
+  const server = await fakeOrchestrator()
+  server.fail('POST', /results$/, { status: 503 }, 1_000_000)
+  await runningWorker(server, { concurrency: 1, resultRetries: 2 })
+  server.enqueue(aTask())
+  await until(() => server.requests.filter(({ path }) => path.endsWith('/results')).length === 3)
+  server.recover()
+  const next = aTask()
+  server.enqueue(next)
+  await until(() => server.accepted.length === 1)
+  expect(server.accepted[0]?.task_id).toBe(next.task_id)
+})

@@ -42,6 +42,29 @@ test('runs the skills of a file until a signal, one line per start and end of a 
   expect(signals.listenerCount('SIGTERM') + signals.listenerCount('SIGINT')).toBe(0)
 })
 
+test('a folder of skills is added to the file, or stands alone; a skill twice is a fault', async () => {
+  const server = await fakeOrchestrator()
+  const signals = new EventEmitter()
+  const fixtures = fileURLToPath(new URL('./fixtures/skills', import.meta.url))
+  const env = { ORCHESTRATOR_URL: server.url, WORKER_TOKEN: 'shared', WORKER_SKILLS_DIR: fixtures }
+  const running = runWorkerFile(echoWorker, { env, signals })
+  await until(() => server.parkedPolls() === 1)
+  expect(server.registrations[0]?.supported_skills).toEqual(['echo', 'one', 'two'])
+  signals.emit('SIGTERM')
+  await running
+  const alone = runWorkerFile(undefined, { env, signals })
+  await until(() => server.registrations.length === 2 && server.parkedPolls() === 1)
+  expect(server.registrations[1]?.supported_skills).toEqual(['one', 'two'])
+  signals.emit('SIGTERM')
+  await alone
+  const twice = runWorkerFile(`${fixtures}/one.ts`, { env, signals })
+  await expect(twice).rejects.toThrow(/one\.ts defines the skill one, which is there already/)
+  await expect(runWorkerFile(undefined, { env: { WORKER_TOKEN: 't' }, signals })).rejects.toThrow(/nothing to run/)
+  await expect(
+    runWorkerFile(undefined, { env: { WORKER_TOKEN: 't', WORKER_SKILLS_DIR: '/none/such' }, signals }),
+  ).rejects.toThrow(/WORKER_SKILLS_DIR can’t be read/)
+})
+
 test('second-signal-does-not-wait-for-an-absent-server', async () => {
   const server = await fakeOrchestrator()
   const signals = new EventEmitter()

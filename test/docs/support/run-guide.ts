@@ -2,7 +2,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { type AddressInfo, createServer } from 'node:net'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { startOrchestrator } from '@tutti/orchestrator'
 import { expect, onTestFinished } from 'vitest'
@@ -24,6 +25,10 @@ export const runGuide = async (path: string): Promise<GuideRun> => {
   const kind = (word: string): Block[] => marked.filter(({ words }) => words[1] === word)
   const folder = await scratchFolder()
 
+  for (const { words, text } of blocks) {
+    const name = words.find((word) => word.startsWith('file='))?.slice('file='.length)
+    if (name !== undefined) await writeFile(join(folder, basename(name)), text)
+  }
   const env = await startServer(folder, kind('blueprint'))
   for (const worker of kind('worker')) await startWorker(folder, worker, env)
   for (const [at, block] of blocks.entries()) {
@@ -49,15 +54,18 @@ const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.
   await mkdir(blueprintsDir)
   for (const { language, line, text } of blueprints)
     await writeFile(join(blueprintsDir, `line-${line}.${language === 'json' ? 'json' : 'ts'}`), text)
+  const port = await freePort()
   const server = await startOrchestrator({
     STORAGE: 'memory',
     API_HOST: '127.0.0.1',
-    API_PORT: '0',
+    API_PORT: String(port),
     CLIENT_TOKEN: clientToken,
     GLOBAL_WORKER_TOKEN: workerToken,
     BLUEPRINTS_DIR: blueprintsDir,
-    // The receivers of the guides' webhooks are on this machine.
+    TASK_FILES_DIR: join(folder, 'files'),
+    // Receivers of the examples listen on this machine.
     WEBHOOK_ALLOW_PRIVATE: 'true',
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
     LOG_LEVEL: 'ERROR',
   })
   onTestFinished(server.stop)
@@ -65,8 +73,6 @@ const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.
   return {
     ...process.env,
     TUTTI_API_URL: url,
-    // No guide that is executed talks to a backend; the command line wants one named.
-    TUTTI_BACKEND_URL: url,
     TUTTI_CLIENT_TOKEN: clientToken,
     ORCHESTRATOR_URL: url,
     WORKER_TOKEN: workerToken,

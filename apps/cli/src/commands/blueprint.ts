@@ -14,13 +14,14 @@ import {
   toDot,
 } from '@tutti/engine'
 import type { Command } from 'commander'
-import { clientOf, demandStack } from '../connect.ts'
+import { clientOf, demandOrchestrator } from '../connect.ts'
 import { UsageError } from '../faults.ts'
 import { defaultDataDir } from './options.ts'
 
 export const addBlueprints = (program: Command): void => {
   const blueprint = program.command('blueprint').description('blueprints')
-  const client = async (): Promise<Client> => clientOf(await demandStack(process.env, defaultDataDir(process.env)))
+  const client = async (): Promise<Client> =>
+    clientOf(await demandOrchestrator(process.env, defaultDataDir(process.env)))
 
   blueprint
     .command('check <path>')
@@ -55,7 +56,8 @@ export const addBlueprints = (program: Command): void => {
     .command('register <file>')
     .description('offer a JSON blueprint at the server; the token must be an operator’s')
     .action(async (file: string) => {
-      const { name, version } = await (await client()).blueprints.register(await readDocument(file))
+      const document = await readDocument(file)
+      const { name, version } = await (await client()).blueprints.register(document)
       process.stdout.write(`${name} v${version} is registered\n`)
     })
   blueprint

@@ -1,13 +1,28 @@
 /** `tutti job …`: jobs from the terminal. */
-import { isTerminal, type JobEventView, type JobStatus, type JobView } from '@tutti/contracts'
+import { isTerminal, type JobEventView, type JobExplanation, type JobStatus, type JobView } from '@tutti/contracts'
 import type { Command } from 'commander'
-import { clientOf, demandStack } from '../connect.ts'
+import { clientOf, demandOrchestrator } from '../connect.ts'
 import { addJobActions } from './job-actions.ts'
 import { defaultDataDir } from './options.ts'
 import { jsonFlag, type OutputFlags, printAll, printJson, readJsonObject, wholeNumber } from './print.ts'
 
 const eventLine = ({ seq, timestamp, event_type, state, data }: JobEventView): string =>
   `${String(seq).padStart(4)}  ${timestamp}  ${event_type.padEnd(20)} ${state.padEnd(16)} ${JSON.stringify(data)}`
+
+const explanation = (task: JobExplanation['tasks'][number]): string => {
+  const { skill, attempt, worker_id, possible, rate_limited, workers } = task
+  const state =
+    worker_id !== null
+      ? `${worker_id} works on it`
+      : possible
+        ? 'waits for a free hand'
+        : workers.length === 0
+          ? 'no worker is registered'
+          : 'no worker that is registered can take it'
+  const limited = rate_limited ? ', and hand-outs of this skill are limited' : ''
+  const lines = workers.map(({ worker_id: id, why_not }) => `  ${id} ${why_not ?? 'may take it'}\n`)
+  return `${skill}, try ${attempt}: ${state}${limited}\n${worker_id === null ? lines.join('') : ''}`
+}
 
 const jobLine = ({ id, status, blueprint, current_state, created_at }: JobView): string =>
   `${id}  ${status.padEnd(20)} ${blueprint.padEnd(20)} ${current_state.padEnd(16)} ${created_at}`
@@ -21,7 +36,7 @@ interface ListFlags extends OutputFlags {
 
 export const addJob = (program: Command): void => {
   const job = program.command('job').description('start jobs, follow them, steer them')
-  const client = async () => clientOf(await demandStack(process.env, defaultDataDir(process.env)))
+  const client = async () => clientOf(await demandOrchestrator(process.env, defaultDataDir(process.env)))
 
   job
     .command('start <blueprint>')
@@ -61,6 +76,14 @@ export const addJob = (program: Command): void => {
     .command('show <id>')
     .description('all there is to know about a job')
     .action(async (id: string) => printJson(await (await client()).jobs.get(id)))
+  job
+    .command('explain <id>')
+    .description('why it waits, and why which worker does not take its task')
+    .action(async (id: string) => {
+      const { because, tasks } = await (await client()).jobs.explain(id)
+      process.stdout.write(`${because}\n`)
+      for (const task of tasks) process.stdout.write(explanation(task))
+    })
   job
     .command('approve <id> [decision]')
     .description('decide what it waits for')

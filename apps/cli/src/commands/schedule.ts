@@ -1,7 +1,7 @@
 /** `tutti schedule …`: jobs by the clock. */
 import type { ScheduleSpecInput, ScheduleView } from '@tutti/contracts'
 import type { Command } from 'commander'
-import { clientOf, demandStack } from '../connect.ts'
+import { clientOf, demandOrchestrator } from '../connect.ts'
 import { defaultDataDir } from './options.ts'
 import { jsonFlag, type OutputFlags, print, printAll, readJsonObject, wholeNumber } from './print.ts'
 
@@ -22,7 +22,7 @@ const line = ({ name, client, paused, next_at, spec, last }: ScheduleView): stri
 
 export const addSchedule = (program: Command): void => {
   const schedule = program.command('schedule').description('jobs by the clock')
-  const schedules = async () => clientOf(await demandStack(process.env, defaultDataDir(process.env))).schedules
+  const schedules = async () => clientOf(await demandOrchestrator(process.env, defaultDataDir(process.env))).schedules
   const command = (words: string, description: string): Command =>
     schedule
       .command(words)

@@ -1,4 +1,4 @@
-/** `tutti worker FILE`: runs the worker that a file defines. */
+/** `tutti worker [FILE]`: runs the worker that a file defines, or a folder of them. */
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { UsageError } from '../faults.ts'
@@ -7,12 +7,12 @@ import { logger } from './options.ts'
 
 export const addWorker = (program: Command): void => {
   program
-    .command('worker <file>')
-    .description('run the worker that FILE defines (ORCHESTRATOR_URL, WORKER_TOKEN, WORKER_ID)')
-    .action(async (file: string) => {
-      if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
-      if (!process.env.WORKER_INDIVIDUAL_TOKEN && !process.env.WORKER_TOKEN)
-        throw new UsageError('set WORKER_TOKEN, or WORKER_INDIVIDUAL_TOKEN, to the token of this worker')
+    .command('worker [file]')
+    .description(
+      'run the worker that FILE, or each file in WORKER_SKILLS_DIR, defines (ORCHESTRATOR_URL, WORKER_TOKEN, WORKER_ID)',
+    )
+    .action(async (file: string | undefined) => {
+      if (file !== undefined && !existsSync(file)) throw new UsageError(`there is no file ${file}`)
       const { runWorkerFile } = await import('@tutti/worker')
       const log = logger(process.env)
       const letGo = endWithParent()

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { clientOf } from '../auth/client.ts'
 import type { JobFiles, RouteDeps } from '../deps.ts'
 import { failures } from '../errors.ts'
+import { asked } from '../http/asked.ts'
 import { jobId, jobParams } from './job-id.ts'
 
 const tags = ['files']
@@ -166,15 +167,4 @@ const named = (name: string, path: string): string => {
 const codeOf = ({ code }: ObjectFault): ErrorCode => {
   if (code === 'PAYLOAD_TOO_LARGE') return code
   return code === 'INVALID_REQUEST' ? 'INVALID_BODY' : 'STORE_UNAVAILABLE'
-}
-
-/** What object storage can’t do now is worth another try; why it can’t is for the log. */
-const asked = async <T>(operation: Promise<T>): Promise<T> => {
-  try {
-    return await operation
-  } catch (error) {
-    throw error instanceof ObjectStoreError
-      ? new TuttiError('STORE_UNAVAILABLE', 'Object storage can’t be used now', { cause: error })
-      : error
-  }
 }

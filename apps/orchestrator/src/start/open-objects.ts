@@ -34,6 +34,8 @@ export interface ObjectsOptions {
   signingKey: Buffer
   /** S3_AUTO_CLEANUP. */
   autoCleanup: boolean
+  /** S3_SHARED_PREFIXES. */
+  sharedPrefixes: string[]
   onOperation: (operation: FileOperation) => void
 }
 
@@ -44,15 +46,15 @@ const remoteGraceMs = 86_400_000
 
 /** @throws ConfigError when the bucket can't be used */
 export const openObjects = async (options: ObjectsOptions): Promise<OpenObjects> => {
-  const { s3, dir, publicUrl, signingKey, autoCleanup, onOperation } = options
+  const { s3, dir, publicUrl, signingKey, autoCleanup, sharedPrefixes, onOperation } = options
   const bucketOf = s3?.bucket ?? 'local'
   const { objects, files, close } = s3 ? await openS3(s3) : openFolder(dir, publicUrl, signingKey)
   return {
     payloads: s3 ? objects : null,
-    files,
+    files: { ...files, sharedPrefixes },
     taskFiles: (job) =>
       createTaskFiles(
-        { objects, bucket: bucketOf, dir, onOperation },
+        { objects, bucket: bucketOf, dir, sharedPrefixes, onOperation },
         job.id,
         job.parentId === null ? [] : [job.parentId],
       ),

@@ -22,6 +22,7 @@ import { createOrchestrator } from '../app.ts'
 import { createApprovalLinks } from '../approvals/link.ts'
 import { withApprovalLinks } from '../approvals/webhook.ts'
 import { quotaOf } from '../http/quota.ts'
+import { observeLog } from '../observe/log.ts'
 import { observeMetrics } from '../observe/metrics.ts'
 import { observeTraces } from '../observe/traces.ts'
 import { createWebhookSecrets } from '../webhooks/secrets.ts'
@@ -87,13 +88,15 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       publicUrl: config.publicUrl,
       signingKey: key,
       autoCleanup: config.s3AutoCleanup,
+      sharedPrefixes: [...config.s3SharedPrefixes],
       onOperation: ({ jobId, operation, uri, bytes, error }) =>
         log.debug({ job_id: jobId, operation, uri, bytes, ...(error === null ? {} : { error }) }, 's3_operation'),
     })
     closers.add(objects.close)
     const onError = (error: unknown): void => log.error({ err: error }, 'the engine met an error, and goes on')
+    // With 0 nothing leaves any more, and what has left before still comes back.
     const store = payloads
-      ? offloading(inner, { payloads, thresholdBytes: config.payloadOffloadBytes, onError })
+      ? offloading(inner, { payloads, thresholdBytes: config.payloadOffloadBytes || Number.POSITIVE_INFINITY, onError })
       : { ...inner, sweep: async () => 0 }
 
     const metrics = createMetrics({ onError: (error) => log.warn({ err: error }, 'a metric could not be read') })
@@ -129,7 +132,7 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       ...(archive ? { purgeBefore: () => archivedBefore(store, archive) } : {}),
     })
     closers.add(engine.stop)
-    observers.push(observeMetrics({ metrics, store, engine }), observeTraces(tracing))
+    observers.push(observeMetrics({ metrics, store, engine }), observeTraces(tracing), observeLog(log))
     engine.blueprints.replace('dir', found)
     const registered = await followRegisteredBlueprints({ store, blueprints: engine.blueprints, log })
     closers.add(registered.stop)

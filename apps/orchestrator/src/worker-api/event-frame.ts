@@ -7,7 +7,7 @@ import { withoutNulls } from './without-nulls.ts'
 
 export type TaskNews =
   | { kind: 'progress'; jobId: string; taskId: string; progress: number; message: string | null }
-  | { kind: 'event'; jobId: string; taskId: string; type: string; payload: JsonObject }
+  | { kind: 'event'; id: string | undefined; jobId: string; taskId: string; type: string; payload: JsonObject }
   /** It is about no task. */
   | { kind: 'other'; type: string }
 
@@ -36,7 +36,7 @@ export const newsOf = (frame: z.output<typeof taskNews>): TaskNews => {
   const at = { jobId: jobId.data, taskId }
   const how = type === 'progress' ? progressPayload.safeParse(withoutNulls(payload)) : undefined
   if (how?.success) return { kind: 'progress', ...at, progress: how.data.progress, message: how.data.message ?? null }
-  return { kind: 'event', ...at, type, payload }
+  return { kind: 'event', id: frame.event_id, ...at, type, payload }
 }
 
 const progressPayload = z.object({

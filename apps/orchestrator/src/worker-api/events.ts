@@ -52,8 +52,8 @@ export const takeNews = async (
     const { jobId, taskId, progress, message } = news
     await engine.progress({ worker, jobId, taskId, progress, message })
   } else if (news.kind === 'event') {
-    const { jobId, taskId, type, payload } = news
+    const { id, jobId, taskId, type, payload } = news
     await checkEvent(worker, news)
-    await engine.workerEvent({ worker, jobId, taskId, name: type, data: payload })
+    await engine.workerEvent({ ...(id === undefined ? {} : { id }), worker, jobId, taskId, name: type, data: payload })
   } else log.debug({ worker, type: news.type }, 'an event of no task')
 }

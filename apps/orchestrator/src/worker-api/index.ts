@@ -6,6 +6,7 @@ import { createWorkerTokens, type WorkerTokens } from '../auth/worker/tokens.ts'
 import type { RouteDeps } from '../deps.ts'
 import { createEventCheck } from './event-schemas.ts'
 import { eventRoutes } from './events.ts'
+import { fileRoutes } from './files.ts'
 import { heartbeatRoutes } from './heartbeat.ts'
 import { pollRoutes } from './poll.ts'
 import { createRateLimits, type RateLimits } from './rates.ts'
@@ -50,5 +51,6 @@ export const workerApi = (given: RouteDeps): FastifyPluginAsyncZod => {
     await app.register(pollRoutes(deps))
     await app.register(resultRoutes(deps))
     await app.register(eventRoutes(deps))
+    await app.register(fileRoutes(deps))
   }
 }

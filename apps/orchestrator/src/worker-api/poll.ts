@@ -7,12 +7,14 @@ import { namedWorkerOf } from '../auth/worker/index.ts'
 import { failures } from '../errors.ts'
 import { handOver } from '../http/hand-over.ts'
 import { taskPayload } from '../views/task-payload.ts'
+import { withFileFacts } from './file-facts.ts'
 import type { WorkerRouteDeps } from './index.ts'
 import { workerParams } from './params.ts'
 
 type PollQuery = z.output<typeof pollQuery>
 
-export const pollRoutes = ({ engine, parking, settings, log, rates }: WorkerRouteDeps): FastifyPluginAsyncZod => {
+export const pollRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
+  const { engine, parking, settings, log, rates } = deps
   return async (app) => {
     app.get(
       '/workers/:worker_id/tasks/next',
@@ -52,7 +54,8 @@ export const pollRoutes = ({ engine, parking, settings, log, rates }: WorkerRout
         // Only workers that take one at a time ask for their own words on the skill; without them a task is still a task.
         const single = query.max === undefined && leases.length > 0
         const worker = single ? await engine.worker(id).catch(() => undefined) : undefined
-        const tasks = leases.map((lease) => taskPayload(lease, engine, worker))
+        const payloads = leases.map((lease) => taskPayload(lease, engine, worker))
+        const tasks = await withFileFacts(payloads, leases, deps)
         if (query.max !== undefined) return reply.send({ tasks })
         const [task] = tasks
         return task ? reply.send(task) : reply.code(204).send()

@@ -16,6 +16,7 @@ import { namedWorkerOf, requireWorkerInBody } from '../auth/worker/index.ts'
 import { failures } from '../errors.ts'
 import { handOver } from '../http/hand-over.ts'
 import { taskPayload } from '../views/task-payload.ts'
+import { withFileFacts } from './file-facts.ts'
 import type { WorkerRouteDeps } from './index.ts'
 import { taskOutcome, tidyResult, tidyResults } from './outcome.ts'
 import { batchAnswerTo, resultAnswerTo } from './result-answer.ts'
@@ -43,7 +44,8 @@ export const resultRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
     if (max === 0) return []
     const leases = await engine.take({ worker: id, max, waitMs: 0, signal })
     handOver(engine, reply, leases, (error) => log.warn({ err: error, worker: id }, 'tasks not given back'))
-    return leases.map((lease) => taskPayload(lease, engine))
+    const payloads = leases.map((lease) => taskPayload(lease, engine))
+    return withFileFacts(payloads, leases, deps)
   }
 
   return async (app) => {

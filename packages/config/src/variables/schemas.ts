@@ -246,6 +246,16 @@ const asJson = (value: string): unknown => {
   }
 }
 
+/** Beginnings of keys that end with a slash, so that `data/` never opens `database/`. */
+export const keyFolders = fromText('folders that end with a slash, separated by commas, such as datasets/', (value) => {
+  const folders = value.split(',').flatMap((name) => name.trim() || [])
+  if (folders.every((each) => /^(?!jobs\/|payloads\/)[^/\\]+\/([^/\\]+\/)*$/.test(each))) return folders
+  return refuse(
+    'must list folders other than jobs/ and payloads/, each with a slash at its end',
+    'Separate them with commas, such as datasets/,models/.',
+  )
+})
+
 /** Names of models; `*` stands for any text. */
 export const modelPatterns = fromText('names of models, separated by commas; * stands for any text', (value) =>
   value.split(',').flatMap((name) => name.trim() || []),

@@ -35,7 +35,7 @@ export type Cause =
   /** The task has no result at the last instant for one. */
   | { type: 'result_deadline'; taskId: string }
   /** Something that a worker tells in the middle of its task. */
-  | { type: 'worker_event'; taskId: string; worker: string; name: string; data: Json }
+  | { type: 'worker_event'; id: string | null; taskId: string; worker: string; name: string; data: Json }
   | { type: 'progress'; taskId: string; progress: number; message: string | null }
   | { type: 'approval'; decision: string; by: string; comment: string | null }
   | { type: 'approval_timeout'; timerId: string }

@@ -14,6 +14,10 @@ export interface OpenTask {
   pickupMs: number | null
   /** A timer ends the task at this instant, whatever try it is at; null: none. */
   resultBy: number | null
+  /** Addresses of files that stand in its params: what its worker may ask for beside the job's own. Absent: none. */
+  files?: string[]
+  /** Ids of the newest events that its workers told, so that one that comes twice counts once. Absent: none. */
+  eventIds?: string[]
 }
 
 /** A task as the job asks for it, every default filled in. */

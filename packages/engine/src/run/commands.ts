@@ -41,7 +41,10 @@ export const createCommands = (deps: CommandsDeps): Commands => {
       const job = await own(id, client)
       const blueprint = blueprints.get(job.blueprint, job.version)
       const checked = blueprint ? eventData(blueprint, name, data) : data
-      return answer(await deps.deliver(id, { cause: { type: 'signal', id: signalId, name, data: checked } }))
+      const receipt = await deps.deliver(id, { cause: { type: 'signal', id: signalId, name, data: checked } })
+      // The event may have been what ended the job: whoever lost the answer and asks again is told the same as then.
+      const had = receipt.job?.signalIds.includes(signalId)
+      return answer(had ? { ...receipt, verdict: 'repeated' } : receipt)
     },
     fork: async (id, client, from) =>
       forkJob(

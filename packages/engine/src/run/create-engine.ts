@@ -273,10 +273,17 @@ export const createEngine = (deps: EngineDeps): Engine => {
       if ((await store.held(worker, taskId)) === undefined) return
       await inbox.deliver(jobId, { cause: { type: 'progress', taskId, progress, message } })
     },
-    workerEvent: async ({ worker, jobId, taskId, name, data, token }) => {
+    heldTask: async ({ worker, jobId, taskId, token }) => {
+      const held = await store.held(worker, taskId)
+      if (held === undefined || (token !== undefined && token !== held)) return undefined
+      const job = await reads.add(jobId)
+      const found = job && findOpen(job.waiting, taskId)
+      return found && { job, task: found.open }
+    },
+    workerEvent: async ({ id = null, worker, jobId, taskId, name, data, token }) => {
       const held = token ?? (await store.held(worker, taskId))
       if (held === undefined) return ignored(await whyNotHeld(jobId, taskId))
-      const cause = { type: 'worker_event', taskId, worker, name, data } as const
+      const cause = { type: 'worker_event', id, taskId, worker, name, data } as const
       return answerOf(await inbox.deliver(jobId, { cause, fence: [taskId, held] }))
     },
     watch: (jobId, listener) => {
@@ -327,6 +334,7 @@ const whyOver = (job: Job | undefined) => {
 const answerOf = ({ verdict, job }: Receipt): OutcomeAnswer => {
   switch (verdict) {
     case 'applied':
+    case 'repeated':
       return { status: 'accepted' }
     case 'absent':
       return ignored('job_not_found')

@@ -1,4 +1,5 @@
 /** Making tasks from what a blueprint asks for. */
+import { isAddress, textsIn } from '@tutti/contracts'
 import type { TaskSpec } from '../blueprint/action.ts'
 import type { BranchSpec, Job, OpenTask } from '../job/job.ts'
 import { type Needs, queueName } from '../job/needs.ts'
@@ -54,15 +55,19 @@ export const noteWorker = ({ job }: Draft, worker: string): void => {
   job.workers = { ...job.workers, [job.state]: [...known, worker] }
 }
 
-export const openTask = ({ env }: Draft, spec: BranchSpec): OpenTask => ({
-  id: env.newId(),
-  skill: spec.skill,
-  attempt: 1,
-  retry: spec.retry,
-  queue: spec.queue,
-  pickupMs: spec.pickupMs,
-  resultBy: null,
-})
+export const openTask = ({ env }: Draft, spec: BranchSpec): OpenTask => {
+  const files = new Set(textsIn(spec.params, isAddress).map(({ text }) => text))
+  return {
+    id: env.newId(),
+    skill: spec.skill,
+    attempt: 1,
+    retry: spec.retry,
+    queue: spec.queue,
+    pickupMs: spec.pickupMs,
+    resultBy: null,
+    ...(files.size > 0 ? { files: [...files] } : {}),
+  }
+}
 
 /** Puts a task into the queue, and sets the clock that watches it as a whole. */
 export const enqueueTask = (draft: Draft, spec: BranchSpec, open: OpenTask): void => {

@@ -82,23 +82,28 @@ export const applyResultDeadline = (draft: Draft, { taskId }: Of<'result_deadlin
   return true
 }
 
-/**
- * An event of the worker's own is noted; where the blueprint has a route for it, the job takes that at once and the task is closed.
- * @returns false when the job does not wait for the task
- */
-export const applyWorkerEvent = (draft: Draft, event: Of<'worker_event'>): boolean => {
+/** Workers repeat an event within minutes; the ids of so many are enough to know it again, and small enough to carry along. */
+const rememberedIds = 64
+
+/** An event of the worker's own is noted; where the blueprint has a route for it, the job takes that at once and the task is closed. */
+export const applyWorkerEvent = (draft: Draft, event: Of<'worker_event'>): 'applied' | 'repeated' | 'stale' => {
   const { job } = draft
   const found = findOpen(job.waiting, event.taskId)
-  if (!found) return false
+  if (!found) return 'stale'
+  const { eventIds = [] } = found.open
+  if (event.id !== null) {
+    if (eventIds.includes(event.id)) return 'repeated'
+    found.open.eventIds = [...eventIds, event.id].slice(-rememberedIds)
+  }
   const to = job.waiting?.kind === 'task' ? own(job.waiting.onEvent, event.name) : undefined
   const told = { task_id: event.taskId, worker_id: event.worker, data: event.data }
   log(draft, `worker_event:${event.name}`, { ...told, ...(to === undefined ? {} : { preempts: true }) })
   tell(draft, `worker_event:${event.name}`, told)
-  if (to === undefined) return true
+  if (to === undefined) return 'applied'
   noteWorker(draft, event.worker)
   job.last = { status: event.name, data: event.data, error: null }
   enterState(draft, to, { done: true, data: event.data })
-  return true
+  return 'applied'
 }
 
 const factsOf = ({ job }: Draft, { open, branch }: Found): JsonObject => ({

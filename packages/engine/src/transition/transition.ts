@@ -66,7 +66,7 @@ const apply = (draft: Draft, cause: Cause): Verdict => {
     case 'result_deadline':
       return appliedIf(applyResultDeadline(draft, cause))
     case 'worker_event':
-      return appliedIf(applyWorkerEvent(draft, cause))
+      return applyWorkerEvent(draft, cause)
     case 'progress':
       return appliedIf(applyProgress(draft, cause))
     case 'approval':

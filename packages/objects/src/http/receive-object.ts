@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { ObjectStoreError } from '../errors.ts'
-import type { ObjectStore } from '../port.ts'
+import { hashHeader, type ObjectStore } from '../port.ts'
 import { faultResponse, headerOf, type ObjectRequest, type ObjectResponse } from './response.ts'
 
 /** Stores the body of a PUT, of at most `maxBytes`, under a key that somebody has decided the caller may write. */
@@ -13,15 +13,20 @@ export async function receiveObject(
   const tooLarge = faultResponse('PAYLOAD_TOO_LARGE', `The file may have at most ${maxBytes} bytes`)
   if (Number(headerOf(request, 'content-length') ?? 0) > maxBytes) return tooLarge
   const contentType = headerOf(request, 'content-type')
+  const announced = headerOf(request, hashHeader)
   const body = Readable.from(limited(request.body ?? Readable.from([]), maxBytes), { objectMode: false })
   try {
-    const { sha256 } = await store.put(key, body, contentType === undefined ? {} : { contentType })
+    const { sha256 } = await store.put(key, body, {
+      ...(contentType === undefined ? {} : { contentType }),
+      ...(announced === undefined ? {} : { sha256: announced }),
+    })
     return { status: 200, headers: { 'x-content-sha256': sha256 }, body: null, fault: null }
   } catch (error) {
     if (error instanceof TooLarge) return tooLarge
     if (!(error instanceof ObjectStoreError)) throw error
     if (error.code === 'NO_SPACE') return faultResponse('NO_SPACE', error.message)
-    if (error.code === 'INVALID_OPTION') return faultResponse('INVALID_REQUEST', error.message)
+    if (error.code === 'INVALID_OPTION' || error.code === 'INTEGRITY_MISMATCH')
+      return faultResponse('INVALID_REQUEST', error.message)
     throw error
   }
 }

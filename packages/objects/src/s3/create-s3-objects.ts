@@ -11,7 +11,7 @@ import { deletePrefix } from '../delete-prefix.ts'
 import { ObjectStoreError } from '../errors.ts'
 import { attachment } from '../http/disposition.ts'
 import { checkKey, checkPrefix, longestPage } from '../keys.ts'
-import type { ObjectStore } from '../port.ts'
+import { hashHeader, type ObjectStore } from '../port.ts'
 import { checkExpiry } from '../presign.ts'
 import { createClients } from './client.ts'
 import { asked } from './failures.ts'
@@ -84,10 +84,13 @@ export function createS3Objects(options: S3ObjectsOptions): S3Objects {
       const get = new GetObjectCommand({ Bucket: bucket, Key: key, ResponseContentDisposition: disposition })
       return getSignedUrl(signing, get, { expiresIn: expiresSeconds })
     },
-    async presignPut(key, { expiresSeconds }) {
+    async presignPut(key, { expiresSeconds, sha256 }) {
       place(key)
       checkExpiry(expiresSeconds)
-      return getSignedUrl(signing, new PutObjectCommand({ Bucket: bucket, Key: key }), { expiresIn: expiresSeconds })
+      const metadata = sha256 === undefined ? {} : { Metadata: { sha256 } }
+      const put = new PutObjectCommand({ Bucket: bucket, Key: key, ...metadata })
+      // As a header, which every server of this kind keeps; of a query not all do.
+      return getSignedUrl(signing, put, { expiresIn: expiresSeconds, unhoistableHeaders: new Set([hashHeader]) })
     },
   }
 

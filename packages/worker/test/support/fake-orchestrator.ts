@@ -15,6 +15,8 @@ import {
   resultBatch,
   type TaskPayload,
   type TaskResult,
+  type WorkerEvent,
+  workerEvent,
 } from '@tutti/contracts'
 import { type WebSocket, WebSocketServer } from 'ws'
 
@@ -43,6 +45,8 @@ export type FakeOrchestrator = Awaited<ReturnType<typeof startFakeOrchestrator>>
 export interface FakeOptions {
   port?: number
   heartbeatSeconds?: number
+  /** Answers what else is asked below /_worker/tasks/. */
+  files?: (method: string, url: URL, body: unknown) => [number, unknown]
   /** Lets in only the newest of the short-lived tokens, which are got for this one. */
   signIn?: string
 }
@@ -59,6 +63,7 @@ export const startFakeOrchestrator = async (options: FakeOptions = {}) => {
   const accepted: TaskResult[] = []
   const answers: ResultAnswer[] = []
   const progress: ProgressEvent[] = []
+  const events: WorkerEvent[] = []
   const queue: TaskPayload[] = []
   const leased = new Map<string, TaskPayload>()
   const cancelled = new Set<string>()
@@ -148,9 +153,12 @@ export const startFakeOrchestrator = async (options: FakeOptions = {}) => {
       return [200, { results, tasks: lease(batch.next) }]
     }
     if (url.pathname === '/_worker/events') {
-      progress.push(progressEvent.parse(body))
+      const told = progressEvent.safeParse(body)
+      if (told.success) progress.push(told.data)
+      else events.push(workerEvent.parse(body))
       return [200, { status: 'event_accepted' }]
     }
+    if (options.files && url.pathname.startsWith('/_worker/tasks/')) return options.files(method, url, body)
     return [404, { error: 'no such path', code: 'NOT_FOUND', retryable: false, hint: '' }]
   }
 
@@ -227,6 +235,7 @@ export const startFakeOrchestrator = async (options: FakeOptions = {}) => {
     accepted,
     answers,
     progress,
+    events,
     sockets,
     unexpected,
     leased,

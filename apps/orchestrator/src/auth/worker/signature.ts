@@ -3,8 +3,7 @@
  * the connection, and the signature who wrote what came through it, whatever stands in between.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { TuttiError } from '@tutti/contracts'
-import { canonicalJson } from './canonical.ts'
+import { canonicalJson, TuttiError } from '@tutti/contracts'
 import type { Caller } from './identify.ts'
 
 /** `optional`: a signature that is there must be right. `required`: each message with a body needs one. */

@@ -1,5 +1,5 @@
 /** What is kept beside the jobs, and for how long: history, large payloads, traces. */
-import { flag, folder, historyUri, integer, optionalHttpUrl, text } from '../../variables/schemas.ts'
+import { flag, folder, historyUri, integer, keyFolders, optionalHttpUrl, text } from '../../variables/schemas.ts'
 import type { VariableTable } from '../../variables/variable.ts'
 
 export const archiveVariables = {
@@ -66,6 +66,13 @@ export const archiveVariables = {
     default: 'true',
     description: 'Whether a job’s files are removed from it when the job has ended.',
     schema: flag,
+  },
+  s3SharedPrefixes: {
+    name: 'S3_SHARED_PREFIXES',
+    default: '',
+    description:
+      'Folders of the storage whose files the jobs of every client may read, such as datasets/; commas between.',
+    schema: keyFolders,
   },
   payloadOffloadBytes: {
     name: 'PAYLOAD_OFFLOAD_BYTES',

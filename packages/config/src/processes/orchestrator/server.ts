@@ -23,7 +23,7 @@ export const serverVariables = {
         `http${env.TLS_ENABLED && flag.safeParse(env.TLS_ENABLED).data ? 's' : ''}://localhost:${env.API_PORT || '8080'}`,
     },
     description:
-      'The address under which people reach this server; links for approvals, and without S3 those of jobs’ files, start with it.',
+      'The address under which people and workers reach this server; links for approvals, and without S3 those of jobs’ files, start with it.',
     schema: optionalHttpUrl,
   },
   enableClientApi: {
