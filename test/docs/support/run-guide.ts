@@ -49,6 +49,7 @@ const scratchFolder = async (): Promise<string> => {
   return folder
 }
 
+/** Known before the server starts: the links that it writes begin with its address. */
 const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -88,16 +89,6 @@ const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.
     LOG_LEVEL: 'ERROR',
     NO_COLOR: '1',
   }
-}
-
-/** Known before the server starts: the links that it writes begin with its address. */
-const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
 
 const startWorker = async (folder: string, { line, text }: Block, env: NodeJS.ProcessEnv): Promise<void> => {
