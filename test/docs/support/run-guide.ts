@@ -49,6 +49,19 @@ const scratchFolder = async (): Promise<string> => {
   return folder
 }
 
+<<<<<<< HEAD
+=======
+/** Known before the server starts: the links that it writes begin with its address. */
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+>>>>>>> w/effects
 const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.ProcessEnv> => {
   const blueprintsDir = join(folder, 'blueprints')
   await mkdir(blueprintsDir)
