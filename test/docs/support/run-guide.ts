@@ -49,8 +49,6 @@ const scratchFolder = async (): Promise<string> => {
   return folder
 }
 
-<<<<<<< HEAD
-=======
 /** Known before the server starts: the links that it writes begin with its address. */
 const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1')
@@ -61,7 +59,6 @@ const freePort = async (): Promise<number> => {
   return port
 }
 
->>>>>>> w/effects
 const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.ProcessEnv> => {
   const blueprintsDir = join(folder, 'blueprints')
   await mkdir(blueprintsDir)
