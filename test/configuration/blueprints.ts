@@ -52,6 +52,19 @@ export const writer = blueprint({ name: 'writer' })
   })
   .end('done')
 
+/** Reads a file that it is told of; ends as `refused` when it may not. */
+export const reader = blueprint({ name: 'reader' })
+  .state('begin', { start: true, to: ['done', 'refused'] }, async ({ files, input, goTo }) => {
+    try {
+      await files.download(String(input.uri))
+      return goTo('done')
+    } catch {
+      return goTo('refused')
+    }
+  })
+  .end('done')
+  .end('refused', { outcome: 'failed' })
+
 /** Goes round `times` times, then ends. */
 export const round = (times: number): Blueprint =>
   blueprint({ name: 'round' })

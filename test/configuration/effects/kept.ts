@@ -10,7 +10,7 @@ import { createS3Objects } from '@tutti/objects'
 import { type TestS3, testS3 } from '@tutti/objects/testing'
 import { createMemoryStore } from '@tutti/stores'
 import { expect, onTestFinished } from 'vitest'
-import { errand, round, writer } from '../blueprints.ts'
+import { errand, reader, round, writer } from '../blueprints.ts'
 import { create, ending, freePort } from '../jobs.ts'
 import { file, type Server, serve, until } from '../server.ts'
 import { shared } from '../shared.ts'
@@ -121,6 +121,17 @@ export const kept: Effects = {
     expect(await left({ S3_AUTO_CLEANUP: 'false' })).toHaveLength(1)
   },
 
+  S3_SHARED_PREFIXES: async () => {
+    const { env, name, put } = await bucket()
+    const read = async (shared: Record<string, string>): Promise<string> => {
+      const server = await serve({ ...env, ...shared }, { blueprints: [reader] })
+      await put('datasets/words.txt', 'words')
+      const input = { uri: `s3://${name}/datasets/words.txt` }
+      return (await ending(server, (await create(server, 'reader', { input })).body.job_id)).status
+    }
+    expect([await read({ S3_SHARED_PREFIXES: 'datasets/' }), await read({})]).toEqual(['finished', 'failed'])
+  },
+
   PAYLOAD_OFFLOAD_BYTES: async () => {
     const stored = async (bytes: string): Promise<number> => {
       const { env, keys } = await bucket()
@@ -216,7 +227,8 @@ const bucket = async () => {
     TASK_FILES_DIR: dirname(file('note', '')),
   }
   const keys = async (): Promise<string[]> => (await objects.list('', null, 100)).objects.map(({ key }) => key)
-  return { env, name, keys }
+  const put = (key: string, text: string): Promise<unknown> => objects.put(key, Buffer.from(text))
+  return { env, name, keys, put }
 }
 
 /** Makes a job and brings it a file. @returns the address of that */
