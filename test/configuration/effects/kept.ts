@@ -17,25 +17,6 @@ import { shared } from '../shared.ts'
 import type { Effects } from './effects.ts'
 
 export const kept: Effects = {
-  S3_SHARED_PREFIXES: async () => {
-    const reads = blueprint({ name: 'reads' })
-      .state('begin', { start: true, to: ['done'] }, ({ dispatch }) =>
-        dispatch('run', { file: 's3://local/datasets/a' }, { on: { success: 'done' } }),
-      )
-      .end('done')
-    const asked = async (env: Record<string, string>): Promise<string> => {
-      const server = await serve(env, { blueprints: [reads] })
-      await server.post('/_worker/workers/register', { worker_id: 'hand', supported_skills: ['run'] })
-      await server.post('/api/v1/jobs', { blueprint: 'reads' })
-      const { body } = await server.get('/_worker/workers/hand/tasks/next?timeout=5')
-      const query = new URLSearchParams({ job_id: body.job_id, uri: 's3://local/datasets/a' })
-      const path = `/_worker/tasks/${body.task_id}/files/download?${query}`
-      return (await server.get(path, { 'x-worker-id': 'hand' })).body.code
-    }
-    expect(await asked({})).toBe('FILE_DENIED')
-    expect(await asked({ S3_SHARED_PREFIXES: 'datasets/' }), 'it may be read, but is not there').toBe('FILE_NOT_FOUND')
-  },
-
   S3_ENDPOINT_URL: async () => {
     const { env, keys } = await bucket()
     await uploaded(await serve(env, { blueprints: [errand] }))

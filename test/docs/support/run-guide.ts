@@ -91,16 +91,6 @@ const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.
   }
 }
 
-/** Known before the server starts: the links that it writes begin with its address. */
-const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
-
 const startWorker = async (folder: string, { line, text }: Block, env: NodeJS.ProcessEnv): Promise<void> => {
   const file = join(folder, `worker-line-${line}.ts`)
   await writeFile(file, text)
