@@ -26,6 +26,7 @@ const methods: Record<string, string> = {
   forkJob: 'jobs.fork',
   retryJob: 'jobs.retry',
   migrateJob: 'jobs.migrate',
+  explainJob: 'jobs.explain',
   listQuarantined: 'jobs.quarantined',
   listFiles: 'jobs.files.list',
   addressForUpload: 'jobs.files.uploadAddress',
