@@ -58,9 +58,14 @@ test.each([[[]], [['dance']], [['toString']], [['constructor']]])('%j is no comm
 test('a machine that is set up is left alone, and the command gets its arguments', async () => {
   const { run, folder } = await project()
   const tutti = join(folder, 'apps', 'cli', 'src', 'main.ts')
-  const node = `node --env-file-if-exists=${join(folder, '.env')} ${tutti}`
-  expect(await outcome(run('demo', '/some folder', '--json'))).toEqual([0, `${node} demo /some folder --json\n`, ''])
-  expect(await outcome(run('start'))).toEqual([0, `${node} up\n`, ''])
+  expect(await outcome(run('demo', '/some folder', '--json'))).toEqual([
+    0,
+    `node ${tutti} demo /some folder --json\n`,
+    '',
+  ])
+  const env = join(folder, '.env')
+  await writeFile(env, 'LOG_LEVEL=DEBUG\n')
+  expect(await outcome(run('start'))).toEqual([0, `node --env-file=${env} ${tutti} up\n`, ''])
   expect(await outcome(run('test', 'apps'))).toEqual([0, 'vitest run apps\n', ''])
 })
 
