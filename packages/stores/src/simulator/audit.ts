@@ -33,6 +33,7 @@ export const audit = (store: Store, { exact }: { exact: boolean }): Audit => {
   const held = new Map<string, LeasedTask>()
   const tasksOf = new Map<string, Set<string>>()
   const tokens = new Map<string, { token: string; sent: number }>()
+  const firstSent = new Map<string, number>()
   /** When a call was sent that may end a task's lease; when one that closed it was known to be accepted. */
   const ending = new Map<string, number>()
   const closed = new Map<string, number>()
@@ -80,8 +81,14 @@ export const audit = (store: Store, { exact }: { exact: boolean }): Audit => {
     log.sort((a, b) => a.seq - b.seq)
     if (job.rev > (jobs.get(job.id)?.rev ?? 0)) jobs.set(job.id, structuredClone(job))
   }
+  /**
+   * A token is as old as the call that first told of it. A look for lost leases tells of old ones again, and on several connections its
+   * answer may come from before a hand-out that was asked for earlier.
+   */
   const know = (taskId: string, token: string, sent: number): void => {
-    if ((tokens.get(taskId)?.sent ?? 0) <= sent) tokens.set(taskId, { token, sent })
+    const first = firstSent.get(token) ?? sent
+    firstSent.set(token, first)
+    if ((tokens.get(taskId)?.sent ?? 0) <= first) tokens.set(taskId, { token, sent: first })
   }
   const leased = (lease: LeasedTask, sent: number): void => {
     const { task } = lease
