@@ -45,6 +45,13 @@ describe('Idempotency-Key', () => {
     expect(await count(server)).toBe(1)
   })
 
+  test('an object and the list of its members are two requests', async () => {
+    const server = await startServer()
+    const told = (metadata: object) => create(server, { blueprint: 'nothing', metadata }, key)
+    expect((await told({ size: { width: 1 } })).status).toBe(202)
+    expect((await told({ size: [['width', 1]] })).body.code).toBe('IDEMPOTENCY_CONFLICT')
+  })
+
   test('a batch is one request: the same jobs in the same order, and not one more', async () => {
     const server = await startServer()
     const batch = { jobs: [shrink, { blueprint: 'nothing' }, shrink] }

@@ -41,6 +41,7 @@ export {
   type Wanted,
 } from './job/needs.ts'
 export { type NewJob, newJob } from './job/new-job.ts'
+export { sortedJson } from './job/sorted-json.ts'
 export { type Knowledge, stateAt } from './job/state-at.ts'
 export type { LeasedTask, Task, TaskRequest } from './job/task.ts'
 export { type WebhookAttempt, type WebhookBody, type WebhookPayload, webhookKind } from './job/webhook.ts'

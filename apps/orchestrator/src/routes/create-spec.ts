@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Client } from '@tutti/config'
 import { type createJob, type JsonObject, TuttiError } from '@tutti/contracts'
-import { derivedId, type JobSpec } from '@tutti/engine'
+import { derivedId, type JobSpec, sortedJson } from '@tutti/engine'
 import type { FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { clientOf } from '../auth/client.ts'
@@ -90,14 +90,4 @@ const idempotencyKey = ({ headers }: FastifyRequest): string | null => {
 
 /** Two requests are the same if they ask for the same jobs; how their JSON was written does not count. */
 const fingerprintOf = ({ blueprint, input, options }: WantedJob, count: number): string =>
-  createHash('sha256')
-    .update(JSON.stringify(sorted({ blueprint, input, options, count })))
-    .digest('hex')
-
-const sorted = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (value === null || typeof value !== 'object') return value
-  return Object.entries(value)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, inner]) => [key, sorted(inner)])
-}
+  createHash('sha256').update(sortedJson({ blueprint, input, options, count })).digest('hex')

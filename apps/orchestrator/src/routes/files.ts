@@ -140,8 +140,8 @@ export const fileRoutes = ({ engine, files, instant }: RouteDeps): FastifyPlugin
           },
         },
         async (request) => {
-          // biome-ignore lint/suspicious/noExplicitAny: params of the scope's own type provider
-          const params = request.params as any as z.output<typeof fileParams>
+          // The scope has a type provider of its own; the route's schema has made this of them.
+          const params = request.params as unknown as z.output<typeof fileParams>
           const { objects, prefix, bucket, maxUploadBytes } = await placeOf(request, params)
           const key = prefix + named(params.filename, 'params.filename')
           const { method, url, headers } = request

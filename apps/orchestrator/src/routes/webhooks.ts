@@ -1,6 +1,6 @@
 /** Deliveries of a client's webhooks, and the secret that they are signed with. */
 import { deliveryPage, listDeliveries, TuttiError, webhookDelivery, webhookSecrets } from '@tutti/contracts'
-import type { StoredRecord } from '@tutti/engine'
+import { type StoredRecord, webhookKind } from '@tutti/engine'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { clientOf } from '../auth/client.ts'
@@ -8,7 +8,6 @@ import type { RouteDeps } from '../deps.ts'
 import { failures } from '../errors.ts'
 import { deliveryView } from '../views/delivery-view.ts'
 import { asNew, deliveryOf } from '../webhooks/delivery.ts'
-import { webhookKind } from '../webhooks/sender.ts'
 
 const tags = ['webhooks']
 

@@ -14,7 +14,15 @@ import {
   workerDirectory,
 } from '@tutti/config'
 import type { JsonObject } from '@tutti/contracts'
-import { type Blueprint, BlueprintError, createEngine, createScheduler, type JobSpec, type Store } from '@tutti/engine'
+import {
+  type Blueprint,
+  BlueprintError,
+  createEngine,
+  createScheduler,
+  type JobSpec,
+  type Store,
+  webhookKind,
+} from '@tutti/engine'
 import { startArchiver } from '@tutti/history'
 import { offloading, openStore } from '@tutti/stores'
 import { createLogger, createMetrics, type Logger, noTracing, parseTraceparent, startTracing } from '@tutti/telemetry'
@@ -26,7 +34,7 @@ import { observeLog } from '../observe/log.ts'
 import { observeMetrics } from '../observe/metrics.ts'
 import { observeTraces } from '../observe/traces.ts'
 import { createWebhookSecrets } from '../webhooks/secrets.ts'
-import { createWebhookSender, webhookKind } from '../webhooks/sender.ts'
+import { createWebhookSender } from '../webhooks/sender.ts'
 import { createClosers } from './closers.ts'
 import { archivedBefore, openArchive, purgeArchive } from './open-archive.ts'
 import { openObjects } from './open-objects.ts'
@@ -192,7 +200,6 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       files,
       metrics,
       ...directories,
-      records: store,
       secretOf: directories.workers.secretOf,
       ...(archive ? { archive } : {}),
       traceOf: ({ headers, routeOptions }) => {

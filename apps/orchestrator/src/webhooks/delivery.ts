@@ -1,14 +1,6 @@
 /** A webhook on its way: the body of a record of kind `webhook`, which the engine's outbox makes and the sender works off. */
 import type { Json, JsonObject } from '@tutti/contracts'
-import type { StoredRecord } from '@tutti/engine'
-
-export interface Attempt {
-  at: number
-  durationMs: number
-  /** HTTP status; null when there was no answer. */
-  status: number | null
-  error: string | null
-}
+import type { StoredRecord, WebhookAttempt } from '@tutti/engine'
 
 export interface Delivery {
   url: string
@@ -16,7 +8,7 @@ export interface Delivery {
   payload: JsonObject
   state: 'pending' | 'delivered' | 'failed'
   /** The newest ones. */
-  attempts: Attempt[]
+  attempts: WebhookAttempt[]
   /** All that were made since it was made or asked for again. */
   tries: number
 }
@@ -31,7 +23,7 @@ export const deliveryOf = ({ body }: StoredRecord): Delivery => ({
   event: text(body.event),
   payload: (body.payload ?? {}) as JsonObject,
   state: body.state === 'delivered' || body.state === 'failed' ? body.state : 'pending',
-  attempts: (Array.isArray(body.attempts) ? body.attempts : []) as unknown as Attempt[],
+  attempts: (Array.isArray(body.attempts) ? body.attempts : []) as unknown as WebhookAttempt[],
   tries: typeof body.tries === 'number' ? body.tries : 0,
 })
 const text = (value: Json | undefined): string => (typeof value === 'string' ? value : '')
@@ -43,7 +35,7 @@ const text = (value: Json | undefined): string => (typeof value === 'string' ? v
  */
 export const afterAttempt = (
   record: StoredRecord,
-  attempt: Attempt,
+  attempt: WebhookAttempt,
   retryAfter: number | null,
   random: number,
 ): StoredRecord => {

@@ -2,9 +2,9 @@
  * Works the outbox off: each delivery is a record that is due, held by one instance at a time. A crash after the receiver has answered
  * and before that is noted sends it again under the same id: at least once, and receivers can tell.
  */
-import type { StoredRecord } from '@tutti/engine'
+import type { StoredRecord, WebhookAttempt } from '@tutti/engine'
 import type { Logger } from '@tutti/telemetry'
-import { type Attempt, afterAttempt, deliveryOf } from './delivery.ts'
+import { afterAttempt, deliveryOf } from './delivery.ts'
 import { type PostOptions, post } from './post.ts'
 import type { WebhookSecrets } from './secrets.ts'
 import { sign } from './signature.ts'
@@ -19,9 +19,6 @@ export interface WebhookSenderDeps {
   random?: () => number
 }
 
-/** The kind of record that the engine's outbox writes. */
-export const webhookKind = 'webhook'
-
 /** Sends what the record tells, once. Answers the record with what came of it; rejects when the Store can't be reached. */
 export const createWebhookSender = (deps: WebhookSenderDeps): ((record: StoredRecord) => Promise<StoredRecord>) => {
   const { secrets, options, log, now = Date.now, random = Math.random } = deps
@@ -34,7 +31,7 @@ export const createWebhookSender = (deps: WebhookSenderDeps): ((record: StoredRe
       'user-agent': 'Tutti',
       ...sign(await secrets.current(record.owner ?? ''), record.id, Math.floor(at / 1000), body),
     }
-    let attempt: Attempt
+    let attempt: WebhookAttempt
     let retryAfter: number | null = null
     try {
       const answer = await post(url, headers, body, options)

@@ -7,6 +7,7 @@ import {
   type Engine,
   type EngineSettings,
   type Store,
+  webhookKind,
 } from '@tutti/engine'
 import { createMemoryStore } from '@tutti/stores'
 import { createMetrics, silentLogger } from '@tutti/telemetry'
@@ -16,7 +17,7 @@ import { withApprovalLinks } from '../../src/approvals/webhook.ts'
 import { createOrchestrator, type Orchestrator, type OrchestratorDeps } from '../../src/index.ts'
 import { followRegisteredBlueprints } from '../../src/start/registered-blueprints.ts'
 import { createWebhookSecrets } from '../../src/webhooks/secrets.ts'
-import { createWebhookSender, webhookKind } from '../../src/webhooks/sender.ts'
+import { createWebhookSender } from '../../src/webhooks/sender.ts'
 import { blueprints } from './blueprints.ts'
 
 export const tokens = { anna: 'token-of-anna', otto: 'token-of-otto', olga: 'token-of-olga', hand: 'token-of-hand-1' }

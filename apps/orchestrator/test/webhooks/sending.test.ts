@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { StoredRecord } from '@tutti/engine'
+import { createMemoryStore } from '@tutti/stores'
 import { createLogger } from '@tutti/telemetry'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, expect, test } from 'vitest'
@@ -37,21 +38,7 @@ const receiver = async (answer: (request: IncomingMessage, response: ServerRespo
 const answering = (status: number, headers: Record<string, string> = {}) =>
   receiver((_request, response) => response.writeHead(status, headers).end('thank you'))
 
-/** Records as the Store keeps them, as far as secrets need it. */
-const recordsInMemory = () => {
-  const kept = new Map<string, StoredRecord>()
-  return {
-    now: () => Date.now(),
-    getRecords: async (_kind: string, ids: string[]) => ids.map((id) => kept.get(id)),
-    putRecords: async (records: StoredRecord[]) =>
-      records.map((record) => {
-        if ((kept.get(record.id)?.rev ?? 0) !== record.rev - 1) return false
-        kept.set(record.id, record)
-        return true
-      }),
-  }
-}
-const secrets = createWebhookSecrets({ store: recordsInMemory(), signingKey: Buffer.alloc(32, 7) })
+const secrets = createWebhookSecrets({ store: createMemoryStore(), signingKey: Buffer.alloc(32, 7) })
 const log = createLogger({ name: 'test', level: 'ERROR', format: 'json', timeZone: 'UTC' })
 const sender = (options: { allowPrivate?: boolean; timeoutMs?: number } = {}) =>
   createWebhookSender({

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Json } from '@tutti/contracts'
+import { sortedJson } from '../job/sorted-json.ts'
 import type { Blueprint, StateDefinition } from './blueprint.ts'
 
 /**
@@ -8,7 +8,7 @@ import type { Blueprint, StateDefinition } from './blueprint.ts'
  */
 export const fingerprintOf = (blueprint: Blueprint): string =>
   createHash('sha256')
-    .update(canonical(blueprint.source ?? visible(blueprint)))
+    .update(sortedJson(blueprint.source ?? visible(blueprint)))
     .digest('hex')
 
 const visible = ({
@@ -43,11 +43,3 @@ const textsOf = ({ conditions, run }: StateDefinition) => ({
     run: String(condition.run),
   })),
 })
-
-/** JSON whose keys are sorted: two documents that say the same have the same text. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, inner: Json) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )

@@ -1,5 +1,6 @@
 /** What a task asks of the worker that is to do it, and the queue that follows from it. */
-import type { Json, JsonObject } from '@tutti/contracts'
+import type { Json } from '@tutti/contracts'
+import { sortedJson } from './sorted-json.ts'
 
 /** Equal, or for numbers at least as much; a list takes any of its members. */
 export type Wanted = string | number | boolean | (string | number)[]
@@ -49,21 +50,11 @@ export interface Queue {
  */
 export const queueName = ({ skill, needs, strategy }: Queue): string => {
   const plain = strategy === 'default' && Object.keys(needs).length === 0 && !skill.startsWith('[')
-  return plain ? skill : JSON.stringify([skill, sorted(needs as JsonObject), strategy])
+  return plain ? skill : sortedJson([skill, needs, strategy])
 }
 
 export const parseQueue = (name: string): Queue => {
   if (!name.startsWith('[')) return { skill: name, needs: {}, strategy: 'default' }
   const [skill, needs, strategy] = JSON.parse(name) as [string, Needs, Strategy]
   return { skill, needs, strategy }
-}
-
-const sorted = (value: Json): Json => {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  )
 }

@@ -1,5 +1,15 @@
 /** What a suite runs on: a Store that nothing else uses, and what it takes to look at it. */
-import type { Change, CommitOutcome, Job, JobEvent, LeasedTask, Store, Task, Timer } from '@tutti/engine'
+import {
+  type Change,
+  type CommitOutcome,
+  type Job,
+  type JobEvent,
+  type LeasedTask,
+  newJob,
+  type Store,
+  type Task,
+  type Timer,
+} from '@tutti/engine'
 import { expect } from 'vitest'
 
 export interface Subject {
@@ -13,53 +23,19 @@ export interface Subject {
 export type Current = () => Subject
 
 export const aJob = (patch: Partial<Job> = {}): Job => ({
-  id: crypto.randomUUID(),
-  blueprint: 'transcode',
-  version: 1,
-  client: 'client-a',
-  status: 'waiting_for_worker',
-  state: 'render',
-  input: {},
-  data: {},
-  results: [],
-  branches: [],
-  last: null,
-  waiting: null,
-  output: null,
-  error: null,
-  attempt: 0,
-  transitions: 0,
-  progress: null,
-  progressMessage: null,
-  priority: 0,
-  tags: [],
-  metadata: {},
-  parentId: null,
-  origin: { kind: 'api' },
-  depth: 0,
-  clientFacts: { plan: null, params: {} },
-  fingerprint: null,
-  webhook: null,
-  trace: null,
-  dispatchTimeoutMs: null,
-  resultTimeoutMs: null,
-  paused: false,
-  signals: [],
-  signalIds: [],
-  workers: {},
-  dispatchedIn: null,
-  undoBy: null,
-  undo: [],
-  ending: null,
-  startAt: null,
-  createdAt: 1_900_000_000_000,
-  updatedAt: 1_900_000_000_000,
-  finishedAt: null,
-  deadlineAt: null,
+  ...newJob(
+    {
+      id: crypto.randomUUID(),
+      blueprint: 'transcode',
+      version: 1,
+      client: 'client-a',
+      start: 'render',
+      input: {},
+      status: 'waiting_for_worker',
+    },
+    1_900_000_000_000,
+  ),
   rev: 1,
-  seq: 0,
-  wakeAt: null,
-  handling: false,
   ...patch,
 })
 
