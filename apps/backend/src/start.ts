@@ -8,8 +8,8 @@ import {
   loadBackend,
 } from '@tutti/config'
 import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
-import { createLocalObjects } from '@tutti/objects'
-import { openStore } from '@tutti/stores'
+import { createLocalObjects, createS3Objects, ObjectStoreError } from '@tutti/objects'
+import { offloading, openStore } from '@tutti/stores'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { agentRunBlueprint, createDatabase, createWorkbench, migrate } from '@tutti/workbench'
 import { createBackend, objectsPath } from './app.ts'
@@ -77,30 +77,64 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
 }
 
 const startEngine = async (
-  { config, storage }: LoadedBackend,
+  loaded: LoadedBackend,
   shared: SharedParts,
   log: Logger,
   stops: (() => Promise<void>)[],
 ): Promise<Engine> => {
-  const open = () =>
-    storage &&
-    openStore(storage, {
-      instance: config.instanceId,
-      onWarning: (text) => log.warn(text),
-      onError: (err) => log.warn({ err }, 'a connection to the store was lost'),
-    })
-  const store = shared.store ?? (await open())
-  if (!store) throw new Error('the configuration chose no store')
-  if (!shared.store) stops.push(() => store.close())
+  const { config } = loaded
+  const onError = (err: unknown): void => log.error({ err }, 'the engine met an error, and goes on')
+  const store = await openJobs(loaded, shared, log, stops)
   const engine = createEngine({
-    store,
+    store: await withPayloads(store, loaded, stops, onError),
     blueprints: withAgentRun(shared.blueprints ?? []),
     settings: engineSettings(config),
-    onError: (err) => log.error({ err }, 'the engine met an error, and goes on'),
+    onError,
   })
   engine.start()
   stops.push(() => engine.stop())
   return engine
+}
+
+const openJobs = async (
+  { config, storage }: LoadedBackend,
+  shared: SharedParts,
+  log: Logger,
+  stops: (() => Promise<void>)[],
+): Promise<Store> => {
+  if (shared.store) return shared.store
+  const opened =
+    storage &&
+    (await openStore(storage, {
+      instance: config.instanceId,
+      onWarning: (text) => log.warn(text),
+      onError: (err) => log.warn({ err }, 'a connection to the store was lost'),
+    }))
+  if (!opened) throw new Error('the configuration chose no store')
+  stops.push(() => opened.close())
+  return opened
+}
+
+/** As the orchestrator does: without it an agent would be given the address of its long prompt for the prompt. */
+const withPayloads = async (
+  store: Store,
+  { config, payloads: s3 }: LoadedBackend,
+  stops: (() => Promise<void>)[],
+  onError: (error: unknown) => void,
+): Promise<Store> => {
+  if (!s3) return store
+  const payloads = createS3Objects(s3)
+  stops.push(async () => payloads.close())
+  await payloads.ensureBucket().catch((error: unknown) => {
+    if (!(error instanceof ObjectStoreError)) throw error
+    const remedy = 'Correct the S3_* variables.'
+    throw new ConfigError([{ source: 'environment', variable: 'S3_ENDPOINT_URL', what: error.message, remedy }])
+  })
+  return offloading(store, {
+    payloads,
+    thresholdBytes: config.payloadOffloadBytes || Number.POSITIVE_INFINITY,
+    onError,
+  })
 }
 
 const withAgentRun = (given: readonly Blueprint[]): Blueprint[] => [

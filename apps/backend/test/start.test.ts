@@ -2,6 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ConfigError } from '@tutti/config'
+import { blueprint, createEngine } from '@tutti/engine'
+import { createS3Objects } from '@tutti/objects'
+import { testS3 } from '@tutti/objects/testing'
+import { offloading, openStore } from '@tutti/stores'
 import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startBackend } from '../src/index.ts'
@@ -46,6 +50,48 @@ test('two-backends-start-from-their-environment-and-share-the-queue', async () =
   const finished = await post(one.port, `/runs/${run.run_id}/finish`, { ...holder, outcome: 'completed' })
   expect(finished).toMatchObject({ code: 0, data: { status: 'completed' } })
   await Promise.all([one.stop(), two.stop()])
+})
+
+test('the-prompt-of-an-agent-that-lies-in-S3-is-brought-back-for-its-manager', async () => {
+  const s3 = await testS3()
+  const { endpoint, bucket, region, accessKey, secretKey } = s3.options
+  const backend = await startBackend({
+    ...environment(),
+    S3_ENDPOINT_URL: endpoint,
+    S3_DEFAULT_BUCKET: bucket,
+    S3_REGION: region,
+    S3_ACCESS_KEY: accessKey,
+    S3_SECRET_KEY: secretKey,
+  })
+  // Another process of the same installation, whose blueprint asks for an agent.
+  const payloads = createS3Objects(s3.options)
+  const store = await openStore(
+    { kind: 'postgres', connectionString: database.connectionString },
+    { instance: 'other', onWarning: () => {}, onError: () => {} },
+  )
+  const prompt = 'word '.repeat(1_000)
+  const engine = createEngine({
+    store: offloading(store, { payloads, thresholdBytes: 100, onError: () => {} }),
+    blueprints: [
+      blueprint({ name: 'asking', version: 1 })
+        .state('ask', { start: true, to: ['done'] }, ({ agent }) => agent({ prompt, on: { success: 'done' } }))
+        .end('done'),
+    ],
+  })
+  engine.start()
+  await engine.create([{ blueprint: 'asking', client: 'default', input: {} }])
+  const response = await fetch(`http://127.0.0.1:${backend.port}/api/v1/runs/claim`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-internal-token': 'internal' },
+    body: JSON.stringify({ worker_id: 'm', boot_id: 'c', wait_seconds: 30 }),
+  })
+  expect((await payloads.list('')).objects).not.toEqual([])
+  expect(await response.json()).toMatchObject({ code: 0, data: { prompt } })
+  await engine.stop()
+  await store.close()
+  await backend.stop()
+  payloads.close()
+  await s3.close()
 })
 
 test('every-fault-of-the-environment-is-told', async () => {

@@ -13,11 +13,11 @@ export { type ManagerConfig, managerVariables } from './processes/manager.ts'
 export type {
   HistoryChoice,
   OrchestratorChoices,
-  S3Settings,
 } from './processes/orchestrator/choices.ts'
 export type { TlsFiles } from './processes/orchestrator/tls.ts'
 export { withoutEffect } from './processes/orchestrator/without-effect.ts'
 export { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
+export type { S3Settings } from './processes/payloads.ts'
 export { engineSettings } from './processes/shared.ts'
 export type { RedisSettings, StorageChoice } from './processes/store-choice.ts'
 export {

@@ -6,6 +6,7 @@ import { type ManagerConfig, managerVariables } from './processes/manager.ts'
 import { type OrchestratorChoices, orchestratorChoices } from './processes/orchestrator/choices.ts'
 import { warnWithoutEffect } from './processes/orchestrator/without-effect.ts'
 import { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
+import { payloadStorageOf, type S3Settings } from './processes/payloads.ts'
 import { type StorageChoice, storageOf } from './processes/store-choice.ts'
 import type { Client } from './toml/clients.ts'
 import type { SchedulesFile } from './toml/schedules.ts'
@@ -50,6 +51,8 @@ export interface LoadedBackend {
   config: BackendConfig
   /** `null` only where the caller brings a store. */
   storage: StorageChoice | null
+  /** Where payloads lie that left the store; `null`: none did. */
+  payloads: S3Settings | null
   warnings: Fault[]
 }
 
@@ -60,10 +63,12 @@ export function loadBackend(env: Environment, { ownStore = true } = {}): LoadedB
   const known = environment.config ?? environment.known
   const storage = ownStore ? storageOf(known, faults) : null
   if (storage?.kind === 'memory') faults.push(unshared)
+  const payloads = payloadStorageOf(known, faults)
   if (faults.length > 0 || !environment.config) throw new ConfigError(faults)
   return {
     config: environment.config,
     storage,
+    payloads,
     warnings: [...environment.warnings, ...misspelt(backendVariables, env)],
   }
 }

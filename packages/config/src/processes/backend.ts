@@ -12,6 +12,7 @@ import {
   text,
 } from '../variables/schemas.ts'
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
+import { payloadVariables } from './payloads.ts'
 import { engineVariables, modeVariables, workbenchLogVariables } from './shared.ts'
 import { storageVariables } from './storage.ts'
 
@@ -20,6 +21,7 @@ export const backendVariables = {
   host: { name: 'HOST', default: '0.0.0.0', description: 'The address that the API listens on.', schema: host },
   port: { name: 'PORT', default: '8000', description: 'The port that the API listens on.', schema: port },
   ...storageVariables,
+  ...payloadVariables,
   databaseUrl: {
     name: 'DATABASE_URL',
     description: 'The PostgreSQL of sessions and runs, and of the jobs where STORAGE does not choose Redis.',

@@ -1,6 +1,7 @@
 /** What is kept beside the jobs, and for how long: history, large payloads, traces. */
-import { flag, folder, historyUri, integer, keyFolders, optionalHttpUrl, text } from '../../variables/schemas.ts'
+import { flag, folder, historyUri, integer, keyFolders, optionalHttpUrl } from '../../variables/schemas.ts'
 import type { VariableTable } from '../../variables/variable.ts'
+import { payloadVariables } from '../payloads.ts'
 
 export const archiveVariables = {
   historyDatabaseUri: {
@@ -23,44 +24,7 @@ export const archiveVariables = {
     description: 'Days after its end at which a job is removed from the store; 0 keeps all.',
     schema: integer(0, 36_500),
   },
-  s3EndpointUrl: {
-    name: 'S3_ENDPOINT_URL',
-    default: '',
-    description: 'The S3-compatible storage of large payloads and of jobs’ files. Empty: none.',
-    schema: optionalHttpUrl,
-  },
-  s3AccessKey: {
-    name: 'S3_ACCESS_KEY',
-    default: '',
-    description: 'Its access key id.',
-    schema: text,
-    secret: true,
-  },
-  s3SecretKey: {
-    name: 'S3_SECRET_KEY',
-    default: '',
-    description: 'Its secret access key.',
-    schema: text,
-    secret: true,
-  },
-  s3DefaultBucket: {
-    name: 'S3_DEFAULT_BUCKET',
-    default: 'avtomatika-payloads',
-    description: 'The bucket of payloads and files.',
-    schema: text,
-  },
-  s3Region: {
-    name: 'S3_REGION',
-    default: 'us-east-1',
-    description: 'Its region.',
-    schema: text,
-  },
-  s3MaxConcurrency: {
-    name: 'S3_MAX_CONCURRENCY',
-    default: '100',
-    description: 'Connections to it at a time, over all jobs of an instance.',
-    schema: integer(1, 10_000),
-  },
+  ...payloadVariables,
   s3AutoCleanup: {
     name: 'S3_AUTO_CLEANUP',
     default: 'true',
@@ -73,12 +37,6 @@ export const archiveVariables = {
     description:
       'Folders of the storage whose files the jobs of every client may read, such as datasets/; commas between.',
     schema: keyFolders,
-  },
-  payloadOffloadBytes: {
-    name: 'PAYLOAD_OFFLOAD_BYTES',
-    default: '262144',
-    description: 'A payload larger than this goes to S3, and the job holds its address; 0 keeps all in the store.',
-    schema: integer(0),
   },
   taskFilesDir: {
     name: 'TASK_FILES_DIR',
