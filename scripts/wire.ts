@@ -19,11 +19,19 @@ interface RunningStore {
   stop(): Promise<void>
 }
 
-const stores: Record<string, (folder: string) => Promise<RunningStore>> = {
+const stores: Record<string, () => Promise<RunningStore>> = {
   memory: async () => ({ env: { STORAGE: 'memory' }, stop: async () => {} }),
-  postgres: async (folder) => {
-    const { connectionString, stop } = await startBuiltInPostgres({ dataDir: join(folder, 'postgres'), durable: false })
-    return { env: { STORAGE: 'postgres', DATABASE_URL: connectionString }, stop }
+  postgres: async () => {
+    // A folder of its own: started by root, PostgreSQL runs under another account, which must be able to reach it.
+    const dataDir = await mkdtemp(join(tmpdir(), 'wire-postgres-'))
+    const { connectionString, stop } = await startBuiltInPostgres({ dataDir, durable: false })
+    return {
+      env: { STORAGE: 'postgres', DATABASE_URL: connectionString },
+      stop: async () => {
+        await stop()
+        await rm(dataDir, { recursive: true, force: true })
+      },
+    }
   },
   redis: async () => {
     const { port, stop } = await testRedis({ port: true })
@@ -47,7 +55,7 @@ const runAgainst = async (name: string): Promise<boolean> => {
   const folder = await mkdtemp(join(tmpdir(), 'wire-'))
   const cleaners: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })]
   try {
-    const store = await stores[name]?.(folder)
+    const store = await stores[name]?.()
     if (!store) return false
     cleaners.push(store.stop)
     const { env, target } = await prepareTarget(folder)

@@ -5,7 +5,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startOrchestrator } from '@tutti/orchestrator'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { blueprintsDir } from './support/blueprints.ts'
 import { type ClientWire, clientsOf } from './support/clients.ts'
@@ -16,6 +15,8 @@ const startWith = async (env: Record<string, string>, sections = clientsToml): P
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const { env: base, target } = await prepareTarget(folder)
   await writeFile(join(folder, 'clients.toml'), sections)
+  // Only here: where these tests are left out, nothing of the server is loaded.
+  const { startOrchestrator } = await import('@tutti/orchestrator')
   const server = await startOrchestrator({ ...base, STORAGE: 'memory', BLUEPRINTS_DIR: blueprintsDir, ...env })
   onTestFinished(server.stop)
   return clientsOf(target)

@@ -97,6 +97,7 @@ export const prepareTarget = async (folder: string): Promise<{ env: Record<strin
       WORKERS_CONFIG_PATH: workers,
       GLOBAL_WORKER_TOKEN: tokens.workerToken,
       WORKER_POLL_TIMEOUT_SECONDS: '1',
+      WORKER_SIGNATURES: 'optional',
       TASK_FILES_DIR: join(folder, 'files'),
       LOG_LEVEL: 'ERROR',
     },
