@@ -4,10 +4,15 @@ import { type ClientWire, openClients } from './support/clients.ts'
 import { unique } from './support/fleet.ts'
 
 describe('who is calling', () => {
-  test('status is open to everybody (9.1)', async () => {
+  test('whether it is there is told to everybody (9.1), and so is its document', async () => {
     const { send } = await openClients()
-    const answer = await send('GET', '/_public/status')
-    expect([answer.status, answer.body]).toEqual([200, { status: 'ok' }])
+    const said = async (path: string) => {
+      const { status, body } = await send('GET', path)
+      return [status, body]
+    }
+    expect(await said('/_public/status')).toEqual([200, { status: 'ok' }])
+    expect(await said('/_public/health')).toEqual([200, { status: 'ok', store: 'ok' }])
+    expect(await said('/_public/openapi.json')).toMatchObject([200, { openapi: expect.stringMatching(/^3\.1/) }])
   })
 
   test('no token, a wrong one: 401 in the older words (9.2)', async () => {
