@@ -42,8 +42,8 @@ export const namedTarget = (env: NodeJS.ProcessEnv): Target | undefined => {
   if (!env[variables.url]) return undefined
   const missing = Object.values(variables).filter((name) => !env[name])
   if (missing.length > 0) throw new Error(`with ${variables.url} the tests need ${missing.join(', ')} as well`)
-  const told = Object.entries(variables).map(([field, name]) => [field, env[name]?.replace(/\/+$/, '')])
-  return Object.fromEntries(told) as unknown as Target
+  const told = Object.fromEntries(Object.entries(variables).map(([field, name]) => [field, env[name]]))
+  return { ...(told as unknown as Target), url: env[variables.url]?.replace(/\/+$/, '') ?? '' }
 }
 
 const tokens = {
