@@ -9,7 +9,8 @@ import { runGuide } from './support/run-guide.ts'
 
 /** Why a block of a guide is not executed: what it says behind `not-run=`. */
 const reasons = {
-  installs: 'npm start installs packages into the checkout that the tests run from; apps/cli/test/run-script.test.ts is about it',
+  installs:
+    'npm start installs packages into the checkout that the tests run from; apps/cli/test/run-script.test.ts is about it',
 }
 
 const guides = [...(await markdownBelow('docs/guides')), ...(await markdownBelow('docs/workers'))]

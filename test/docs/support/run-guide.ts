@@ -57,7 +57,10 @@ const startWorker = async (folder: string, { line, text }: Block, env: Surroundi
   const file = join(folder, `worker-line-${line}.ts`)
   await writeFile(file, text)
   const tutti = join(repository, 'apps', 'cli', 'src', 'main.ts')
-  const worker = spawn(process.execPath, [tutti, 'worker', file], { env, stdio: ['ignore', 'inherit', 'inherit'] })
+  const worker = spawn(process.execPath, [tutti, 'worker', file], {
+    env: { ...env, LOG_LEVEL: 'ERROR' },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
   onTestFinished(() => end(worker))
 }
 

@@ -74,5 +74,4 @@ const signalGroup = ({ pid }: ChildProcess, signal: NodeJS.Signals): boolean => 
 const inOneTerminal = (commands: string): string =>
   `${withItsState(commands)}\nset +a\ndeclare -px >.state\ndeclare -f >>.state\n`
 
-const withItsState = (commands: string): string =>
-  `set -euo pipefail\n[ -f .state ] && . ./.state\nset -a\n${commands}`
+const withItsState = (commands: string): string => `set -euo pipefail\n[ -f .state ] && . ./.state\nset -a\n${commands}`
