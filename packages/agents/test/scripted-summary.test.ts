@@ -59,7 +59,10 @@ test('a summary that can’t be written is told, after one second try', () => {
 
 test('with only a shell the same files are read and written', () => {
   const commands: string[] = []
-  const shell: Tool = (_, { command }) => (commands.push(String(command)), commands.length === 1 ? 'One. Two.' : '')
+  const shell: Tool = (_, { command }) => {
+    commands.push(String(command))
+    return commands.length === 1 ? 'One. Two.' : ''
+  }
   play([ask], shell, { tools: [{ name: 'Bash' }] })
   expect(commands[0]).toBe("head -c 20000 'text.md'")
   expect(commands[1]).toMatch(/^cat > 'SUMMARY\.md' <<'END_OF_FILE'\nOne\. Two\.\n/)

@@ -39,7 +39,7 @@ type Fate = { step: Step } | { reason: string } | { outputOf: Block } | { fault:
 const fateOf = (block: Block, before: Block | undefined, after: Block | undefined): Fate => {
   const { language, words } = block
   const output = isOutput(after) ? after : undefined
-  const [name, reason] = ['file=', 'not-run='].map((key) => valueOf(words, key))
+  const [name, reason] = ['file=', 'not-run='].map((key) => behind(words, key))
   if (name !== undefined && words.length === 1) return { step: { kind: 'file', name, block } }
   if (reason !== undefined && words.length === 1) return { reason }
   switch (words.join(' ')) {
@@ -67,5 +67,5 @@ const fateOf = (block: Block, before: Block | undefined, after: Block | undefine
 
 const isOutput = (block: Block | undefined): block is Block => block?.words.join(' ') === 'output'
 
-const valueOf = (words: string[], key: string): string | undefined =>
+const behind = (words: string[], key: string): string | undefined =>
   words.find((word) => word.startsWith(key))?.slice(key.length)
