@@ -8,7 +8,7 @@ import type { Block } from './blocks.ts'
 import { orchestratorAlone, type Surroundings, serversOfItsOwn } from './guide-servers.ts'
 import { planOf } from './plan.ts'
 import { repository } from './repository.ts'
-import { runProgram, startServer } from './terminal.ts'
+import { runProgram, startServer, type Terminal } from './terminal.ts'
 
 export interface GuideRun {
   /** Blueprints, workers, commands and programs that were executed. */
@@ -25,7 +25,9 @@ export const runGuide = async (path: string): Promise<GuideRun> => {
   }
   const surroundings = steps.some(({ kind }) => kind === 'server') ? serversOfItsOwn : orchestratorAlone
   const { env, asHere } = await surroundings(folder)
-  const terminal = { folder, env, path }
+  const terminal: Terminal = { folder, env, path, servers: [] }
+  // All at once: a worker that drains waits for a poll, which an orchestrator that ends answers.
+  onTestFinished(async () => void (await Promise.all(terminal.servers.map((stop) => stop()))))
   const here = (block: Block): Block => (block.language === 'ts' ? block : { ...block, text: asHere(block.text) })
 
   for (const step of steps) {

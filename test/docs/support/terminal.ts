@@ -5,7 +5,6 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { onTestFinished } from 'vitest'
 import type { Block } from './blocks.ts'
 
 const execute = promisify(execFile)
@@ -15,6 +14,8 @@ export interface Terminal {
   env: NodeJS.ProcessEnv
   /** Of the guide, for messages. */
   path: string
+  /** Each stops one that was started, as Ctrl+C does. */
+  servers: (() => Promise<void>)[]
 }
 
 /** @returns what it printed */
@@ -31,14 +32,14 @@ export const runProgram = async ({ folder, env, path }: Terminal, block: Block):
   }
 }
 
-/** Resolves when it has printed this. It is stopped as Ctrl+C stops it, when the test ends. */
-export const startServer = async ({ folder, env, path }: Terminal, block: Block, ready: RegExp): Promise<void> => {
+/** Resolves when it has printed this. */
+export const startServer = async ({ folder, env, path, servers }: Terminal, block: Block, ready: RegExp): Promise<void> => {
   const file = join(folder, `line-${block.line}.sh`)
   await writeFile(file, withItsState(block.text))
   // A group of its own: npx hands no Ctrl+C on, a terminal sends it to all.
   const server = spawn('bash', [file], { cwd: folder, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(server, 'close')
-  onTestFinished(() => interrupt(server, ended))
+  servers.push(() => interrupt(server, ended))
   let printed = ''
   await new Promise<void>((resolve, reject) => {
     const fail = (what: string): void => reject(new Error(`${path}:${block.line} ${what} ${ready}:\n${printed}`))
