@@ -33,7 +33,11 @@ export const runProgram = async ({ folder, env, path }: Terminal, block: Block):
 }
 
 /** Resolves when it has printed this. */
-export const startServer = async ({ folder, env, path, servers }: Terminal, block: Block, ready: RegExp): Promise<void> => {
+export const startServer = async (
+  { folder, env, path, servers }: Terminal,
+  block: Block,
+  ready: RegExp,
+): Promise<void> => {
   const file = join(folder, `line-${block.line}.sh`)
   await writeFile(file, withItsState(block.text))
   // A group of its own: npx hands no Ctrl+C on, a terminal sends it to all.
