@@ -9,6 +9,8 @@ import { runGuide } from './support/run-guide.ts'
 
 /** Why a block of a guide is not executed: what it says behind `not-run=`. */
 const reasons = {
+  'pg-dump':
+    'the machine may have no pg_dump, or one older than the PostgreSQL of the tests; dump.test.ts executes it where one is',
   installs:
     'npm start installs packages into the checkout that the tests run from; apps/cli/test/run-script.test.ts is about it',
 }
