@@ -137,6 +137,7 @@ CREATE FUNCTION tutti.commit(
   close_of int[], close_tasks text[],
   timer_of int[], timer_ids text[], timer_jobs uuid[], timer_due bigint[], timer_bodies text[],
   clear_of int[], clear_timers text[],
+  -- The job is named where it is a child.
   event_of int[], event_jobs uuid[], event_seqs int[], event_at bigint[], event_types text[], event_states text[], event_data text[],
   child_of int[], child_ids uuid[], child_clients text[], child_blueprints text[], child_versions int[], child_statuses text[], child_labels text[],
   child_created bigint[], child_wakes bigint[], child_bodies text[], child_first_seqs int[], child_last_seqs int[],
@@ -307,10 +308,10 @@ BEGIN
     ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, body = excluded.body;
 
   INSERT INTO tutti.events (job_id, seq, at, type, state, data)
-    SELECT e.job, e.seq, e.at, e.type, e.state, e.data
+    SELECT coalesce(e.job, job_ids[e.n]), e.seq, e.at, e.type, e.state, e.data
     FROM unnest(event_of, event_jobs, event_seqs, event_at, event_types, event_states, event_data)
       AS e (n, job, seq, at, type, state, data)
-    WHERE ok[e.n] AND NOT (e.job = ANY (adopted) AND (e.n, e.job) IN (SELECT * FROM unnest(child_of, child_ids)));
+    WHERE ok[e.n] AND (e.job IS NULL OR e.job <> ALL (adopted));
 
   INSERT INTO tutti.feed (era, stored_at, client, job_id, job_created, first_seq, last_seq)
     SELECT (SELECT n FROM tutti.era), tutti.now_ms(), l.client, l.id, l.created, l.first_seq, l.last_seq FROM (
