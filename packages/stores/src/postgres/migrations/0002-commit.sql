@@ -115,7 +115,7 @@ CREATE FUNCTION tutti.note_queues(names text[], full_names text[]) RETURNS void 
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(hashtextextended('tutti.queues', 0));
   INSERT INTO tutti.queues (queue, name)
-    SELECT DISTINCT n.queue, n.name FROM unnest(names, full_names) AS n (queue, name)
+    SELECT n.queue, n.name FROM (SELECT DISTINCT queue, name FROM unnest(names, full_names) AS given (queue, name)) n
     WHERE NOT EXISTS (SELECT FROM tutti.queues q WHERE q.queue = n.queue AND NOT q.fading)
     ORDER BY n.queue
     ON CONFLICT (queue) DO UPDATE SET fading = false;
@@ -156,6 +156,7 @@ DECLARE
   adopted uuid[] := '{}';
   created uuid[];
   kinds text[];
+  now bigint;
 BEGIN
   -- One order for everybody (jobs, then open tasks, keys, names of queues, records), so that no two can wait for each other: neither batches with
   -- common jobs, nor a batch of results and a heartbeat of the worker that sent them.
@@ -228,6 +229,8 @@ BEGIN
     UNION SELECT t.concurrency_key FROM tutti.tasks t
       WHERE t.id = ANY (requeue_tasks) AND t.worker = '' AND t.concurrency_key IS NOT NULL);
   PERFORM tutti.lock_keys(keys);
+  -- Read once, and not before all locks are held: for each row it cost more than the row's own place in an index.
+  now := tutti.now_ms();
   IF cardinality(task_of) > 0 OR cardinality(requeue_of) > 0 THEN
     PERFORM tutti.note_queues(
       ARRAY(SELECT t.queue FROM unnest(task_of, task_queues) AS t (n, queue) WHERE ok[t.n])
@@ -251,7 +254,7 @@ BEGIN
     WHERE ok[r.n] AND NOT EXISTS (SELECT FROM closed WHERE closed.id = t.id)
   ), requeued AS (
     UPDATE tutti.tasks t SET state = CASE WHEN a.in_line THEN 'held_back' ELSE 'queued' END,
-      attempt = a.attempt, visible_at = a.visible, pickup_by = a.pickup, waiting_since = tutti.now_ms(),
+      attempt = a.attempt, visible_at = a.visible, pickup_by = a.pickup, waiting_since = now,
       queue = coalesce(a.queue, t.queue), queue_name = CASE WHEN a.queue IS NULL THEN t.queue_name ELSE a.queue_name END,
       -- Turns of different queues have nothing to do with each other.
       turn = CASE WHEN a.queue IS NULL THEN t.turn WHEN NOT a.in_line THEN tutti.next_turn(a.queue, t.priority, t.fair_key) END,
@@ -262,8 +265,8 @@ BEGIN
   SELECT
     (SELECT json_agg(json_build_object('worker', r.worker, 'taskId', r.id, 'jobId', r.job_id)) FROM (
       SELECT id, job_id, worker FROM closed UNION ALL SELECT id, job_id, worker FROM again) r
-      WHERE r.worker <> '' AND r.id <> ALL (answered)),
-    (SELECT coalesce(array_agg(queue), '{}') FROM requeued WHERE state = 'queued' AND visible_at <= tutti.now_ms())
+      WHERE r.worker <> '' AND NOT EXISTS (SELECT FROM unnest(answered) AS a (id) WHERE a.id = r.id)),
+    (SELECT coalesce(array_agg(queue), '{}') FROM requeued WHERE state = 'queued' AND visible_at <= now)
     INTO revoked, freed;
 
   INSERT INTO tutti.tasks (id, job_id, queue, queue_name, priority, fair_key, turn, state, concurrency_key, concurrency_limit, attempt,
@@ -272,7 +275,7 @@ BEGIN
            -- Asked for once for all of a fair key; without joins, which a batch of many keys would make expensive.
            max(t.first_turn) OVER (PARTITION BY t.key IS NULL, t.queue, t.priority, t.fair_key) + t.nth,
            CASE WHEN t.key IS NULL THEN 'queued' ELSE 'held_back' END,
-           t.key, t.key_limit, t.attempt, t.visible, t.pickup, tutti.now_ms(), t.timeout, t.body
+           t.key, t.key_limit, t.attempt, t.visible, t.pickup, now, t.timeout, t.body
     FROM (
       SELECT r.*, CASE WHEN r.key IS NULL AND r.nth = 0 THEN tutti.next_turn(r.queue, r.priority, r.fair_key) END AS first_turn
       FROM (
@@ -314,7 +317,7 @@ BEGIN
     WHERE ok[e.n] AND (e.job IS NULL OR e.job <> ALL (adopted));
 
   INSERT INTO tutti.feed (era, stored_at, client, job_id, job_created, first_seq, last_seq)
-    SELECT (SELECT n FROM tutti.era), tutti.now_ms(), l.client, l.id, l.created, l.first_seq, l.last_seq FROM (
+    SELECT (SELECT n FROM tutti.era), now, l.client, l.id, l.created, l.first_seq, l.last_seq FROM (
       SELECT c.n, 0 AS child, c.client, c.id, c.created, c.first_seq, c.last_seq
         FROM unnest(job_clients, job_ids, job_created, job_first_seqs, job_last_seqs)
           WITH ORDINALITY AS c (client, id, created, first_seq, last_seq, n)
@@ -389,9 +392,9 @@ BEGIN
                        ORDER BY t.priority DESC, t.turn, t.arrival LIMIT poll_max[n]) c) a;
       CONTINUE WHEN chosen IS NULL;
       chosen := chosen[1 : poll_max[n]];
-      SELECT array_agg(c.id ORDER BY array_position(chosen, c.id)) INTO locked
-        FROM (SELECT t.id FROM tutti.tasks t WHERE t.id = ANY (chosen) AND t.state = 'queued' AND t.visible_at <= now
-              ORDER BY t.id FOR UPDATE SKIP LOCKED) c;
+      SELECT array_agg(c.id ORDER BY c.nth) INTO locked
+        FROM (SELECT t.id, k.nth FROM unnest(chosen) WITH ORDINALITY AS k (id, nth) JOIN tutti.tasks t ON t.id = k.id
+              WHERE t.state = 'queued' AND t.visible_at <= now ORDER BY t.id FOR UPDATE OF t SKIP LOCKED) c;
       IF locked IS NULL THEN
         SELECT array_agg(a.id ORDER BY a.priority DESC, a.age, a.turn, a.arrival) INTO locked
           FROM (SELECT c.*, max(c.arrival) OVER (PARTITION BY s.queue, c.priority ORDER BY c.turn, c.arrival) AS age
@@ -407,11 +410,11 @@ BEGIN
       UPDATE tutti.tasks t SET state = 'leased', worker = poll_workers[n], token = gen_random_uuid()::text,
         deadline_at = now + t.timeout_ms,
         expires_at = least(now + poll_lease_ms[n], now + t.timeout_ms)
-      WHERE t.id = ANY (taken)
-      RETURNING t.*)
+      FROM unnest(taken) WITH ORDINALITY AS k (id, nth) WHERE t.id = k.id
+      RETURNING t.*, k.nth)
       SELECT n, g.id, g.queue, g.queue_name, g.priority, g.concurrency_limit, g.timeout_ms, g.attempt, g.visible_at, g.pickup_by,
              g.token, g.expires_at, g.deadline_at, g.body
-      FROM given g ORDER BY array_position(taken, g.id);
+      FROM given g ORDER BY g.nth;
     spurned := spurned || locked[poll_max[n] + 1 :];
   END LOOP;
   IF cardinality(spurned) > 0 THEN
