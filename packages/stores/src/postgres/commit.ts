@@ -1,6 +1,7 @@
 import { isTerminal } from '@tutti/contracts'
 import { type Change, type CommitOutcome, type JobEvent, labelsOf, type Task } from '@tutti/engine'
 import type { Pool } from 'pg'
+import { bodyOfJob } from '../job-body.ts'
 import { recordBody } from './records.ts'
 import { columnKey, columnList, columnText, fullName } from './text.ts'
 
@@ -49,7 +50,7 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
     plain(jobs.map((job) => job.wakeAt)),
     plain(jobs.map((job) => isTerminal(job.status))),
     plain(jobs.map((job) => (isTerminal(job.status) ? job.finishedAt : null))),
-    bodies(jobs.map((job) => JSON.stringify(job))),
+    bodies(jobs.map(bodyOfJob)),
     plain(changes.map((change) => firstSeq(change.events))),
     plain(changes.map((change) => lastSeq(change.events))),
     plain(fences.of),
@@ -101,7 +102,7 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
     spawned.map(({ job }) => columnList(labelsOf(job))),
     plain(spawned.map(({ job }) => job.createdAt)),
     plain(spawned.map(({ job }) => job.wakeAt)),
-    bodies(spawned.map(({ job }) => JSON.stringify(job))),
+    bodies(spawned.map(({ job }) => bodyOfJob(job))),
     plain(spawned.map(({ events }) => firstSeq(events))),
     plain(spawned.map(({ events }) => lastSeq(events))),
     plain(records.of),
