@@ -20,6 +20,7 @@ import {
 } from '@tutti/engine'
 import { type Budget, drawFrom } from '../budget.ts'
 import { cursorOf, parseCursor } from '../cursor.ts'
+import { earliest, instantsOf } from '../instants.ts'
 import { touched } from '../worker.ts'
 import { createFeed } from './feed.ts'
 import { createRecords } from './records.ts'
@@ -283,19 +284,6 @@ interface News {
   records: Set<string>
   dues: number[]
 }
-
-/** All instants that a change sets. */
-const instantsOf = (change: Change): number[] => [
-  ...(change.job.wakeAt === null ? [] : [change.job.wakeAt]),
-  ...change.setTimers.map((timer) => timer.dueAt),
-  ...change.requeue.flatMap(({ visibleAt, pickupBy }) => [visibleAt, ...(pickupBy === undefined ? [] : [pickupBy])]),
-  ...change.enqueue.flatMap(({ pickupBy }) => pickupBy ?? []),
-  ...change.spawn.flatMap(({ job, timers }) => [job.wakeAt ?? [], ...timers.map((timer) => timer.dueAt)].flat()),
-  ...change.records.flatMap(({ dueAt }) => dueAt ?? []),
-]
-
-const earliest = (instants: number[]): number | null =>
-  instants.reduce<number | null>((least, at) => (least === null || at < least ? at : least), null)
 
 const counted = (queues: string[]): Record<string, number> => {
   const counts = new Map<string, number>()

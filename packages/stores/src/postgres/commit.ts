@@ -1,6 +1,7 @@
 import { isTerminal } from '@tutti/contracts'
 import { type Change, type CommitOutcome, type JobEvent, labelsOf, type Task } from '@tutti/engine'
 import type { Pool } from 'pg'
+import { earliest, instantsOf } from '../instants.ts'
 import { bodyOfJob } from '../job-body.ts'
 import { recordBody } from './records.ts'
 import { columnKey, columnList, columnText, fullName } from './text.ts'
@@ -113,6 +114,7 @@ export const commit = async (pool: Pool, changes: Change[]): Promise<CommitOutco
     plain(records.rows.map((record) => record.dueAt)),
     plain(records.rows.map((record) => record.expiresAt)),
     bodies(records.rows.map(recordBody)),
+    earliest(changes.flatMap(instantsOf)),
   ]
   const { rows } = await pool.query<{ verdicts: string[]; lost: string[] | null }>({
     name: 'commit',
