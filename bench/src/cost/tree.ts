@@ -105,14 +105,17 @@ const finish = async (jobs: number): Promise<void> => {
   if (done !== jobs) throw new Error(`${jobs} jobs were created and ${done} finished`)
 }
 
+const end = async (): Promise<void> => {
+  await engine.stop()
+  await store.close()
+  await stop()
+  await rm(folder, { recursive: true, force: true })
+  process.exit(0)
+}
+// The other side may be one that can't run here: then nobody says so, and the server would stay for ever.
+process.on('disconnect', end)
 process.on('message', async (message: number | 'end') => {
-  if (message === 'end') {
-    await engine.stop()
-    await store.close()
-    await stop()
-    await rm(folder, { recursive: true, force: true })
-    process.exit(0)
-  }
+  if (message === 'end') return end()
   process.send?.({
     create: await costing(message, () => create(message)),
     finish: await costing(message, () => finish(message)),
