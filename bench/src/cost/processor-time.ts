@@ -14,6 +14,14 @@ export const descendantsOf = async (pid: number): Promise<number[]> => {
   return below(pid)
 }
 
+/** The process whose command line holds the text. @throws when there is none */
+export const processNamed = async (text: string): Promise<number> => {
+  for (const name of await readdir('/proc'))
+    if (/^\d+$/.test(name) && Number(name) !== process.pid)
+      if ((await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).includes(text)) return Number(name)
+  throw new Error(`no process runs with ${text}`)
+}
+
 /** By process, in µs, of all threads. `schedstat` counts nanoseconds, where `stat` counts hundredths of a second. */
 export const cpuMicros = async (pids: number[]): Promise<Map<number, number>> => {
   const micros = new Map<number, number>()

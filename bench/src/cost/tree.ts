@@ -5,7 +5,7 @@
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cpuMicros, descendantsOf, spent } from './processor-time.ts'
+import { cpuMicros, descendantsOf, processNamed, spent } from './processor-time.ts'
 
 const [root = '', kind = ''] = process.argv.slice(2)
 const from = (path: string) => import(join(root, path))
@@ -36,12 +36,9 @@ const open = async () => {
   }
   if (kind === 'redis') {
     const { startBuiltInRedis } = await from('packages/stores/src/redis/built-in.ts')
-    const { createClient } = await import('redis')
     const server = await startBuiltInRedis({ dataDir: folder })
     const socket = { path: decodeURI(server.url.replace('unix://', '')), tls: false as const }
-    const client = await createClient({ socket }).connect()
-    const pid = Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1])
-    await client.close()
+    const pid = await processNamed(socket.path)
     const store = await stores.createRedisStore({ server: { socket }, prefix: 'cost', instance: 'cost' })
     return { store, pid, stop: () => server.stop() }
   }
