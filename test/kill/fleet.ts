@@ -62,9 +62,8 @@ export const startFleet = async (folder: string): Promise<Fleet> => {
   return {
     stack,
     kill: async (victim) => {
-      const pids = (await find(victim)).filter((pid) => pid > 1)
-      for (const pid of pids) killNow(pid)
-      return pids.length > 0
+      const killed = (await find(victim)).map(killNow)
+      return killed.includes(true)
     },
     stop: async () => {
       await Promise.all(workers.map((worker) => worker.stop()))

@@ -44,6 +44,13 @@ export const descendants = async (ancestor: number, text: string): Promise<numbe
     .map(({ pid }) => pid)
 }
 
-export const killNow = (pid: number): void => {
-  if (pid > 1) process.kill(pid, 'SIGKILL')
+/** Whether it was still there: of the processes of a sandbox the others go with the first one. */
+export const killNow = (pid: number): boolean => {
+  if (pid <= 1) return false
+  try {
+    return process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false
+    throw error
+  }
 }
