@@ -69,3 +69,48 @@ test('other events are accepted, with and without a task', async () => {
     )
   expect((await worker('POST', '/events', { worker_id: workerId, payload: {} })).body.path).toBe('body.event_type')
 })
+
+test('an event takes the job further before its task is done, and what the task answers then counts for nothing', async () => {
+  const { worker, workerId, job, task, answer, read } = await openFleet()
+  const id = await job('wire_event')
+  const { job_id, task_id } = await task()
+  const event = {
+    event_id: crypto.randomUUID(),
+    worker_id: workerId,
+    event_type: 'preview_ready',
+    payload: { preview: 'small.png' },
+    target_job_id: id,
+    target_task_id: task_id,
+    priority: 0,
+    timestamp: Math.floor(Date.now() / 1000),
+  }
+  for (let times = 0; times < 2; times += 1)
+    expect((await worker('POST', '/events', event)).body).toEqual({ status: 'event_accepted' })
+  expect(await read(id)).toMatchObject({ status: 'finished', current_state: 'previewed', result: event.payload })
+  expect((await answer({ job_id, task_id, data: { late: true } })).body.status).toBe('ignored')
+  expect((await read(id)).result).toEqual(event.payload)
+})
+
+test('an event that breaks the schema its worker declared is refused, and changes nothing', async () => {
+  const { worker, workerId, skill, job, task, read } = await openFleet()
+  const payload = { type: 'object', required: ['preview'], properties: { preview: { type: 'string' } } }
+  await worker('POST', '/workers/register', {
+    worker_id: workerId,
+    supported_skills: [{ name: skill, events_schema: { preview_ready: payload } }],
+  })
+  const id = await job('wire_event')
+  const { task_id } = await task()
+  const tell = (payload: object) =>
+    worker('POST', '/events', {
+      worker_id: workerId,
+      event_type: 'preview_ready',
+      payload,
+      target_job_id: id,
+      target_task_id: task_id,
+    })
+  const refused = await tell({ preview: 7 })
+  expect([refused.status, refused.body.code, refused.body.path]).toEqual([400, 'INVALID_BODY', 'body.payload.preview'])
+  expect((await read(id)).status).toBe('waiting_for_worker')
+  expect((await tell({ preview: 'small.png' })).status).toBe(200)
+  expect((await read(id)).status).toBe('finished')
+})

@@ -12,6 +12,12 @@ test('an empty one only prolongs the registration; an unknown worker is told to 
   }
 })
 
+test('our choice: what is no JSON is refused, where the older server took it for a sign of life', async () => {
+  const { worker, workerId } = await openFleet()
+  for (const body of ['{', '[]', '7'])
+    expect((await worker('PATCH', `/workers/${workerId}`, body)).body.code, body).toBe('INVALID_BODY')
+})
+
 test('older: laid over the record, and answered with it', async () => {
   const { worker, workerId, skill } = await openFleet({ hostname: 'attic' })
   const beat = { load: 0.5, status: 'idle', supported_tasks: [skill], hot_cache: ['stable'] }

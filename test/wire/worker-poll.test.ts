@@ -71,3 +71,51 @@ test('an unknown worker is told to register', async () => {
   const answer = await worker('GET', `/workers/${unique('nobody')}/tasks/next?timeout=0`)
   expect([answer.status, answer.body.code]).toEqual([404, 'WORKER_NOT_FOUND'])
 })
+
+test('our own words: up to `max` tasks at once, as a list that may be empty', async () => {
+  const { job, next } = await openFleet()
+  expect((await next('?timeout=0&max=5')).body).toEqual({ tasks: [] })
+  const ids = [await job(), await job(), await job()]
+  const first = (await next('?max=2')).body.tasks
+  const second = (await next('?max=2')).body.tasks
+  expect([first.length, second.length]).toEqual([2, 1])
+  expect([...first, ...second].map((each: { job_id: string }) => each.job_id)).toEqual(ids)
+})
+
+const fleets: [name: string, weak: object, strong: object][] = [
+  [
+    'older',
+    { resources: { cpu_cores: 8, gpu_info: { model: 'T4', vram_gb: 16 } }, installed_models: [{ name: 'stable' }] },
+    {
+      resources: { cpu_cores: 8, gpu_info: { model: 'NVIDIA RTX 4090', vram_gb: 24 } },
+      installed_models: [{ name: 'stable', version: '1.5' }],
+    },
+  ],
+  [
+    'newer',
+    {
+      resources: { devices: [{ type: 'gpu', model: 'T4', id: null, properties: { vram_gb: 16 } }] },
+      installed_artifacts: [{ name: 'stable', version: '1.5' }],
+    },
+    {
+      resources: { devices: [{ type: 'gpu', model: 'NVIDIA RTX 4090', id: null, properties: { vram_gb: 24 } }] },
+      installed_artifacts: [{ name: 'stable', version: '1.5', type: 'model' }],
+    },
+  ],
+]
+
+test.each(fleets)('what a task needs is found in the words of the %s generation (9.28)', async (_, weak, strong) => {
+  const { worker, skill, job, next } = await openFleet({ supported_skills: [] })
+  const [small, large] = [unique('small'), unique('large')]
+  const register = (worker_id: string, has: object) =>
+    worker('POST', '/workers/register', { worker_id, supported_tasks: [skill], ...has })
+  await register(small, weak)
+  await register(large, strong)
+  const needs = {
+    devices: [{ type: 'gpu', model: 'rtx', properties: { vram_gb: 20 } }],
+    artifacts: [{ name: 'stable', version: '1.5' }],
+  }
+  const id = await job('wire_needs', { needs })
+  expect((await next('?timeout=0', small)).status).toBe(204)
+  expect((await next('?timeout=30', large)).body.job_id).toBe(id)
+})

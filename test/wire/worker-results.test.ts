@@ -181,3 +181,50 @@ test('a result in another worker’s name is refused', async () => {
     `Forbidden: Authenticated worker '${own.id}' cannot submit results for another worker '${workerId}'.`,
   ])
 })
+
+test('our own words: many results in one call, each answered in its place, with the next tasks', async () => {
+  const { worker, workerId, job, next, read } = await openFleet()
+  const ids = [await job(), await job(), await job()]
+  const { tasks } = (await next('?max=2')).body
+  const results = tasks.map(({ job_id, task_id, attempt, lease_token }: Record<string, unknown>) => ({
+    job_id,
+    task_id,
+    attempt,
+    lease_token,
+    data: { ok: true },
+  }))
+  const { status, body } = await worker('POST', '/tasks/results', {
+    worker_id: workerId,
+    results: [results[0], { job_id: crypto.randomUUID(), task_id: 't' }, results[1]],
+    next: 5,
+  })
+  expect(status).toBe(200)
+  expect(body.results).toMatchObject([
+    { status: 'accepted' },
+    { status: 'ignored', reason: 'job_not_found' },
+    { status: 'accepted' },
+  ])
+  expect(body.tasks.map((each: { job_id: string }) => each.job_id)).toEqual([ids[2]])
+  expect((await read(ids[0] ?? '')).status).toBe('finished')
+})
+
+test('a lease that was lost is told by its token, and words that we have no use for do no harm', async () => {
+  const { job, task, answer, read } = await openFleet()
+  const id = await job()
+  const { job_id, task_id, attempt } = await task()
+  const said = { job_id, task_id, attempt, picked_up_at: 1.5, timestamp: Math.floor(Date.now() / 1000), metadata: {} }
+  expect((await answer({ ...said, lease_token: 'of-somebody-else' })).body).toMatchObject({
+    status: 'ignored',
+    reason: 'lease_lost',
+  })
+  expect((await read(id)).status).toBe('waiting_for_worker')
+  expect((await answer(said)).body).toEqual({ status: 'accepted', transition: 'success_transition' })
+})
+
+test('who answers must be known: the global token with no worker id is refused', async () => {
+  const { worker, job, task } = await openFleet()
+  await job()
+  const { job_id, task_id } = await task()
+  const { status } = await worker('POST', '/tasks/result', { job_id, task_id, result: {} })
+  expect([400, 401, 403]).toContain(status)
+})

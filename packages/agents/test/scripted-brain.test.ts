@@ -90,6 +90,11 @@ describe('any other prompt', () => {
     expect(answer).toContain('ANTHROPIC_API_KEY')
   })
 
+  it('knows an empty workspace, for which the runtime has words of its own', () => {
+    const { answer } = play([prompt('What is here?')], () => '(Bash completed with no output)')
+    expect(answer).toContain('The workspace is empty.')
+  })
+
   it('remembers the prompt before', () => {
     const first = play([prompt('My boat is called Petrel.')], () => 'a')
     expect(play([...first.messages, prompt('And now?')], () => 'a').answer).toContain('My boat is called Petrel.')

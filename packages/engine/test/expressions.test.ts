@@ -133,6 +133,14 @@ test('a separator as long as a book is refused', () => {
   expect(() => evaluate('input.tags.join(data.book)', { data: { book }, item: 1, index: 1n })).toThrow(/separator/)
 })
 
+test('a-busy-machine: work that is kept from its core for longer than its limit is not told to take too long', () => {
+  const never = new Int32Array(new SharedArrayBuffer(4))
+  const waits = (ms: number) => bounded(() => Atomics.wait(never, 0, 0, ms), 20)
+  expect(waits(70)).toBe('timed-out')
+  // Not for ever, though.
+  expect(() => waits(10_000)).toThrow(TooLongError)
+})
+
 test('a regular expression that would run for hours is broken off', () => {
   const expression = compileExpression('input.text.matches("^(a+)+$")', false)
   const input = { text: `${'a'.repeat(60)}b` }

@@ -122,7 +122,7 @@ export default blueprint({ name: 'found' }).state('a', { start: true, to: ['b'] 
       const job = (await server.get(`/api/v1/jobs/${job_id}`)).body
       return { status, path: body.path, state: job.current_state }
     }
-    expect(await tell({}, { page: 'one' })).toEqual({ status: 400, path: 'payload.page', state: 'begin' })
+    expect(await tell({}, { page: 'one' })).toEqual({ status: 400, path: 'body.payload.page', state: 'begin' })
     expect(await tell({}, { page: 1 })).toMatchObject({ status: 200, state: 'told' })
     const lenient = { STRICT_EVENT_VALIDATION: 'false' }
     expect(await tell(lenient, { page: 'one' })).toMatchObject({ status: 200, state: 'told' })

@@ -1,43 +1,44 @@
-/** Executes a guide: its blueprints in a real orchestrator, its workers as processes, its commands and programs in order. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+/** Executes a guide: its blueprints in a real orchestrator, its servers and workers as processes, its commands and programs in order. */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { promisify } from 'node:util'
-import { startOrchestrator } from '@tutti/orchestrator'
 import { expect, onTestFinished } from 'vitest'
-import { type Block, readBlocks } from './blocks.ts'
+import type { Block } from './blocks.ts'
+import { orchestratorAlone, type Surroundings, serversOfItsOwn } from './guide-servers.ts'
+import { planOf } from './plan.ts'
 import { repository } from './repository.ts'
-
-const execute = promisify(execFile)
-const clientToken = 'client-token-of-the-guides-0123456789'
-const workerToken = 'worker-token-of-the-guides-0123456789'
+import { runProgram, startServer, type Terminal } from './terminal.ts'
 
 export interface GuideRun {
   /** Blueprints, workers, commands and programs that were executed. */
   executed: number
 }
 
+/** A guide that starts servers talks to those; any other finds an orchestrator that has its blueprints. */
 export const runGuide = async (path: string): Promise<GuideRun> => {
-  const blocks = readBlocks(await readFile(join(repository, path), 'utf8'))
-  const marked = blocks.filter(({ words }) => words[0] === 'run')
-  const kind = (word: string): Block[] => marked.filter(({ words }) => words[1] === word)
+  const { steps } = planOf(await readFile(join(repository, path), 'utf8'), [])
   const folder = await scratchFolder()
+  for (const { kind, block, ...step } of steps) {
+    if ('name' in step) await writeFile(join(folder, basename(step.name)), block.text)
+    if (kind === 'blueprint') await writeFile(blueprintFile(folder, block), block.text)
+  }
+  const surroundings = steps.some(({ kind }) => kind === 'server') ? serversOfItsOwn : orchestratorAlone
+  const { env, asHere } = await surroundings(folder)
+  const terminal: Terminal = { folder, env, path, servers: [] }
+  // All at once: a worker that drains waits for a poll, which an orchestrator that ends answers.
+  onTestFinished(async () => void (await Promise.all(terminal.servers.map((stop) => stop()))))
+  const here = (block: Block): Block => (block.language === 'ts' ? block : { ...block, text: asHere(block.text) })
 
-  for (const { words, text } of blocks) {
-    const name = words.find((word) => word.startsWith('file='))?.slice('file='.length)
-    if (name !== undefined) await writeFile(join(folder, basename(name)), text)
+  for (const step of steps) {
+    if (step.kind === 'worker') await startWorker(folder, step.block, env)
+    if (step.kind === 'server' && step.output)
+      await startServer(terminal, here(step.block), partOf(asHere(step.output.text)))
+    if (step.kind !== 'program') continue
+    const printed = await runProgram(terminal, here(step.block))
+    if (step.output) expect(printed, `${path}:${step.output.line}`).toMatch(wholeOf(asHere(step.output.text)))
   }
-  const env = await startServer(folder, kind('blueprint'))
-  for (const worker of kind('worker')) await startWorker(folder, worker, env)
-  for (const [at, block] of blocks.entries()) {
-    if (block.words[0] !== 'run' || block.words.length > 1) continue
-    const printed = await execution(folder, block, env, `${path}:${block.line}`)
-    const next = blocks[at + 1]
-    if (next?.words[0] === 'output') expect(printed, `${path}:${next.line}`).toMatch(patternOf(next.text))
-  }
-  return { executed: marked.length }
+  return { executed: steps.length }
 }
 
 /** Below the repository, so that the examples find its packages as a reader's own files would. */
@@ -46,56 +47,22 @@ const scratchFolder = async (): Promise<string> => {
   await mkdir(parent, { recursive: true })
   const folder = await mkdtemp(join(parent, 'guide-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  await mkdir(join(folder, 'blueprints'))
+  await symlink(join(repository, 'examples'), join(folder, 'examples'))
   return folder
 }
 
-/** Known before the server starts: the links that it writes begin with its address. */
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
+const blueprintFile = (folder: string, { line, language }: Block): string =>
+  join(folder, 'blueprints', `line-${line}.${language}`)
 
-const startServer = async (folder: string, blueprints: Block[]): Promise<NodeJS.ProcessEnv> => {
-  const blueprintsDir = join(folder, 'blueprints')
-  await mkdir(blueprintsDir)
-  for (const { language, line, text } of blueprints)
-    await writeFile(join(blueprintsDir, `line-${line}.${language === 'json' ? 'json' : 'ts'}`), text)
-  const port = await freePort()
-  const server = await startOrchestrator({
-    STORAGE: 'memory',
-    API_HOST: '127.0.0.1',
-    API_PORT: String(port),
-    CLIENT_TOKEN: clientToken,
-    GLOBAL_WORKER_TOKEN: workerToken,
-    BLUEPRINTS_DIR: blueprintsDir,
-    TASK_FILES_DIR: join(folder, 'files'),
-    // Receivers of the examples listen on this machine.
-    WEBHOOK_ALLOW_PRIVATE: 'true',
-    PUBLIC_URL: `http://127.0.0.1:${port}`,
-    LOG_LEVEL: 'ERROR',
-  })
-  onTestFinished(server.stop)
-  const url = `http://127.0.0.1:${server.port}`
-  return {
-    ...process.env,
-    TUTTI_API_URL: url,
-    TUTTI_CLIENT_TOKEN: clientToken,
-    ORCHESTRATOR_URL: url,
-    WORKER_TOKEN: workerToken,
-    LOG_LEVEL: 'ERROR',
-    NO_COLOR: '1',
-  }
-}
-
-const startWorker = async (folder: string, { line, text }: Block, env: NodeJS.ProcessEnv): Promise<void> => {
+const startWorker = async (folder: string, { line, text }: Block, env: Surroundings['env']): Promise<void> => {
   const file = join(folder, `worker-line-${line}.ts`)
   await writeFile(file, text)
   const tutti = join(repository, 'apps', 'cli', 'src', 'main.ts')
-  const worker = spawn(process.execPath, [tutti, 'worker', file], { env, stdio: ['ignore', 'inherit', 'inherit'] })
+  const worker = spawn(process.execPath, [tutti, 'worker', file], {
+    env: { ...env, LOG_LEVEL: 'ERROR' },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
   onTestFinished(() => end(worker))
 }
 
@@ -106,29 +73,13 @@ const end = async (child: ChildProcess): Promise<void> => {
   await gone
 }
 
-/** @returns what it printed */
-const execution = async (folder: string, block: Block, env: NodeJS.ProcessEnv, name: string): Promise<string> => {
-  const file = join(folder, `line-${block.line}.${block.language === 'ts' ? 'ts' : 'sh'}`)
-  await writeFile(file, block.language === 'ts' ? block.text : shellScript(block.text))
-  const program = block.language === 'ts' ? process.execPath : 'bash'
-  try {
-    const { stdout } = await execute(program, [file], { cwd: folder, env, timeout: 45_000 })
-    return stdout
-  } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-    throw new Error(`${name} failed:\n${stdout}${stderr}`, { cause: error })
-  }
-}
-
-/** A guide's commands are one terminal: what one block sets, the next one has. */
-const shellScript = (commands: string): string =>
-  `set -euo pipefail\n[ -f .state ] && . ./.state\nset -a\n${commands}\nset +a\ndeclare -px >.state\ndeclare -f >>.state\n`
-
 /** The output as a guide shows it: `…` stands for any text. */
-const patternOf = (text: string): RegExp => {
-  const parts = text
+const patternOf = (text: string): string =>
+  text
     .trim()
     .split('…')
     .map((part) => RegExp.escape(part))
-  return new RegExp(`^\\s*${parts.join('[\\s\\S]*')}\\s*$`)
-}
+    .join('[\\s\\S]*')
+
+const wholeOf = (text: string): RegExp => new RegExp(`^\\s*${patternOf(text)}\\s*$`)
+const partOf = (text: string): RegExp => new RegExp(patternOf(text))

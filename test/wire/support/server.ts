@@ -1,19 +1,13 @@
 /**
- * Any orchestrator, seen from outside. Without more, the tests start one of their own. To hold another server to the same, load it
- * with the blueprints of `test/wire/blueprints`, let it answer polls after a second (WORKER_POLL_TIMEOUT_SECONDS=1), and name it:
- *
- *   TUTTI_WIRE_URL=https://jobs.example.com
- *   TUTTI_WIRE_CLIENT_TOKEN=…   a client
- *   TUTTI_WIRE_WORKER_TOKEN=…   the global token of workers
- *   TUTTI_WIRE_OWN_WORKER=…     ID:TOKEN, a worker with a token of its own
- *
- * Every test makes up its own skills and worker ids, so that it finds nothing of others, and leaves nothing that disturbs them.
+ * Any orchestrator, seen from outside: one that the environment names, else one that is started for the tests of a file.
+ * What the named one must have stands in `test/wire/README.md`.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startOrchestrator } from '@tutti/orchestrator'
-import { onTestFinished } from 'vitest'
+import { afterAll } from 'vitest'
+import { registerBlueprints } from './blueprints.ts'
+import { namedTarget, prepareTarget, type Target } from './target.ts'
 
 export interface Answer {
   status: number
@@ -22,7 +16,7 @@ export interface Answer {
   body: any
 }
 
-type Send = (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer>
+export type Send = (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer>
 
 export interface Wire {
   url: string
@@ -36,8 +30,8 @@ export interface Wire {
 }
 
 export const openWire = async (): Promise<Wire> => {
-  const { url, clientToken, workerToken, own } = named() ?? (await started())
-  const [id = '', token = ''] = own.split(':')
+  const { url, clientToken, workerToken, ownWorker } = await openTarget()
+  const [id = '', token = ''] = ownWorker.split(':')
   return {
     url,
     client: sender(`${url}/api/v1`, { 'x-client-token': clientToken }),
@@ -47,49 +41,44 @@ export const openWire = async (): Promise<Wire> => {
   }
 }
 
-const named = () => {
-  const { TUTTI_WIRE_URL: url, TUTTI_WIRE_CLIENT_TOKEN, TUTTI_WIRE_WORKER_TOKEN, TUTTI_WIRE_OWN_WORKER } = process.env
-  if (!url) return undefined
-  if (!TUTTI_WIRE_CLIENT_TOKEN || !TUTTI_WIRE_WORKER_TOKEN || !TUTTI_WIRE_OWN_WORKER)
-    throw new Error('with TUTTI_WIRE_URL the tests need TUTTI_WIRE_CLIENT_TOKEN, _WORKER_TOKEN and _OWN_WORKER')
-  return {
-    url: url.replace(/\/+$/, ''),
-    clientToken: TUTTI_WIRE_CLIENT_TOKEN,
-    workerToken: TUTTI_WIRE_WORKER_TOKEN,
-    own: TUTTI_WIRE_OWN_WORKER,
-  }
+let opened: Promise<Target> | undefined
+const closers: (() => Promise<unknown>)[] = []
+afterAll(async () => {
+  for (const close of closers.reverse()) await close()
+})
+
+/** One server for all tests of a file. Each test makes up its own skills, workers and jobs, so they don't meet. */
+export const openTarget = (): Promise<Target> => {
+  opened ??= open()
+  return opened
 }
 
-const started = async () => {
+const open = async (): Promise<Target> => {
+  const named = namedTarget(process.env)
+  const target = named ?? (await start())
+  await registerBlueprints(sender(`${target.url}/api/v1`, { 'x-client-token': target.operatorToken }))
+  return target
+}
+
+const start = async (): Promise<Target> => {
   const folder = await mkdtemp(join(tmpdir(), 'wire-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  const workers = join(folder, 'workers.toml')
-  const ownToken = 'token-of-the-one-with-its-own-0123456789'
-  await writeFile(workers, `[with-its-own]\ntoken = "${ownToken}"\n`)
-  const clientToken = 'client-token-of-the-wire-0123456789'
-  const workerToken = 'worker-token-of-the-wire-0123456789'
-  const server = await startOrchestrator({
-    STORAGE: process.env.DATABASE_URL ? '' : 'memory',
-    DATABASE_URL: process.env.DATABASE_URL,
-    API_HOST: '127.0.0.1',
-    API_PORT: '0',
-    CLIENT_TOKEN: clientToken,
-    GLOBAL_WORKER_TOKEN: workerToken,
-    WORKERS_CONFIG_PATH: workers,
-    WORKER_POLL_TIMEOUT_SECONDS: '1',
-    BLUEPRINTS_DIR: join(import.meta.dirname, '..', 'blueprints'),
-    LOG_LEVEL: 'ERROR',
-  })
-  onTestFinished(server.stop)
-  return { url: `http://127.0.0.1:${server.port}`, clientToken, workerToken, own: `with-its-own:${ownToken}` }
+  closers.push(() => rm(folder, { recursive: true, force: true }))
+  const { env, target } = await prepareTarget(folder)
+  const { DATABASE_URL } = process.env
+  // Only here: the tests of a named server do without ours, and are loaded in half the time.
+  const { startOrchestrator } = await import('@tutti/orchestrator')
+  const server = await startOrchestrator({ ...env, DATABASE_URL, STORAGE: DATABASE_URL ? '' : 'memory' })
+  closers.push(server.stop)
+  return target
 }
 
-const sender =
-  (base: string, always: Record<string, string>): Send =>
+export const sender =
+  (base: string, always: Record<string, string> = {}): Send =>
   async (method, path, body, headers = {}) => {
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
     const response = await fetch(base + path, {
       method,
+      redirect: 'manual',
       headers: { ...(text === undefined ? {} : { 'content-type': 'application/json' }), ...always, ...headers },
       ...(text === undefined ? {} : { body: text }),
     })

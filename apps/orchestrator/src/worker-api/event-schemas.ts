@@ -42,7 +42,7 @@ export const createEventCheck = (
     const schema = skill === undefined ? undefined : schemaOf(worker, skill, type)
     const checked = schema && checkOf(schema)?.check(payload)
     if (!checked || 'value' in checked) return
-    const path = ['payload', ...checked.path].join('.')
+    const path = ['body', 'payload', ...checked.path].join('.')
     const message = `The event "${type}" does not fit the schema that the worker declared for "${skill}": ${checked.fault} at ${path}`
     log.warn({ worker: id, job_id: jobId, task_id: taskId, event: type }, message)
     if (settings.strictEvents) throw new TuttiError('INVALID_BODY', message, { path })

@@ -5,6 +5,7 @@ import type { MessagesRequest, OutputBlock } from './messages.ts'
 import { report } from './scenarios/report.ts'
 import { script } from './scenarios/script.ts'
 import { isSideRequest, side } from './scenarios/side.ts'
+import { summary } from './scenarios/summary.ts'
 import { tour } from './scenarios/tour.ts'
 import type { Scenario, Step } from './step.ts'
 import { inputTokens, outputTokens } from './usage.ts'
@@ -25,7 +26,7 @@ export type Reply = {
 )
 
 /** The first scenario that applies answers; the tour applies always. */
-const scenarios: readonly Scenario[] = [script, report, tour]
+const scenarios: readonly Scenario[] = [script, report, summary, tour]
 
 /** Ids that differ between any two requests, also between a main agent and its sub-agents, and never change. */
 const fingerprint = (request: MessagesRequest): string =>

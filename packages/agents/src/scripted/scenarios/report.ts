@@ -4,6 +4,7 @@
  */
 import type { Conversation, Exchange } from '../conversation.ts'
 import type { Scenario, Step, ToolCall } from '../step.ts'
+import { isWriteOf, read, shell, write } from './file-tools.ts'
 import { type Measurement, readMeasurement } from './measurement.ts'
 import { type Looked, reportText, summaryText } from './report-text.ts'
 import { fileText, listedFiles } from './tool-output.ts'
@@ -16,23 +17,10 @@ const folder = 'folder'
 const readable = /\.(md|markdown|mdx|rst|txt|adoc|org|html?|ts|tsx|js|mjs|jsx|py|go|rs|java|c|h|cpp|rb|sh|ya?ml|toml)$/i
 const readme = /(^|\/)readme(\.[a-z]+)?$/i
 
-const absolute = ({ cwd }: Conversation, path: string): string =>
-  path.startsWith('/') || cwd === undefined ? path : `${cwd.replace(/\/$/, '')}/${path}`
-
 const pathOf = ({ input }: Exchange): string => {
   const path = input.file_path ?? input.command
   return typeof path === 'string' ? path : ''
 }
-
-const quoted = (path: string): string => `'${path.replaceAll("'", `'\\''`)}'`
-
-/** Reads a file with the tool that there is: with only a shell, the first part of it is enough. */
-const read = (conversation: Conversation, path: string): ToolCall =>
-  conversation.tools.has('Read')
-    ? { tool: 'Read', input: { file_path: absolute(conversation, path), limit: 1000 } }
-    : shell(`head -c 20000 ${quoted(path)}`, `Read ${path}`)
-
-const shell = (command: string, description: string): ToolCall => ({ tool: 'Bash', input: { command, description } })
 
 const list = ({ tools }: Conversation): ToolCall =>
   tools.has('Glob')
@@ -66,17 +54,7 @@ const worthReading = (measurement: Measurement, files: string[]): string[] => {
   return [...new Set(candidates)].slice(0, 2)
 }
 
-const isWrite = ({ tool, input }: Exchange): boolean =>
-  tool === 'Write' || (tool === 'Bash' && String(input.command ?? '').startsWith(`cat > ${reportFile}`))
-
-const write = (conversation: Conversation, text: string): ToolCall => {
-  if (conversation.tools.has('Write')) {
-    return { tool: 'Write', input: { file_path: absolute(conversation, reportFile), content: text } }
-  }
-  let end = 'END_OF_REPORT'
-  while (text.includes(end)) end += '_'
-  return shell(`cat > ${reportFile} <<'${end}'\n${text}\n${end}`, 'Write the report')
-}
+const isWrite = isWriteOf(reportFile)
 
 const next = (conversation: Conversation): Step => {
   const { exchanges } = conversation
@@ -106,12 +84,13 @@ const next = (conversation: Conversation): Step => {
     .map(({ tool, result }) => ({ tool, text: result?.text ?? 'no answer' }))
   const facts = { measurement, looked, listed: files.length, troubles }
   const wrote = writes.at(-1)
-  if (wrote === undefined) return { calls: [...plan(conversation, 2), write(conversation, reportText(facts))] }
+  if (wrote === undefined)
+    return { calls: [...plan(conversation, 2), write(conversation, reportFile, reportText(facts))] }
   if (wrote.result?.is_error !== false) {
     // A file that is already there must be read before it may be overwritten: one second try, then the fault is told.
     const reread = reads.some((exchange) => pathOf(exchange).includes(reportFile))
     if (writes.length === 1 && !reread) return { calls: [read(conversation, reportFile)] }
-    if (writes.length === 1) return { calls: [write(conversation, reportText(facts))] }
+    if (writes.length === 1) return { calls: [write(conversation, reportFile, reportText(facts))] }
     return { say: [`I could not write ${reportFile}: ${wrote.result?.text ?? 'no answer'}`] }
   }
   const finished = exchanges.at(-1)?.tool === 'TodoWrite'

@@ -12,7 +12,9 @@ const quote = (text: string, longest = 200): string => {
 const sight = ({ result }: Exchange): string => {
   if (result === undefined) return 'I could not look around: the command was interrupted.'
   if (result.is_error) return `I could not look around: ${quote(result.text)}.`
+  // What the runtime says for a command that printed nothing.
   const names = result.text
+    .replace(/^\(Bash completed with no output\)$/, '')
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')

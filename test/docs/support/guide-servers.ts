@@ -1,0 +1,79 @@
+/** What a guide's examples talk to: an orchestrator of the test's, or servers that the guide starts itself. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import { startOrchestrator } from '@tutti/orchestrator'
+import { onTestFinished } from 'vitest'
+import { freshDatabase, scratch } from '../../../apps/cli/test/support/scratch.ts'
+
+const clientToken = 'client-token-of-the-guides-0123456789'
+const workerToken = 'worker-token-of-the-guides-0123456789'
+
+export interface Surroundings {
+  env: NodeJS.ProcessEnv
+  /** The text of a guide with the addresses that stand for those it names. */
+  asHere: (text: string) => string
+}
+
+export const orchestratorAlone = async (folder: string): Promise<Surroundings> => {
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const server = await startOrchestrator({
+    STORAGE: 'memory',
+    API_HOST: '127.0.0.1',
+    API_PORT: String(port),
+    CLIENT_TOKEN: clientToken,
+    GLOBAL_WORKER_TOKEN: workerToken,
+    BLUEPRINTS_DIR: join(folder, 'blueprints'),
+    TASK_FILES_DIR: join(folder, 'files'),
+    // Receivers of the examples listen on this machine.
+    WEBHOOK_ALLOW_PRIVATE: 'true',
+    PUBLIC_URL: url,
+    LOG_LEVEL: 'ERROR',
+  })
+  onTestFinished(server.stop)
+  return { env: { ...clientEnvironment(url), LOG_LEVEL: 'ERROR' }, asHere: (text) => text }
+}
+
+/** The ports and the database that a guide names may be somebody's: it gets others that are free. */
+export const serversOfItsOwn = async (): Promise<Surroundings> => {
+  const [api, backend, manager, redis] = await Promise.all([freePort(), freePort(), freePort(), freePort()])
+  const ports: Record<string, number> = { 8080: api, 8000: backend, 8001: manager, 6379: redis }
+  const database = await freshDatabase()
+  return {
+    env: {
+      ...clientEnvironment(`http://127.0.0.1:${api}`),
+      TUTTI_BACKEND_URL: `http://127.0.0.1:${backend}`,
+      API_PORT: String(api),
+      PORT: String(backend),
+      MANAGER_PORT: String(manager),
+      CLIENT_TOKEN: clientToken,
+      GLOBAL_WORKER_TOKEN: workerToken,
+      // Not below the repository: the account of the database may not be let in there.
+      TUTTI_DATA_DIR: join(await scratch(), 'data'),
+      WEBHOOK_ALLOW_PRIVATE: 'true',
+    },
+    asHere: (text) =>
+      text
+        .replaceAll('postgresql://user:password@db:5432/tutti', database)
+        .replaceAll(/(?<![\w.-])(?:8080|8000|8001|6379)\b/g, (port) => String(ports[port])),
+  }
+}
+
+const clientEnvironment = (url: string): NodeJS.ProcessEnv => ({
+  ...process.env,
+  TUTTI_API_URL: url,
+  TUTTI_CLIENT_TOKEN: clientToken,
+  ORCHESTRATOR_URL: url,
+  WORKER_TOKEN: workerToken,
+  NO_COLOR: '1',
+})
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
