@@ -41,7 +41,7 @@ const startServer = async (port: number) => {
     GLOBAL_WORKER_TOKEN: workerToken,
     // Signs of life come every third of twice this: a cancel must not take long to arrive.
     WORKER_HEALTH_CHECK_INTERVAL_SECONDS: '1',
-    BLUEPRINTS_DIR: join(import.meta.dirname, '..', 'wire', 'blueprints'),
+    BLUEPRINTS_DIR: join(import.meta.dirname, 'blueprints'),
     LOG_LEVEL: 'ERROR',
   })
   onTestFinished(server.stop)
@@ -83,7 +83,7 @@ const caller = (port: number) => {
   }
   return {
     create: async (skill: string, params: object): Promise<string> => {
-      const job = await call('POST', '/jobs', { blueprint: 'wire_single', input: { skill, params } })
+      const job = await call('POST', '/jobs', { blueprint: 'errand', input: { skill, params } })
       return (job as { job_id: string }).job_id
     },
     cancel: (id: string) => call('POST', `/jobs/${id}/cancel`),

@@ -52,7 +52,7 @@ const startStack = async (more: Record<string, string>) => {
     CLIENT_TOKEN: clientToken,
     GLOBAL_WORKER_TOKEN: workerToken,
     TASK_FILES_DIR: join(folder, 'server'),
-    BLUEPRINTS_DIR: join(import.meta.dirname, '..', 'wire', 'blueprints'),
+    BLUEPRINTS_DIR: join(import.meta.dirname, 'blueprints'),
     LOG_LEVEL: 'ERROR',
     ...more,
   })
@@ -82,11 +82,7 @@ const startStack = async (more: Record<string, string>) => {
     },
     create: async (params: object, id?: string): Promise<string> => {
       const input = { skill: 'work', params }
-      const answer = await api(
-        'POST',
-        '/jobs',
-        JSON.stringify({ blueprint: 'wire_single', input, ...(id ? { id } : {}) }),
-      )
+      const answer = await api('POST', '/jobs', JSON.stringify({ blueprint: 'errand', input, ...(id ? { id } : {}) }))
       return ((await answer.json()) as { job_id: string }).job_id
     },
     ended: async (id: string): Promise<Ended> => {

@@ -23,9 +23,26 @@ const summary = (input: JsonObject): string => {
   return shorten(typeof told === 'string' ? told : JSON.stringify(input), 100)
 }
 
+/** The text of a stored message. */
+const saidIn = (content: unknown): string => {
+  const blocks = typeof content === 'object' && content !== null && 'content' in content ? content.content : []
+  if (!Array.isArray(blocks)) return ''
+  return blocks.map((block: JsonObject) => (block._type === 'TextBlock' ? String(block.text) : '')).join('')
+}
+
+/** Who says it: the agent itself, or one of its sub-agents. */
+const speaker = (said: unknown): string => {
+  const parent =
+    typeof said === 'object' && said !== null && 'parent_tool_use_id' in said ? said.parent_tool_use_id : null
+  return typeof parent === 'string' ? parent : ''
+}
+
 export const createSessionPrinter = (write: (text: string) => void, indent = ''): SessionPrinter => {
   let open = false
   let status: unknown
+  let speaking = ''
+  /** What was shown live of the message that each speaker is at. */
+  const shown = new Map<string, string>()
   const line = (text: string): void => {
     end()
     write(`${indent}${text}\n`)
@@ -34,15 +51,33 @@ export const createSessionPrinter = (write: (text: string) => void, indent = '')
     if (open) write('\n')
     open = false
   }
+  const say = (who: string, text: string): void => {
+    if (text === '') return
+    if (who !== speaking) end()
+    speaking = who
+    if (!open) write(indent)
+    open = true
+    write(harmless(text).replaceAll('\n', `\n${indent}`))
+  }
   return {
     end,
     print: ({ type, data }) => {
       switch (type) {
         case 'message.chunk': {
           if (data.kind !== 'text') return
-          if (!open) write(indent)
-          open = true
-          write(harmless(String(data.text)).replaceAll('\n', `\n${indent}`))
+          shown.set(speaker(data), (shown.get(speaker(data)) ?? '') + String(data.text))
+          say(speaker(data), String(data.text))
+          return
+        }
+        case 'message.new': {
+          if (data.role !== 'assistant') return
+          const before = shown.get(speaker(data.content)) ?? ''
+          shown.delete(speaker(data.content))
+          const whole = saidIn(data.content)
+          // Live pieces are dropped where the reader is slow or comes late; the message is the truth.
+          if (whole.startsWith(before)) say(speaker(data.content), whole.slice(before.length))
+          else if (whole !== '') line(harmless(whole).replaceAll('\n', `\n${indent}`))
+          end()
           return
         }
         case 'tool.call':

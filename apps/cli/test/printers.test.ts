@@ -162,6 +162,22 @@ describe('the session', () => {
     )
   })
 
+  test('what was not shown live is shown with its message, and nothing is shown twice', () => {
+    const message = (text: string, parent_tool_use_id: string | null = null): [SessionFrame['type'], JsonObject] => [
+      'message.new',
+      { role: 'assistant', content: { content: [{ _type: 'TextBlock', text }], parent_tool_use_id } },
+    ]
+    const chunk = (text: string, parent_tool_use_id: string | null = null): [SessionFrame['type'], JsonObject] => [
+      'message.chunk',
+      { kind: 'text', text, parent_tool_use_id },
+    ]
+    expect(printed([message('All of it.')])).toBe('All of it.\n')
+    expect(printed([chunk('All '), chunk('of it.'), message('All of it.')])).toBe('All of it.\n')
+    expect(printed([chunk('All '), message('All of it.'), message('More.')])).toBe('All of it.\nMore.\n')
+    expect(printed([chunk('of it.'), message('All of it.')])).toBe('of it.\nAll of it.\n')
+    expect(printed([chunk('Al', 't'), message('Mine.'), message('All of it.', 't')])).toBe('Al\nMine.\nl of it.\n')
+  })
+
   test('a long command is shortened, and a call without input is still shown', () => {
     const text = printed([
       ['tool.call', { tool_name: 'Bash', tool_input: { command: 'x'.repeat(300) } }],

@@ -242,6 +242,8 @@ export interface Engine {
   renew(worker: string, taskIds: string[], leaseMs: number): Promise<string[]>
   workers(): Promise<ListedWorker[]>
   worker(id: string): Promise<ListedWorker | undefined>
+  /** The worker as this instance knows it, by news a moment late: it is read only where it is not known. For what happens with every task. */
+  knownWorker(id: string): Promise<ListedWorker | undefined>
   /** Why the tasks of a queue wait, worker by worker. @throws TuttiError INVALID_QUERY for what is no queue's name */
   explain(queue: string): Promise<QueueExplanation>
 

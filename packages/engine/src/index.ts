@@ -27,6 +27,7 @@ export {
 } from './blueprint/registry.ts'
 export type * from './engine.ts'
 export type { Cause, JobChanges, Timer } from './job/cause.ts'
+export { copyJson } from './job/copy-json.ts'
 export { derivedId } from './job/derived-id.ts'
 export type { BranchOutcome, ClientFacts, Ending, Job, JobEvent, OpenTask, Origin, Signal, Waiting } from './job/job.ts'
 export { labelsOf } from './job/labels.ts'

@@ -53,7 +53,7 @@ export const pollRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
 
         // Only workers that take one at a time ask for their own words on the skill; without them a task is still a task.
         const single = query.max === undefined && leases.length > 0
-        const worker = single ? await engine.worker(id).catch(() => undefined) : undefined
+        const worker = single ? await engine.knownWorker(id).catch(() => undefined) : undefined
         const payloads = leases.map((lease) => taskPayload(lease, engine, worker))
         const tasks = await withFileFacts(payloads, leases, deps)
         if (query.max !== undefined) return reply.send({ tasks })
@@ -65,12 +65,16 @@ export const pollRoutes = (deps: WorkerRouteDeps): FastifyPluginAsyncZod => {
 }
 
 /** A poll may tell what the last sign of life did not tell yet. */
-const learnFrom = async (engine: Pick<Engine, 'worker' | 'heartbeat'>, id: string, query: PollQuery): Promise<void> => {
+const learnFrom = async (
+  engine: Pick<Engine, 'knownWorker' | 'heartbeat'>,
+  id: string,
+  query: PollQuery,
+): Promise<void> => {
   const told = Object.entries({ available_skills: query.available_skills, hot_skills: query.hot_skills }).flatMap(
     ([word, list]) => (list ? [[word, names(list)] as const] : []),
   )
   if (told.length === 0) return
-  const worker = await engine.worker(id)
+  const worker = await engine.knownWorker(id)
   if (!worker) throw new TuttiError('WORKER_NOT_FOUND', 'Worker not found')
   const news = told.filter(([word, list]) => String(worker.info[word]) !== String(list))
   // No lease is renewed: a process that polls need not be the one that holds the tasks.

@@ -1,6 +1,7 @@
 /** What a handler sees and what it can do. The action constructors make data; nothing happens until the handler returns one. */
 import type { AgentRunParams, Json, JsonObject } from '@tutti/contracts'
 import { AGENT_SKILL } from '@tutti/contracts'
+import { copyJson } from '../job/copy-json.ts'
 import { type Duration, toMs } from '../job/duration.ts'
 import type { BranchOutcome, Ending, Job, LastOutcome } from '../job/job.ts'
 import type { Needs, Strategy } from '../job/needs.ts'
@@ -213,7 +214,7 @@ export const endContext = (job: Job): EndContext<JsonObject> => {
 const copied = <T>(value: T): (() => T) => {
   let copy: T | undefined
   return () => {
-    copy ??= structuredClone(value)
+    copy ??= copyJson(value)
     return copy
   }
 }
@@ -225,7 +226,7 @@ export const handlerContext = (job: Job, deps: ContextDeps): Context<JsonObject,
   }
   const actions: Omit<Context<JsonObject, string>, keyof EndContext<JsonObject>> = {
     signal: deps.signal,
-    ending: structuredClone(job.ending),
+    ending: copyJson(job.ending),
     goTo: (to, data) => make({ kind: 'go_to', to, data: data ? (plain(data) as JsonObject) : null }),
     dispatch: (skill, params, { on, onEvent = {}, ...options }) =>
       make({ kind: 'dispatch', task: task(skill, params, options), on: routes(on), onEvent: routes(onEvent) }),
@@ -290,9 +291,6 @@ export const handlerContext = (job: Job, deps: ContextDeps): Context<JsonObject,
     finish: (output) => make({ kind: 'finish', output: plain(output) }),
     fail: (message, code = 'FAILED') => make({ kind: 'fail', error: { code, message }, output: null }),
   }
-  // Not spread: that would read, and so copy, every part for every handler.
-  return Object.defineProperties(actions, Object.getOwnPropertyDescriptors(endContext(job))) as Context<
-    JsonObject,
-    string
-  >
+  // Onto the parts of the job and not the other way round: that would read, and so copy, every part for every handler.
+  return Object.assign(endContext(job), actions)
 }

@@ -30,7 +30,17 @@ export interface StationDeps {
 export interface HandOutStation
   extends Pick<
     Engine,
-    'register' | 'heartbeat' | 'drain' | 'deregister' | 'renew' | 'workers' | 'worker' | 'take' | 'release' | 'explain'
+    | 'register'
+    | 'heartbeat'
+    | 'drain'
+    | 'deregister'
+    | 'renew'
+    | 'workers'
+    | 'worker'
+    | 'knownWorker'
+    | 'take'
+    | 'release'
+    | 'explain'
   > {
   /** A change was committed by this instance: its tasks are there to be taken. */
   made(change: Change): void
@@ -140,7 +150,7 @@ export const createHandOutStation = (deps: StationDeps): HandOutStation => {
   const refresh = (): void => {
     Promise.all([queues.refresh(), directory.refresh()]).catch(onError)
   }
-  const { register, heartbeat, drain, deregister, renew, workers, worker } = desk
+  const { register, heartbeat, drain, deregister, renew, workers, worker, knownWorker } = desk
 
   return {
     register,
@@ -150,6 +160,7 @@ export const createHandOutStation = (deps: StationDeps): HandOutStation => {
     renew,
     workers,
     worker,
+    knownWorker,
     take: async (request) => {
       const taken = await handOut.take(request)
       for (const { worker: id, task, expiresAt } of taken) held.add(id, task.id, expiresAt)

@@ -265,6 +265,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     renew: handOut.renew,
     workers: handOut.workers,
     worker: handOut.worker,
+    knownWorker: handOut.knownWorker,
     explain: handOut.explain,
     take: handOut.take,
     release: handOut.release,

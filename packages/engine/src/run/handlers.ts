@@ -130,15 +130,13 @@ const runOne = async (
   // A handler that was given up may still use its stores: they are let go of when it has really ended.
   const { stores, release } = await deps.dataStores.use(blueprint)
   let files: TaskFiles | undefined
-  Object.defineProperties(context, {
-    stores: { value: stores, enumerable: true },
-    files: {
-      get: () => {
-        files ??= deps.files?.(job) ?? noFiles
-        return files
-      },
-      enumerable: true,
+  Object.assign(context, { stores })
+  Object.defineProperty(context, 'files', {
+    get: () => {
+      files ??= deps.files?.(job) ?? noFiles
+      return files
     },
+    enumerable: true,
   })
   try {
     const action = await run(context as HandlerContext<JsonObject, string, Record<string, unknown>>)

@@ -1,6 +1,7 @@
 /** The job being changed and what the change brings with it, gathered while one or more causes are applied. */
 import type { JsonObject } from '@tutti/contracts'
 import type { Timer } from '../job/cause.ts'
+import { copyJson } from '../job/copy-json.ts'
 import type { Job, JobEvent } from '../job/job.ts'
 import type { Task } from '../job/task.ts'
 import { webhookRecord } from '../job/webhook.ts'
@@ -41,7 +42,7 @@ export interface Draft {
  * is replaced, and so may be shared: cloning whole jobs was a tenth of the engine's time.
  */
 export const draftOf = (job: Job, env: Env): Draft => ({
-  job: { ...job, waiting: structuredClone(job.waiting) },
+  job: { ...job, waiting: copyJson(job.waiting) },
   env,
   enqueue: [],
   requeue: [],

@@ -22,7 +22,10 @@ export interface DeskDeps {
 }
 
 export interface Desk
-  extends Pick<Engine, 'register' | 'heartbeat' | 'drain' | 'deregister' | 'renew' | 'workers' | 'worker'> {
+  extends Pick<
+    Engine,
+    'register' | 'heartbeat' | 'drain' | 'deregister' | 'renew' | 'workers' | 'worker' | 'knownWorker'
+  > {
   /** A poll is a sign of life, too; written at most every few seconds. */
   seen(worker: Worker): void
 }
@@ -105,6 +108,10 @@ export const createDesk = (deps: DeskDeps): Desk => {
     worker: async (id) => {
       const [record] = await Promise.all([store.worker(id), marks([id])])
       return record && listed(record)
+    },
+    knownWorker: async (id) => {
+      const known = await directory.find(id)
+      return known && listed(known.record)
     },
     seen: ({ id, record }) => {
       if (touching.has(id) || store.now() - record.lastSeenAt < signEveryMs) return

@@ -1,6 +1,6 @@
 /** The feed of the memory Store: which lines of which logs came when. */
 import { TuttiError } from '@tutti/contracts'
-import type { FeedEvent, Job, JobEvent } from '@tutti/engine'
+import { copyJson, type FeedEvent, type Job, type JobEvent } from '@tutti/engine'
 
 export interface Feed {
   /** The events are kept as they are: give copies that nobody changes. */
@@ -38,7 +38,7 @@ export const createFeed = (now: () => number): Feed => {
       const events = lines
         .filter(({ position, event }) => position > from && (client === undefined || event.client === client))
         .slice(0, limit)
-        .map(({ event }) => structuredClone(event))
+        .map(({ event }) => copyJson(event))
       return { events, cursor: events.at(-1)?.cursor ?? after }
     },
     end: () => (positions === 0 ? null : String(positions)),

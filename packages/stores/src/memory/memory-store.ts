@@ -7,6 +7,7 @@ import {
   type BlueprintVersion,
   type Change,
   type CommitOutcome,
+  copyJson,
   type Job,
   type JobEvent,
   type JobQuery,
@@ -19,6 +20,7 @@ import {
 } from '@tutti/engine'
 import { type Budget, drawFrom } from '../budget.ts'
 import { cursorOf, parseCursor } from '../cursor.ts'
+import { earliest, instantsOf } from '../instants.ts'
 import { touched } from '../worker.ts'
 import { createFeed } from './feed.ts'
 import { createRecords } from './records.ts'
@@ -51,20 +53,20 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
     })
   }
   const putJob = (job: Job): void => {
-    jobs.set(job.id, structuredClone(job))
+    jobs.set(job.id, copyJson(job))
     if (job.wakeAt === null) waking.delete(job.id)
     else waking.add(job.id)
   }
   const log = (job: Job, events: JobEvent[]): void => {
     if (events.length === 0) return
-    const kept = structuredClone(events)
+    const kept = copyJson(events)
     const lines = logs.get(job.id)
     if (lines) lines.push(...kept)
     else logs.set(job.id, kept)
     feed.add(job, kept)
   }
   const putTimer = (timer: Timer): void => {
-    timers.set(timer.id, structuredClone(timer))
+    timers.set(timer.id, copyJson(timer))
     const ids = timersOf.get(timer.jobId) ?? new Set()
     timersOf.set(timer.jobId, ids.add(timer.id))
   }
@@ -98,7 +100,7 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
         news.revoked.push({ worker: holder, taskId: again.taskId, jobId: job.id })
     }
     revoke(change.close)
-    for (const task of change.enqueue) queue.enqueue(structuredClone(task))
+    for (const task of change.enqueue) queue.enqueue(copyJson(task))
     for (const id of change.clearTimers) dropTimer(id)
     if (isTerminal(job.status)) {
       revoke(queue.ofJob(job.id))
@@ -150,10 +152,10 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
       })
       return outcomes
     },
-    job: async (ids) => ids.map((id) => structuredClone(jobs.get(id))),
+    job: async (ids) => ids.map((id) => copyJson(jobs.get(id))),
     jobs: async (query) => page([...jobs.values()], query),
     events: async (jobId, since, limit) =>
-      structuredClone((logs.get(jobId) ?? []).filter((event) => event.seq > since).slice(0, limit)),
+      copyJson((logs.get(jobId) ?? []).filter((event) => event.seq > since).slice(0, limit)),
     feed: async (request) => feed.read(request),
     feedEnd: async () => feed.end(),
     stats: async (client) => {
@@ -181,17 +183,17 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
       return due.map((job) => {
         const leased = { ...job, rev: job.rev + 1, wakeAt: now() + leaseMs }
         putJob(leased)
-        return structuredClone(leased)
+        return copyJson(leased)
       })
     },
-    leaseTasks: async (requests) => requests.map((request) => structuredClone(queue.lease(request))),
+    leaseTasks: async (requests) => requests.map((request) => copyJson(queue.lease(request))),
     queues: async () => queue.queues(),
     leaseTimers: async ({ limit, leaseMs }) => {
       const due = [...timers.values()]
         .filter((timer) => timer.dueAt <= now())
         .sort((a, b) => a.dueAt - b.dueAt)
         .slice(0, limit)
-      const leased = due.map((timer) => structuredClone(timer))
+      const leased = due.map((timer) => copyJson(timer))
       for (const timer of due) timer.dueAt = now() + leaseMs
       return { timers: leased, lost: queue.leaseLost(limit, leaseMs) }
     },
@@ -221,23 +223,23 @@ export const createMemoryStore = (options: MemoryStoreOptions = {}): Store => {
 
     putWorker: async (worker) => {
       const former = workers.get(worker.id)
-      workers.set(worker.id, structuredClone(worker))
+      workers.set(worker.id, copyJson(worker))
       tell({ workers: [worker.id] })
       return former
     },
     touchWorker: async (touch) => {
       const former = alive(touch.id)
       if (!former) return undefined
-      const { record, changed } = touched(former, structuredClone(touch))
+      const { record, changed } = touched(former, copyJson(touch))
       workers.set(touch.id, record)
       if (changed) tell({ workers: [touch.id] })
-      return structuredClone(record)
+      return copyJson(record)
     },
     removeWorker: async (id) => {
       if (workers.delete(id)) tell({ workers: [id] })
     },
-    worker: async (id) => structuredClone(alive(id)),
-    workers: async () => structuredClone([...workers.keys()].flatMap((id) => alive(id) ?? [])),
+    worker: async (id) => copyJson(alive(id)),
+    workers: async () => copyJson([...workers.keys()].flatMap((id) => alive(id) ?? [])),
 
     putRecords: async (all) => {
       const taken = all.map((record) => records.put(record))
@@ -283,19 +285,6 @@ interface News {
   dues: number[]
 }
 
-/** All instants that a change sets. */
-const instantsOf = (change: Change): number[] => [
-  ...(change.job.wakeAt === null ? [] : [change.job.wakeAt]),
-  ...change.setTimers.map((timer) => timer.dueAt),
-  ...change.requeue.flatMap(({ visibleAt, pickupBy }) => [visibleAt, ...(pickupBy === undefined ? [] : [pickupBy])]),
-  ...change.enqueue.flatMap(({ pickupBy }) => pickupBy ?? []),
-  ...change.spawn.flatMap(({ job, timers }) => [job.wakeAt ?? [], ...timers.map((timer) => timer.dueAt)].flat()),
-  ...change.records.flatMap(({ dueAt }) => dueAt ?? []),
-]
-
-const earliest = (instants: number[]): number | null =>
-  instants.reduce<number | null>((least, at) => (least === null || at < least ? at : least), null)
-
 const counted = (queues: string[]): Record<string, number> => {
   const counts = new Map<string, number>()
   for (const queue of queues) counts.set(queue, (counts.get(queue) ?? 0) + 1)
@@ -316,7 +305,7 @@ const page = (all: Job[], query: JobQuery): { jobs: Job[]; cursor: string | null
   const found = matching.slice(0, query.limit)
   const last = found.at(-1)
   return {
-    jobs: structuredClone(found),
+    jobs: copyJson(found),
     cursor: matching.length > found.length && last ? cursorOf(last) : null,
   }
 }

@@ -1,5 +1,5 @@
 /** The records of the memory Store. */
-import type { RecordQuery, StoredRecord } from '@tutti/engine'
+import { copyJson, type RecordQuery, type StoredRecord } from '@tutti/engine'
 
 export interface Records {
   /** @returns whether it was taken */
@@ -24,7 +24,7 @@ export const createRecords = (now: () => number): Records => {
   }
   const store = (record: StoredRecord): void => {
     const ofKind = kinds.get(record.kind) ?? new Map<string, StoredRecord>()
-    kinds.set(record.kind, ofKind.set(record.id, structuredClone(record)))
+    kinds.set(record.kind, ofKind.set(record.id, copyJson(record)))
   }
   const living = (kind: string): StoredRecord[] => [...(kinds.get(kind)?.values() ?? [])].filter(lives)
 
@@ -34,7 +34,7 @@ export const createRecords = (now: () => number): Records => {
       store(record)
       return true
     },
-    get: (kind, id) => structuredClone(get(kind, id)),
+    get: (kind, id) => copyJson(get(kind, id)),
     list: ({ kind, owner = null, ref, limit, newest = false, after }) => {
       const before = (a: string, b: string): boolean => (newest ? a > b : a < b)
       const found = living(kind)
@@ -42,7 +42,7 @@ export const createRecords = (now: () => number): Records => {
         .filter((record) => ref === undefined || record.ref === ref)
         .filter((record) => after === undefined || before(after, record.id))
         .sort((a, b) => (before(a.id, b.id) ? -1 : 1))
-      return structuredClone(found.slice(0, limit))
+      return copyJson(found.slice(0, limit))
     },
     lease: (kind, limit, leaseMs) => {
       const due = living(kind)
@@ -52,7 +52,7 @@ export const createRecords = (now: () => number): Records => {
       return due.map((record) => {
         const leased = { ...record, rev: record.rev + 1, dueAt: now() + leaseMs }
         store(leased)
-        return structuredClone(leased)
+        return copyJson(leased)
       })
     },
     drop: (kind, id) => kinds.get(kind)?.delete(id) === true,

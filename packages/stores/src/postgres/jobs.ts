@@ -2,6 +2,7 @@
 import type { BlueprintVersion, Job, JobEvent, JobQuery } from '@tutti/engine'
 import type { Pool } from 'pg'
 import { cursorOf, parseCursor } from '../cursor.ts'
+import { jobFrom } from '../job-body.ts'
 import { columnText, isUuid, textOf } from './text.ts'
 
 interface JobRow {
@@ -11,11 +12,8 @@ interface JobRow {
 }
 
 /** The columns win over the body: leasing a job changes them alone. */
-const jobOf = (row: JobRow): Job => ({
-  ...(JSON.parse(row.body) as Job),
-  rev: Number(row.rev),
-  wakeAt: row.wake_at === null ? null : Number(row.wake_at),
-})
+const jobOf = (row: JobRow): Job =>
+  jobFrom(row.body, { rev: Number(row.rev), wakeAt: row.wake_at === null ? null : Number(row.wake_at) })
 
 export const readJobs = async (pool: Pool, ids: string[]): Promise<(Job | undefined)[]> => {
   const { rows } = await pool.query<JobRow & { id: string }>({

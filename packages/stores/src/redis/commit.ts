@@ -9,6 +9,7 @@ import {
   type Task,
   type Timer,
 } from '@tutti/engine'
+import { bodyOfJob } from '../job-body.ts'
 import { recordArguments } from './records.ts'
 import type { Run } from './scripts.ts'
 import { nameText, orEmpty, priorityText } from './text.ts'
@@ -67,7 +68,7 @@ const jobArguments = (args: Arguments, job: Job, events: JobEvent[]): void => {
     orEmpty(job.wakeAt),
   )
   list(args, labelsOf(job), name)
-  args.push(JSON.stringify(job))
+  args.push(bodyOfJob(job))
   list(args, events, (to, event) => to.push(JSON.stringify(event)))
 }
 

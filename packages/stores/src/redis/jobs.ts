@@ -2,6 +2,7 @@
 import { jobStatus } from '@tutti/contracts'
 import type { BlueprintVersion, Job, JobEvent, JobQuery, StoreStats } from '@tutti/engine'
 import { cursorOf, parseCursor } from '../cursor.ts'
+import { jobFrom } from '../job-body.ts'
 import { kindText } from './commit.ts'
 import type { RedisConnection } from './connection.ts'
 import { keyOf } from './layout.ts'
@@ -11,11 +12,7 @@ import { nameText, orEmpty, parseName, parseNumber } from './text.ts'
 /** The fields win over the body: leasing a job changes them alone. */
 type JobAnswer = [rev: string, wakeAt: string, body: string]
 
-const jobOf = ([rev, wakeAt, body]: JobAnswer): Job => ({
-  ...(JSON.parse(body) as Job),
-  rev: Number(rev),
-  wakeAt: parseNumber(wakeAt),
-})
+const jobOf = ([rev, wakeAt, body]: JobAnswer): Job => jobFrom(body, { rev: Number(rev), wakeAt: parseNumber(wakeAt) })
 
 export const readJobs = async (run: Run, ids: string[]): Promise<(Job | undefined)[]> => {
   if (ids.length === 0) return []

@@ -73,21 +73,23 @@ DECLARE
   message text;
   at int := 0;
 BEGIN
-  FOR entry IN
-    SELECT to_json(coalesce(q.name, c.queue))::text || ':' || c.n
-    FROM (SELECT queue, count(*) AS n FROM unnest(queues) AS queue GROUP BY queue) c
-    LEFT JOIN tutti.queues q ON q.queue = c.queue AND q.name IS NOT NULL
-  LOOP
-    IF octet_length(entry) > 7900 THEN
-      PERFORM pg_notify('tutti', '{"resync":true}');
-      CONTINUE;
-    END IF;
-    IF octet_length(part) + octet_length(entry) > 7900 THEN
-      PERFORM pg_notify('tutti', '{"queues":{' || part || '}}');
-      part := NULL;
-    END IF;
-    part := concat_ws(',', part, entry);
-  END LOOP;
+  IF cardinality(queues) > 0 THEN
+    FOR entry IN
+      SELECT to_json(coalesce(q.name, c.queue))::text || ':' || c.n
+      FROM (SELECT queue, count(*) AS n FROM unnest(queues) AS queue GROUP BY queue) c
+      LEFT JOIN tutti.queues q ON q.queue = c.queue AND q.name IS NOT NULL
+    LOOP
+      IF octet_length(entry) > 7900 THEN
+        PERFORM pg_notify('tutti', '{"resync":true}');
+        CONTINUE;
+      END IF;
+      IF octet_length(part) + octet_length(entry) > 7900 THEN
+        PERFORM pg_notify('tutti', '{"queues":{' || part || '}}');
+        part := NULL;
+      END IF;
+      part := concat_ws(',', part, entry);
+    END LOOP;
+  END IF;
   IF part IS NOT NULL THEN
     PERFORM pg_notify('tutti', '{"queues":{' || part || '}}');
   END IF;
@@ -115,7 +117,7 @@ CREATE FUNCTION tutti.note_queues(names text[], full_names text[]) RETURNS void 
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(hashtextextended('tutti.queues', 0));
   INSERT INTO tutti.queues (queue, name)
-    SELECT DISTINCT n.queue, n.name FROM unnest(names, full_names) AS n (queue, name)
+    SELECT n.queue, n.name FROM (SELECT DISTINCT queue, name FROM unnest(names, full_names) AS given (queue, name)) n
     WHERE NOT EXISTS (SELECT FROM tutti.queues q WHERE q.queue = n.queue AND NOT q.fading)
     ORDER BY n.queue
     ON CONFLICT (queue) DO UPDATE SET fading = false;
@@ -123,6 +125,8 @@ END $$;
 
 -- Takes many changes, each whole or not at all. Column by column, because unnest of arrays costs no JSON parsing.
 -- Rows that belong to a change carry its number (from 1). Verdicts: accepted, exists, stale, fenced.
+-- A change alone costs what beginning its statements costs: those that have nothing to do are not begun, and none is planned anew for
+-- the lists it is given, which was a fifth of the whole.
 CREATE FUNCTION tutti.commit(
   job_ids uuid[], job_clients text[], job_blueprints text[], job_versions int[], job_statuses text[], job_labels text[], job_created bigint[],
   job_revs bigint[], job_wakes bigint[], job_terminal boolean[], job_finished bigint[], job_bodies text[],
@@ -137,16 +141,19 @@ CREATE FUNCTION tutti.commit(
   close_of int[], close_tasks text[],
   timer_of int[], timer_ids text[], timer_jobs uuid[], timer_due bigint[], timer_bodies text[],
   clear_of int[], clear_timers text[],
+  -- The job is named where it is a child.
   event_of int[], event_jobs uuid[], event_seqs int[], event_at bigint[], event_types text[], event_states text[], event_data text[],
   child_of int[], child_ids uuid[], child_clients text[], child_blueprints text[], child_versions int[], child_statuses text[], child_labels text[],
   child_created bigint[], child_wakes bigint[], child_bodies text[], child_first_seqs int[], child_last_seqs int[],
   record_of int[], record_kinds text[], record_ids text[], record_owners text[], record_refs text[], record_due bigint[],
   record_expires bigint[], record_bodies text[],
+  -- The earliest instant that any of the changes sets: should that one be refused, somebody looks in vain.
+  due_at bigint,
   OUT verdicts text[], OUT lost text[]
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   ok boolean[];
-  freed text[];
+  freed text[] := '{}';
   keys text[];
   revoked json;
   closing text[];
@@ -155,14 +162,19 @@ DECLARE
   adopted uuid[] := '{}';
   created uuid[];
   kinds text[];
+  now bigint;
+  touches_tasks boolean;
 BEGIN
   -- One order for everybody (jobs, then open tasks, keys, names of queues, records), so that no two can wait for each other: neither batches with
   -- common jobs, nor a batch of results and a heartbeat of the worker that sent them.
   PERFORM 1 FROM tutti.jobs WHERE id = ANY (job_ids) ORDER BY id FOR UPDATE;
   ending := ARRAY(SELECT c.id FROM unnest(job_ids, job_terminal) AS c (id, terminal) WHERE c.terminal);
-  PERFORM 1 FROM tutti.tasks
-    WHERE (id = ANY (fence_tasks || close_tasks || requeue_tasks) OR job_id = ANY (ending)) AND state <> 'held_back'
-    ORDER BY id FOR UPDATE;
+  touches_tasks := cardinality(fence_tasks || close_tasks || requeue_tasks) > 0 OR cardinality(ending) > 0;
+  IF touches_tasks THEN
+    PERFORM 1 FROM tutti.tasks
+      WHERE (id = ANY (fence_tasks || close_tasks || requeue_tasks) OR job_id = ANY (ending)) AND state <> 'held_back'
+      ORDER BY id FOR UPDATE;
+  END IF;
 
   SELECT array_agg(CASE
       WHEN c.rev = 1 THEN CASE WHEN j.id IS NULL THEN 'accepted' ELSE 'exists' END
@@ -185,7 +197,7 @@ BEGIN
   END IF;
 
   -- Two instances may create the same id at once: only one inserts, the other learns that it exists.
-  IF EXISTS (SELECT FROM unnest(job_revs, verdicts) AS c (rev, v) WHERE c.rev = 1 AND c.v = 'accepted') THEN
+  IF 1 = ANY (job_revs) THEN
     WITH made AS (
       INSERT INTO tutti.jobs (id, client, blueprint, version, status, labels, created_at, rev, wake_at, finished_at, body)
       SELECT c.id, c.client, c.blueprint, c.version, c.status, string_to_array(c.labels, E'\x1f'), c.created, c.rev, c.wake, c.finished, c.body
@@ -207,11 +219,13 @@ BEGIN
     END IF;
   END IF;
 
-  UPDATE tutti.jobs j SET status = c.status, labels = string_to_array(c.labels, E'\x1f'), rev = c.rev, wake_at = c.wake,
-      finished_at = c.finished, body = c.body
-    FROM unnest(job_ids, job_statuses, job_labels, job_revs, job_wakes, job_finished, job_bodies, verdicts)
-      AS c (id, status, labels, rev, wake, finished, body, verdict)
-    WHERE j.id = c.id AND c.rev > 1 AND c.verdict = 'accepted';
+  IF 1 < ANY (job_revs) THEN
+    UPDATE tutti.jobs j SET status = c.status, labels = string_to_array(c.labels, E'\x1f'), rev = c.rev, wake_at = c.wake,
+        finished_at = c.finished, body = c.body
+      FROM unnest(job_ids, job_statuses, job_labels, job_revs, job_wakes, job_finished, job_bodies, verdicts)
+        AS c (id, status, labels, rev, wake, finished, body, verdict)
+      WHERE j.id = c.id AND c.rev > 1 AND c.verdict = 'accepted';
+  END IF;
 
   SELECT array_agg(v = 'accepted' ORDER BY n) INTO ok FROM unnest(verdicts) WITH ORDINALITY AS c (v, n);
 
@@ -220,13 +234,17 @@ BEGIN
   ending := ARRAY(SELECT c.id FROM unnest(job_ids, job_terminal) WITH ORDINALITY AS c (id, terminal, n) WHERE c.terminal AND ok[c.n]);
   clearing := ARRAY(SELECT c.timer FROM unnest(clear_of, clear_timers) AS c (n, timer) WHERE ok[c.n]);
 
-  keys := ARRAY(
-    SELECT t.key FROM unnest(task_of, task_keys) AS t (n, key) WHERE ok[t.n] AND t.key IS NOT NULL
-    UNION SELECT t.concurrency_key FROM tutti.tasks t
-      WHERE (t.id = ANY (closing) OR t.job_id = ANY (ending)) AND t.concurrency_key IS NOT NULL
-    UNION SELECT t.concurrency_key FROM tutti.tasks t
-      WHERE t.id = ANY (requeue_tasks) AND t.worker = '' AND t.concurrency_key IS NOT NULL);
-  PERFORM tutti.lock_keys(keys);
+  IF touches_tasks OR cardinality(task_of) > 0 THEN
+    keys := ARRAY(
+      SELECT t.key FROM unnest(task_of, task_keys) AS t (n, key) WHERE ok[t.n] AND t.key IS NOT NULL
+      UNION SELECT t.concurrency_key FROM tutti.tasks t
+        WHERE (t.id = ANY (closing) OR t.job_id = ANY (ending)) AND t.concurrency_key IS NOT NULL
+      UNION SELECT t.concurrency_key FROM tutti.tasks t
+        WHERE t.id = ANY (requeue_tasks) AND t.worker = '' AND t.concurrency_key IS NOT NULL);
+    PERFORM tutti.lock_keys(keys);
+  END IF;
+  -- Read once, and not before all locks are held: for each row it cost more than the row's own place in an index.
+  now := tutti.now_ms();
   IF cardinality(task_of) > 0 OR cardinality(requeue_of) > 0 THEN
     PERFORM tutti.note_queues(
       ARRAY(SELECT t.queue FROM unnest(task_of, task_queues) AS t (n, queue) WHERE ok[t.n])
@@ -236,52 +254,56 @@ BEGIN
                  WHERE ok[r.n] AND r.queue IS NOT NULL));
   END IF;
 
-  WITH closed AS (
-    DELETE FROM tutti.tasks t WHERE t.id = ANY (closing) OR t.job_id = ANY (ending)
-    RETURNING t.id, t.job_id, t.worker
-  ), again AS (
-    SELECT t.id, t.job_id, t.worker, r.attempt, r.visible, r.pickup,
-           -- Its place may have gone to another one: it gets in line again, where it was.
-           t.concurrency_key IS NOT NULL AND (t.worker = '' OR t.state = 'held_back') AS in_line,
-           CASE WHEN r.queue <> t.queue THEN r.queue END AS queue, r.queue_name
-    FROM unnest(requeue_of, requeue_tasks, requeue_attempts, requeue_visible, requeue_pickups, requeue_queues, requeue_queue_names)
-      AS r (n, task, attempt, visible, pickup, queue, queue_name)
-    JOIN tutti.tasks t ON t.id = r.task
-    WHERE ok[r.n] AND NOT EXISTS (SELECT FROM closed WHERE closed.id = t.id)
-  ), requeued AS (
-    UPDATE tutti.tasks t SET state = CASE WHEN a.in_line THEN 'held_back' ELSE 'queued' END,
-      attempt = a.attempt, visible_at = a.visible, pickup_by = a.pickup, waiting_since = tutti.now_ms(),
-      queue = coalesce(a.queue, t.queue), queue_name = CASE WHEN a.queue IS NULL THEN t.queue_name ELSE a.queue_name END,
-      -- Turns of different queues have nothing to do with each other.
-      turn = CASE WHEN a.queue IS NULL THEN t.turn WHEN NOT a.in_line THEN tutti.next_turn(a.queue, t.priority, t.fair_key) END,
-      worker = NULL, token = NULL, expires_at = NULL, deadline_at = NULL
-    FROM again a WHERE t.id = a.id
-    RETURNING t.queue, t.visible_at, t.state
-  )
-  SELECT
-    (SELECT json_agg(json_build_object('worker', r.worker, 'taskId', r.id, 'jobId', r.job_id)) FROM (
-      SELECT id, job_id, worker FROM closed UNION ALL SELECT id, job_id, worker FROM again) r
-      WHERE r.worker <> '' AND r.id <> ALL (answered)),
-    (SELECT coalesce(array_agg(queue), '{}') FROM requeued WHERE state = 'queued' AND visible_at <= tutti.now_ms())
-    INTO revoked, freed;
+  IF touches_tasks THEN
+    WITH closed AS (
+      DELETE FROM tutti.tasks t WHERE t.id = ANY (closing) OR t.job_id = ANY (ending)
+      RETURNING t.id, t.job_id, t.worker
+    ), again AS (
+      SELECT t.id, t.job_id, t.worker, r.attempt, r.visible, r.pickup,
+             -- Its place may have gone to another one: it gets in line again, where it was.
+             t.concurrency_key IS NOT NULL AND (t.worker = '' OR t.state = 'held_back') AS in_line,
+             CASE WHEN r.queue <> t.queue THEN r.queue END AS queue, r.queue_name
+      FROM unnest(requeue_of, requeue_tasks, requeue_attempts, requeue_visible, requeue_pickups, requeue_queues, requeue_queue_names)
+        AS r (n, task, attempt, visible, pickup, queue, queue_name)
+      JOIN tutti.tasks t ON t.id = r.task
+      WHERE ok[r.n] AND NOT EXISTS (SELECT FROM closed WHERE closed.id = t.id)
+    ), requeued AS (
+      UPDATE tutti.tasks t SET state = CASE WHEN a.in_line THEN 'held_back' ELSE 'queued' END,
+        attempt = a.attempt, visible_at = a.visible, pickup_by = a.pickup, waiting_since = now,
+        queue = coalesce(a.queue, t.queue), queue_name = CASE WHEN a.queue IS NULL THEN t.queue_name ELSE a.queue_name END,
+        -- Turns of different queues have nothing to do with each other.
+        turn = CASE WHEN a.queue IS NULL THEN t.turn WHEN NOT a.in_line THEN tutti.next_turn(a.queue, t.priority, t.fair_key) END,
+        worker = NULL, token = NULL, expires_at = NULL, deadline_at = NULL
+      FROM again a WHERE t.id = a.id
+      RETURNING t.queue, t.visible_at, t.state
+    )
+    SELECT
+      (SELECT json_agg(json_build_object('worker', r.worker, 'taskId', r.id, 'jobId', r.job_id)) FROM (
+        SELECT id, job_id, worker FROM closed UNION ALL SELECT id, job_id, worker FROM again) r
+        WHERE r.worker <> '' AND NOT EXISTS (SELECT FROM unnest(answered) AS a (id) WHERE a.id = r.id)),
+      (SELECT coalesce(array_agg(queue), '{}') FROM requeued WHERE state = 'queued' AND visible_at <= now)
+      INTO revoked, freed;
+  END IF;
 
-  INSERT INTO tutti.tasks (id, job_id, queue, queue_name, priority, fair_key, turn, state, concurrency_key, concurrency_limit, attempt,
-                           visible_at, pickup_by, waiting_since, timeout_ms, body)
-    SELECT t.id, job_ids[t.n], t.queue, t.queue_name, t.priority, t.fair_key,
-           -- Asked for once for all of a fair key; without joins, which a batch of many keys would make expensive.
-           max(t.first_turn) OVER (PARTITION BY t.key IS NULL, t.queue, t.priority, t.fair_key) + t.nth,
-           CASE WHEN t.key IS NULL THEN 'queued' ELSE 'held_back' END,
-           t.key, t.key_limit, t.attempt, t.visible, t.pickup, tutti.now_ms(), t.timeout, t.body
-    FROM (
-      SELECT r.*, CASE WHEN r.key IS NULL AND r.nth = 0 THEN tutti.next_turn(r.queue, r.priority, r.fair_key) END AS first_turn
+  IF cardinality(task_of) > 0 THEN
+    INSERT INTO tutti.tasks (id, job_id, queue, queue_name, priority, fair_key, turn, state, concurrency_key, concurrency_limit, attempt,
+                             visible_at, pickup_by, waiting_since, timeout_ms, body)
+      SELECT t.id, job_ids[t.n], t.queue, t.queue_name, t.priority, t.fair_key,
+             -- Asked for once for all of a fair key; without joins, which a batch of many keys would make expensive.
+             max(t.first_turn) OVER (PARTITION BY t.key IS NULL, t.queue, t.priority, t.fair_key) + t.nth,
+             CASE WHEN t.key IS NULL THEN 'queued' ELSE 'held_back' END,
+             t.key, t.key_limit, t.attempt, t.visible, t.pickup, now, t.timeout, t.body
       FROM (
-        SELECT t.*, row_number() OVER (PARTITION BY t.key IS NULL, t.queue, t.priority, t.fair_key ORDER BY t.at) - 1 AS nth
-        FROM unnest(task_of, task_ids, task_queues, task_queue_names, task_priorities, task_fair_keys, task_keys, task_limits,
-                    task_attempts, task_visible, task_pickups, task_timeouts, task_bodies)
-          WITH ORDINALITY AS t (n, id, queue, queue_name, priority, fair_key, key, key_limit, attempt, visible, pickup, timeout, body, at)
-        WHERE ok[t.n]) r) t
-    ORDER BY t.at;
-  freed := freed || ARRAY(SELECT t.queue FROM unnest(task_of, task_queues, task_keys) AS t (n, queue, key) WHERE ok[t.n] AND t.key IS NULL);
+        SELECT r.*, CASE WHEN r.key IS NULL AND r.nth = 0 THEN tutti.next_turn(r.queue, r.priority, r.fair_key) END AS first_turn
+        FROM (
+          SELECT t.*, row_number() OVER (PARTITION BY t.key IS NULL, t.queue, t.priority, t.fair_key ORDER BY t.at) - 1 AS nth
+          FROM unnest(task_of, task_ids, task_queues, task_queue_names, task_priorities, task_fair_keys, task_keys, task_limits,
+                      task_attempts, task_visible, task_pickups, task_timeouts, task_bodies)
+            WITH ORDINALITY AS t (n, id, queue, queue_name, priority, fair_key, key, key_limit, attempt, visible, pickup, timeout, body, at)
+          WHERE ok[t.n]) r) t
+      ORDER BY t.at;
+    freed := freed || ARRAY(SELECT t.queue FROM unnest(task_of, task_queues, task_keys) AS t (n, queue, key) WHERE ok[t.n] AND t.key IS NULL);
+  END IF;
   IF cardinality(keys) > 0 THEN
     freed := freed || tutti.open_keys(keys);
   END IF;
@@ -299,21 +321,25 @@ BEGIN
     SELECT coalesce(array_agg(c.id), '{}') INTO adopted FROM unnest(child_ids) AS c (id) WHERE c.id NOT IN (SELECT id FROM made);
   END IF;
 
-  DELETE FROM tutti.timers t WHERE t.id = ANY (clearing) OR t.job_id = ANY (ending);
-  INSERT INTO tutti.timers (id, job_id, due_at, body)
-    SELECT DISTINCT ON (t.id) t.id, t.job, t.due, t.body
-    FROM unnest(timer_of, timer_ids, timer_jobs, timer_due, timer_bodies) AS t (n, id, job, due, body)
-    WHERE ok[t.n] AND NOT (t.job = ANY (adopted) AND (t.n, t.job) IN (SELECT * FROM unnest(child_of, child_ids)))
-    ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, body = excluded.body;
+  IF cardinality(clearing) > 0 OR cardinality(ending) > 0 THEN
+    DELETE FROM tutti.timers t WHERE t.id = ANY (clearing) OR t.job_id = ANY (ending);
+  END IF;
+  IF cardinality(timer_of) > 0 THEN
+    INSERT INTO tutti.timers (id, job_id, due_at, body)
+      SELECT DISTINCT ON (t.id) t.id, t.job, t.due, t.body
+      FROM unnest(timer_of, timer_ids, timer_jobs, timer_due, timer_bodies) AS t (n, id, job, due, body)
+      WHERE ok[t.n] AND NOT (t.job = ANY (adopted) AND (t.n, t.job) IN (SELECT * FROM unnest(child_of, child_ids)))
+      ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, body = excluded.body;
+  END IF;
 
   INSERT INTO tutti.events (job_id, seq, at, type, state, data)
-    SELECT e.job, e.seq, e.at, e.type, e.state, e.data
+    SELECT coalesce(e.job, job_ids[e.n]), e.seq, e.at, e.type, e.state, e.data
     FROM unnest(event_of, event_jobs, event_seqs, event_at, event_types, event_states, event_data)
       AS e (n, job, seq, at, type, state, data)
-    WHERE ok[e.n] AND NOT (e.job = ANY (adopted) AND (e.n, e.job) IN (SELECT * FROM unnest(child_of, child_ids)));
+    WHERE ok[e.n] AND (e.job IS NULL OR e.job <> ALL (adopted));
 
   INSERT INTO tutti.feed (era, stored_at, client, job_id, job_created, first_seq, last_seq)
-    SELECT (SELECT n FROM tutti.era), tutti.now_ms(), l.client, l.id, l.created, l.first_seq, l.last_seq FROM (
+    SELECT (SELECT n FROM tutti.era), now, l.client, l.id, l.created, l.first_seq, l.last_seq FROM (
       SELECT c.n, 0 AS child, c.client, c.id, c.created, c.first_seq, c.last_seq
         FROM unnest(job_clients, job_ids, job_created, job_first_seqs, job_last_seqs)
           WITH ORDINALITY AS c (client, id, created, first_seq, last_seq, n)
@@ -342,14 +368,7 @@ BEGIN
     freed,
     (SELECT array_agg(c.id) FROM unnest(job_ids) WITH ORDINALITY AS c (id, n) WHERE ok[c.n]),
     revoked,
-    (SELECT min(due) FROM (
-      SELECT t.due FROM unnest(timer_of, timer_due) AS t (n, due) WHERE ok[t.n]
-      UNION ALL SELECT r.visible FROM unnest(requeue_of, requeue_visible) AS r (n, visible) WHERE ok[r.n]
-      UNION ALL SELECT c.wake FROM unnest(job_wakes) WITH ORDINALITY AS c (wake, n) WHERE ok[c.n] AND c.wake IS NOT NULL
-      UNION ALL SELECT c.wake FROM unnest(child_of, child_wakes) AS c (n, wake) WHERE ok[c.n]
-      UNION ALL SELECT p.pickup FROM unnest(task_of, task_pickups) AS p (n, pickup) WHERE ok[p.n]
-      UNION ALL SELECT p.pickup FROM unnest(requeue_of, requeue_pickups) AS p (n, pickup) WHERE ok[p.n]
-      UNION ALL SELECT r.due FROM unnest(record_of, record_due) AS r (n, due) WHERE ok[r.n]) d),
+    due_at,
     kinds);
 END $$;
 
@@ -360,7 +379,7 @@ END $$;
 CREATE FUNCTION tutti.lease_tasks(poll_workers text[], poll_queues text[], poll_max int[], poll_lease_ms bigint[])
 RETURNS TABLE (poll int, id text, queue text, queue_name text, priority double precision, concurrency_limit int, timeout_ms bigint,
                attempt int, visible_at bigint, pickup_by bigint, token text, expires_at bigint, deadline_at bigint, body text)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   n int;
@@ -388,9 +407,9 @@ BEGIN
                        ORDER BY t.priority DESC, t.turn, t.arrival LIMIT poll_max[n]) c) a;
       CONTINUE WHEN chosen IS NULL;
       chosen := chosen[1 : poll_max[n]];
-      SELECT array_agg(c.id ORDER BY array_position(chosen, c.id)) INTO locked
-        FROM (SELECT t.id FROM tutti.tasks t WHERE t.id = ANY (chosen) AND t.state = 'queued' AND t.visible_at <= now
-              ORDER BY t.id FOR UPDATE SKIP LOCKED) c;
+      SELECT array_agg(c.id ORDER BY c.nth) INTO locked
+        FROM (SELECT t.id, k.nth FROM unnest(chosen) WITH ORDINALITY AS k (id, nth) JOIN tutti.tasks t ON t.id = k.id
+              WHERE t.state = 'queued' AND t.visible_at <= now ORDER BY t.id FOR UPDATE OF t SKIP LOCKED) c;
       IF locked IS NULL THEN
         SELECT array_agg(a.id ORDER BY a.priority DESC, a.age, a.turn, a.arrival) INTO locked
           FROM (SELECT c.*, max(c.arrival) OVER (PARTITION BY s.queue, c.priority ORDER BY c.turn, c.arrival) AS age
@@ -406,11 +425,11 @@ BEGIN
       UPDATE tutti.tasks t SET state = 'leased', worker = poll_workers[n], token = gen_random_uuid()::text,
         deadline_at = now + t.timeout_ms,
         expires_at = least(now + poll_lease_ms[n], now + t.timeout_ms)
-      WHERE t.id = ANY (taken)
-      RETURNING t.*)
+      FROM unnest(taken) WITH ORDINALITY AS k (id, nth) WHERE t.id = k.id
+      RETURNING t.*, k.nth)
       SELECT n, g.id, g.queue, g.queue_name, g.priority, g.concurrency_limit, g.timeout_ms, g.attempt, g.visible_at, g.pickup_by,
              g.token, g.expires_at, g.deadline_at, g.body
-      FROM given g ORDER BY array_position(taken, g.id);
+      FROM given g ORDER BY g.nth;
     spurned := spurned || locked[poll_max[n] + 1 :];
   END LOOP;
   IF cardinality(spurned) > 0 THEN
