@@ -27,7 +27,7 @@ test('a-run-from-message-to-file', async () => {
     body: { code: 0, message: 'success', data: { received: 2 } },
   })
   expect(await backend.manage(`${path}/renew`, { ...holder(run), lease_seconds: 60 })).toMatchObject({
-    body: { data: { held: true, cancel: false } },
+    body: { data: { held: true, cancel: false, commands: [] } },
   })
   const key = `workspaces/${run.session_id}/a b.txt`
   const { size, sha256 } = await stage.objects.put(key, 'hello')
@@ -121,7 +121,7 @@ test('cancel-reaches-a-claimed-run', async () => {
   const cancelled = await backend.post(`/api/v1/sessions/${run.session_id}/cancel`, {})
   expect(cancelled.body.data).toMatchObject({ status: 'canceling', executor_cancel_status: 'pending' })
   const renewed = await backend.manage(`/${run.run_id}/renew`, { ...holder(run), lease_seconds: 60 })
-  expect(renewed.body.data).toEqual({ held: true, cancel: true })
+  expect(renewed.body.data).toEqual({ held: true, cancel: true, commands: [] })
   const finished = await backend.manage(`/${run.run_id}/finish`, { ...holder(run), outcome: 'canceled' })
   expect(finished.body.data).toMatchObject({ status: 'canceled' })
 })

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import type { ClaimedRun, SessionFrame } from '@tutti/contracts'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { claimNew, createStage, holder, type Running, read, type Stage } from './support/stage.ts'
 
 let stage: Stage
@@ -163,4 +163,115 @@ test('readers-are-sent-away-when-the-server-closes', async () => {
   await reader.until((frames) => frames.length > 0)
   await closing.backend.close()
   expect((await reader.closed).code).toBe(1012)
+})
+
+test('a-user-hears-of-every-session-that-changes-on-every-backend-and-of-a-burst-once', async () => {
+  const reader = read(two.address, '/api/v1/ws/user')
+  await new Promise((resolve) => reader.socket.addEventListener('open', resolve))
+  const first = await claimNew(one)
+  await reader.until((frames) => frames.some(({ session_id }) => session_id === first.session_id))
+  const before = reader.frames.length
+  const rounds = 40
+  for (let n = 0; n < rounds; n++) await say(n % 2 ? one : two, first, 2 * n + 1, `word ${n}`)
+  await one.manage(`/${first.run_id}/finish`, { ...holder(first), outcome: 'completed' })
+  const frames = await reader.until((got) => got.at(-1)?.data.status === 'completed')
+  expect(frames.at(-1)).toMatchObject({ type: 'session.snapshot', session_id: first.session_id })
+  expect(frames.length - before).toBeLessThan(rounds)
+  reader.socket.close()
+})
+
+test('after-a-lost-connection-for-news-a-user-is-told-of-sessions-again', async () => {
+  const run = await claimNew(one)
+  const reader = read(two.address, '/api/v1/ws/user')
+  await new Promise((resolve) => reader.socket.addEventListener('open', resolve))
+  await stage.database.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where application_name = 'tutti-workbench-listen' and datname = current_database()`,
+  )
+  await reader.until((frames) => frames.some(({ session_id }) => session_id === run.session_id))
+  reader.socket.close()
+})
+
+test('who-claims-to-be-somebody-else-is-sent-away', async () => {
+  const run = await claimNew(one)
+  for (const where of [path(run), '/api/v1/ws/user']) {
+    const query = where.includes('?') ? '&' : '?'
+    expect((await read(one.address, `${where}${query}user_id=stranger`).closed).code).toBe(1008)
+    expect((await read(one.address, where, { 'x-user-id': 'stranger' }).closed).code).toBe(1008)
+  }
+  const own = read(one.address, `${path(run)}?user_id=default`, { 'x-user-id': 'default' })
+  await own.until((frames) => frames.length > 0)
+  own.socket.close()
+})
+
+describe('server-sent events', () => {
+  /** Reads until enough has come, then hangs up. */
+  const events = async (
+    backend: Running,
+    run: ClaimedRun,
+    enough: (got: { id: string | undefined; frame: SessionFrame }[]) => boolean,
+    init: { since?: number; lastEventId?: string } = {},
+  ) => {
+    const gone = new AbortController()
+    const query = init.since === undefined ? '' : `?since=${init.since}`
+    const response = await fetch(`${backend.address}/api/v1/sessions/${run.session_id}/stream${query}`, {
+      signal: gone.signal,
+      headers: init.lastEventId === undefined ? {} : { 'last-event-id': init.lastEventId },
+    })
+    expect(response.headers.get('content-type')).toContain('text/event-stream')
+    const got: { id: string | undefined; frame: SessionFrame }[] = []
+    let text = ''
+    for await (const part of (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
+      text += part
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const lines = text.slice(0, end).split('\n')
+        text = text.slice(end + 2)
+        const data = lines.find((line) => line.startsWith('data: '))
+        if (data)
+          got.push({
+            id: lines.find((line) => line.startsWith('id: '))?.slice(4),
+            frame: JSON.parse(data.slice(6)) as SessionFrame,
+          })
+      }
+      if (enough(got)) break
+    }
+    gone.abort()
+    return got
+  }
+
+  test('a-reader-that-comes-back-with-its-last-id-misses-nothing', async () => {
+    const run = await claimNew(one)
+    for (let n = 1; n < 20; n += 2) await say(one, run, n, `word ${n}`)
+    const seqs: number[] = []
+    let last: string | undefined
+    for (const backend of [one, two, one]) {
+      const got = await events(backend, run, (all) => stored(all.map(({ frame }) => frame)).length >= 4, {
+        ...(last === undefined ? { since: 0 } : { lastEventId: last }),
+      })
+      expect(got[0]).toMatchObject({ id: undefined, frame: { type: 'session.snapshot' } })
+      const lines = got.filter(({ id }) => id !== undefined).slice(0, 4)
+      seqs.push(...lines.map(({ frame }) => frame.seq))
+      last = lines.at(-1)?.id
+    }
+    expect(seqs).toEqual(seqs.map((_, at) => at + 1))
+    expect(seqs).toHaveLength(12)
+  })
+
+  test('what-comes-while-it-reads-comes-at-once-and-a-quiet-stream-says-that-it-lives', async () => {
+    const quiet = await stage.backend({ pingMs: 20 })
+    const run = await claimNew(quiet)
+    const reading = events(quiet, run, (all) => all.some(({ frame }) => frame.type === 'message.new'))
+    const response = await fetch(`${quiet.address}/api/v1/sessions/${run.session_id}/stream`)
+    const comments = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+    let text = ''
+    while (!text.includes(': still here')) text += (await comments?.read())?.value ?? ''
+    await comments?.cancel()
+    await say(quiet, run, 1, 'now')
+    expect((await reading).at(-1)?.frame.data).toMatchObject({ role: 'assistant', text_preview: 'now' })
+  })
+
+  test('an-unknown-session-is-not-found', async () => {
+    const response = await fetch(`${one.address}/api/v1/sessions/${crypto.randomUUID()}/stream`)
+    expect(response.status).toBe(404)
+  })
 })

@@ -36,7 +36,7 @@ it('a-backend-that-comes-back-in-time-costs-nothing', async () => {
     calls += 1
     if (calls < 3) throw new BackendError(calls === 1 ? 'unreachable' : 'refused', 'restarting')
     renewed.resolve()
-    return { held: true, cancel: false }
+    return { held: true, cancel: false, commands: [] }
   })
   await renewed.promise
   expect([lease.lost.aborted, lease.cancelled.aborted]).toEqual([false, false])
@@ -45,7 +45,7 @@ it('a-backend-that-comes-back-in-time-costs-nothing', async () => {
 
 it('a-lease-that-is-not-held-is-lost-at-once', async () => {
   for (const renew of [
-    async () => ({ held: false, cancel: true }),
+    async () => ({ held: false, cancel: true, commands: [] }),
     async () => {
       throw new BackendError('lease_lost', 'LEASE_LOST', { status: 409 })
     },
@@ -57,7 +57,7 @@ it('a-lease-that-is-not-held-is-lost-at-once', async () => {
 })
 
 it('a-cancellation-is-heard-and-the-lease-still-held', async () => {
-  const lease = keep(async () => ({ held: true, cancel: true }))
+  const lease = keep(async () => ({ held: true, cancel: true, commands: [] }))
   await once(lease.cancelled, 'abort')
   expect(lease.lost.aborted).toBe(false)
   lease.end()

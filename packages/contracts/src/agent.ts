@@ -1,32 +1,9 @@
 /**
- * What an agent runtime is asked and what it answers, whichever vendor's runtime it is.
- * A turn goes into the sandbox, numbered events come out; everything above (manager, backend, console) knows only these.
+ * What an agent runtime answers to a turn, whichever vendor's runtime it is: numbered events. Everything above (manager,
+ * backend, console) knows only these.
  */
 import { z } from 'zod'
 import { json, jsonObject } from './json.ts'
-
-export const permissionMode = z.enum(['default', 'acceptEdits', 'plan', 'bypassPermissions'])
-export type PermissionMode = z.infer<typeof permissionMode>
-
-/** One turn of a conversation: what the executor fetches from the relay and hands to its runtime. */
-export const turn = z.object({
-  run_id: z.uuid(),
-  session_id: z.uuid(),
-  /** Which try of this run it is, from 1. Events of an older attempt are refused. */
-  attempt: z.int().min(1),
-  runtime: z.enum(['claude']),
-  prompt: z.string().min(1),
-  model: z.string().min(1),
-  permission_mode: permissionMode,
-  /** The runtime's own session to continue, so that the agent remembers earlier turns. */
-  resume: z.string().optional(),
-  /** Appended to the runtime's system prompt. */
-  instructions: z.string().optional(),
-  /** Tools the agent may use; absent means the runtime's default set. */
-  tools: z.array(z.string()).optional(),
-  max_turns: z.int().min(1).optional(),
-})
-export type Turn = z.infer<typeof turn>
 
 export const tokenUsage = z.object({
   input_tokens: z.int().nonnegative(),
@@ -51,10 +28,21 @@ export const todo = z.object({
 })
 export type Todo = z.infer<typeof todo>
 
+export const fileChange = z.object({
+  path: z.string(),
+  status: z.enum(['added', 'modified', 'staged', 'deleted', 'renamed']),
+  added_lines: z.int().nonnegative(),
+  deleted_lines: z.int().nonnegative(),
+  /** Unified; null where the file is binary or its diff too long. */
+  diff: z.string().nullable(),
+  old_path: z.string().nullable(),
+})
+export type FileChange = z.infer<typeof fileChange>
+
 /**
  * One thing that happened in a turn, in the order it happened.
  * `text_delta` and `thinking_delta` are for live display only: the complete text follows in a `message`.
- * A turn ends with exactly one `done` or `error`.
+ * A turn ends with exactly one `done`, `parked` or `error`.
  */
 export const agentEvent = z.discriminatedUnion('type', [
   /** The runtime is up; `agent_session_id` is what a later turn passes as `resume`. */
@@ -83,10 +71,46 @@ export const agentEvent = z.discriminatedUnion('type', [
     duration_ms: z.int().nonnegative().nullable(),
   }),
   z.object({ type: z.literal('todo'), todos: z.array(todo) }),
+  /** The agent wants something of a person: an answer, a yes to its plan, a yes to a tool. It waits; see `parked`. */
+  z.object({
+    type: z.literal('request'),
+    kind: z.enum(['question', 'plan', 'permission']),
+    tool_use_id: z.string(),
+    tool_name: z.string(),
+    input: jsonObject,
+  }),
+  /** A message sent while the turn ran has been taken in. */
+  z.object({ type: z.literal('steered'), id: z.string() }),
+  /** What the workspace differs in from the start of the run: the whole list, in place of the last one. */
+  z.object({
+    type: z.literal('file_changes'),
+    repository: z.string().nullable(),
+    branch: z.string().nullable(),
+    total_added_lines: z.int().nonnegative(),
+    total_deleted_lines: z.int().nonnegative(),
+    file_changes: z.array(fileChange),
+  }),
+  z.object({
+    type: z.literal('mcp_status'),
+    servers: z.array(z.object({ server_name: z.string(), status: z.string(), message: z.string().nullable() })),
+  }),
+  /** What the browser showed after a tool call; `key` is where the relay has stored it. */
+  z.object({ type: z.literal('screenshot'), tool_use_id: z.string(), key: z.string() }),
   z.object({
     type: z.literal('done'),
     agent_session_id: z.string(),
     result: z.string(),
+    turns: z.int().nonnegative(),
+    duration_ms: z.int().nonnegative(),
+    usage: tokenUsage,
+    cost_usd: z.number().nonnegative(),
+  }),
+  /** The turn stops here and goes on later, in whichever sandbox: after an answer, or at the instant `until` (ms). */
+  z.object({
+    type: z.literal('parked'),
+    reason: z.enum(['input', 'rate_limit']),
+    until: z.number().nullable(),
+    agent_session_id: z.string(),
     turns: z.int().nonnegative(),
     duration_ms: z.int().nonnegative(),
     usage: tokenUsage,

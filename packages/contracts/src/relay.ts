@@ -4,10 +4,16 @@
  *
  *   GET  /v1/turns/next      200 Turn · 204 nothing yet (long poll of about 20 s) · 410 no turn will come: exit 0
  *   POST /v1/events          EventBatch → EventReceipt · 409 the attempt was replaced: exit
+ *   GET  /v1/turns/{run_id}/commands?after=n
+ *                            200 TurnCommands · 204 nothing yet (long poll) · 410 the turn is over
+ *   POST /v1/screenshots?run_id&tool_use_id
+ *                            image/png → StoredScreenshot · 409 the attempt was replaced
+ *   CONNECT host:port        to a host on the run's egress allow-list, else 403
  *   ANY  /model/*            forwarded to the model provider with the real key added outside; streamed both ways
  */
 import { z } from 'zod'
 import { numberedAgentEvent } from './agent.ts'
+import { turnCommand } from './turn.ts'
 
 /** Events of one attempt, consecutive by `n`. Sending a batch again is harmless: what was received is skipped. */
 export const eventBatch = z.object({
@@ -20,6 +26,13 @@ export type EventBatch = z.infer<typeof eventBatch>
 /** `received` is the highest `n` that is safely held outside the sandbox; the executor may forget up to it. */
 export const eventReceipt = z.object({ received: z.int().nonnegative() })
 export type EventReceipt = z.infer<typeof eventReceipt>
+
+/** In the order of their numbers. */
+export const turnCommands = z.object({ commands: z.array(turnCommand).min(1) })
+export type TurnCommands = z.infer<typeof turnCommands>
+
+export const storedScreenshot = z.object({ key: z.string() })
+export type StoredScreenshot = z.infer<typeof storedScreenshot>
 
 /** What the executor finds in its environment. Nothing else is passed in, and none of it is a provider's key. */
 export const executorEnvironment = z.object({

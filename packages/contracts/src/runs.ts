@@ -3,9 +3,11 @@
  * A claim is a lease of the engine's task: `lease_token` is its fencing token, and a late holder gets 409 LEASE_LOST.
  */
 import { z } from 'zod'
-import { numberedAgentEvent, permissionMode, tokenUsage } from './agent.ts'
+import { numberedAgentEvent, tokenUsage } from './agent.ts'
 import { jsonObject } from './json.ts'
 import { taskConfig } from './sessions.ts'
+import { stagingPlan, turnOptions } from './staging.ts'
+import { permissionMode, requestAnswer, turnCommand } from './turn.ts'
 import { workerId } from './worker.ts'
 
 /** POST /api/v1/runs/claim. Waits up to `wait_seconds` for a run; `data` is null when none came. */
@@ -24,13 +26,22 @@ export const claimedRun = z.object({
   job_id: z.uuid(),
   task_id: z.string(),
   user_id: z.string(),
+  /** Counts the hand-outs of this run, whether after a failure or after it was parked. */
   attempt: z.int().min(1),
   lease_token: z.string(),
   prompt: z.string(),
+  /** It was parked and goes on: see `Turn`. */
+  continues: z.boolean().default(false),
+  answers: z.array(requestAnswer).default([]),
+  attended: z.boolean().default(false),
   permission_mode: permissionMode,
   config: taskConfig,
+  options: turnOptions.default({ runtime: 'claude' }),
+  staging: stagingPlan.default({ files: [], folders: [], managed: [], repository: null }),
   /** The runtime's own session to resume; null for the first turn. */
   sdk_session_id: z.string().nullable(),
+  /** The manifest of the workspace as the session's last run left it, for a host that has it not; null before the first export. */
+  snapshot_key: z.string().nullable().default(null),
 })
 export type ClaimedRun = z.infer<typeof claimedRun>
 
@@ -39,9 +50,22 @@ const holder = { worker_id: workerId, lease_token: z.string() }
 /** POST /api/v1/runs/{id}/start: the sandbox is up, the turn begins. */
 export const startRun = z.object({ ...holder, model: z.string(), sandbox: z.string() })
 
-/** POST /api/v1/runs/{id}/renew: the lease goes on; `cancel` asks the manager to stop the turn. */
-export const renewRun = z.object({ ...holder, lease_seconds: z.number().min(5).max(3600) })
-export const renewAnswer = z.object({ held: z.boolean(), cancel: z.boolean() })
+/**
+ * POST /api/v1/runs/{id}/renew: the lease goes on; `cancel` asks the manager to stop the turn. With `wait_seconds` the answer waits
+ * until there is something to say: a cancellation, a command, the lease's loss.
+ */
+export const renewRun = z.object({
+  ...holder,
+  lease_seconds: z.number().min(5).max(3600),
+  wait_seconds: z.number().min(0).max(60).default(0),
+  /** The last command that the manager has. */
+  commands_after: z.int().nonnegative().default(0),
+})
+export const renewAnswer = z.object({
+  held: z.boolean(),
+  cancel: z.boolean(),
+  commands: z.array(turnCommand).default([]),
+})
 
 /** POST /api/v1/runs/{id}/events: stored once each, in order; `received` is the highest number stored. */
 export const runEvents = z.object({
@@ -65,7 +89,9 @@ export type ExportReport = z.infer<typeof exportReport>
 export const finishRun = z.object({
   ...holder,
   attempt: z.int().min(1),
-  outcome: z.enum(['completed', 'failed', 'canceled']),
+  outcome: z.enum(['completed', 'failed', 'canceled', 'parked']),
+  /** Of a parked turn: what it waits for. `until` is milliseconds since the epoch. */
+  park: z.object({ reason: z.enum(['input', 'rate_limit']), until: z.number().nullable() }).optional(),
   error: z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }).optional(),
   result: z.string().optional(),
   usage: tokenUsage.extend({ cost_usd: z.number().nonnegative(), duration_ms: z.int().nonnegative() }).optional(),

@@ -3,15 +3,25 @@
  * Every JSON answer stands in the envelope `{code, message, data}`; code 0 is success.
  */
 import { z } from 'zod'
-import { permissionMode } from './agent.ts'
 import { instant, json, jsonObject } from './json.ts'
+import { mcpServer, permissionMode, permissionRules, subAgent } from './turn.ts'
 
 export const envelope = <T extends z.ZodType>(data: T) =>
   z.object({ code: z.int(), message: z.string(), data: data.nullable() })
 
 export const sessionStatus = z.enum(['pending', 'running', 'completed', 'failed', 'canceling', 'canceled'])
 export type SessionStatus = z.infer<typeof sessionStatus>
-export const runStatus = z.enum(['queued', 'claimed', 'running', 'completed', 'failed', 'canceling', 'canceled'])
+/** `waiting`: parked, with no sandbox alive, until somebody answers or a provider takes requests again. */
+export const runStatus = z.enum([
+  'queued',
+  'claimed',
+  'running',
+  'waiting',
+  'completed',
+  'failed',
+  'canceling',
+  'canceled',
+])
 export type RunStatus = z.infer<typeof runStatus>
 
 /** A file to put into the workspace before the turn: its text here, or an object's key. */
@@ -25,12 +35,64 @@ export const workspaceSpec = z.object({
 })
 export type WorkspaceSpec = z.infer<typeof workspaceSpec>
 
+/** A file that belongs to a message: uploaded before, or at an address. */
+export const inputFile = z.object({
+  id: z.string().max(200).nullish(),
+  type: z.enum(['file', 'url']).default('file'),
+  name: z.string().min(1).max(255),
+  /** The key that the upload answered, or the address. */
+  source: z.string().min(1).max(2048),
+  size: z.int().nonnegative().nullish(),
+  content_type: z.string().max(255).nullish(),
+  /** Where it lies in the workspace. */
+  path: z.string().max(1024).nullish(),
+})
+export type InputFile = z.infer<typeof inputFile>
+
+/** The most that a run, a session, … may use up; what is absent has no limit. */
+export const budget = z.object({
+  tokens: z.int().positive().optional(),
+  cost_usd: z.number().positive().optional(),
+  wall_seconds: z.number().positive().optional(),
+})
+export type Budget = z.infer<typeof budget>
+
+/** By the id of what is switched on or off for this task. */
+const toggles = z.record(z.string(), z.boolean())
+
 export const taskConfig = z.object({
   model: z.string().min(1).max(200).optional(),
+  model_provider_id: z.string().min(1).max(100).optional(),
+  runtime: z.enum(['claude', 'acp']).optional(),
+  /** Of the runtime `acp`. */
+  command: z.array(z.string().max(4096)).min(1).max(100).optional(),
+  preset_id: z.int().optional(),
   tools: z.array(z.string()).max(200).optional(),
   instructions: z.string().max(100_000).optional(),
   max_turns: z.int().min(1).max(10_000).optional(),
   workspace: workspaceSpec.optional(),
+  input_files: z.array(inputFile).max(1000).optional(),
+  repo_url: z.string().max(2048).optional(),
+  git_branch: z.string().min(1).max(255).optional(),
+  /** The name of the owner's secret that holds the token, never the token. */
+  git_token_env_key: z.string().min(1).max(255).optional(),
+  browser_enabled: z.boolean().optional(),
+  memory_enabled: z.boolean().optional(),
+  mcp_config: toggles.optional(),
+  skill_config: toggles.optional(),
+  plugin_config: toggles.optional(),
+  subagent_ids: z.array(z.int()).max(100).optional(),
+  subagent_configs: z
+    .array(subAgent.extend({ name: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/) }))
+    .max(100)
+    .optional(),
+  /** Beside the installed ones. */
+  mcp_servers: z.record(z.string().regex(/^[A-Za-z0-9._-]{1,100}$/), mcpServer).optional(),
+  permission_rules: permissionRules.optional(),
+  budget: budget.optional(),
+  /** How long a question may wait for its answer. */
+  answer_timeout_seconds: z.number().positive().max(31_536_000).optional(),
+  output_schema: jsonObject.optional(),
 })
 export type TaskConfig = z.infer<typeof taskConfig>
 
@@ -138,6 +200,10 @@ export const sessionFrame = z.object({
   type: z.enum([
     'session.snapshot',
     'session.status',
+    'session.patch',
+    'user_input.update',
+    'queue.update',
+    'screenshot',
     'message.new',
     'message.chunk',
     'tool.call',

@@ -40,6 +40,7 @@ import { findSession, listRuns, listSessions, readRun, readSession, type Session
 import { listToolExecutions } from './read/tool-executions.ts'
 import { sessionView } from './session/rows.ts'
 import { type FollowRequest, follow } from './stream/follow.ts'
+import { type FollowUserRequest, followUser } from './stream/follow-user.ts'
 import { readFrames, snapshotFrame } from './stream/frames.ts'
 import { createHub } from './stream/hub.ts'
 
@@ -71,6 +72,8 @@ export interface Workbench {
   log(userId: string, sessionId: string, page: { since: number; limit: number }): Promise<SessionFrame[]>
   snapshot(userId: string, sessionId: string): Promise<SessionFrame>
   follow(request: FollowRequest): AsyncGenerator<SessionFrame, void, undefined>
+  /** A snapshot of each of the user’s sessions that changes from now on. */
+  followUser(request: FollowUserRequest): AsyncGenerator<SessionFrame, void, undefined>
 
   /** Compares runs that are due with the engine; runs by itself between `start` and `stop`. */
   sweep(): Promise<void>
@@ -130,6 +133,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     },
     snapshot: async (userId, sessionId) => snapshotFrame(sessionId, await findSession(database, userId, sessionId)),
     follow: (request) => follow({ database, hub }, request),
+    followUser: (request) => followUser({ database, hub }, request),
     sweep: () => sweep(deps),
     start: async () => {
       await hub.start()

@@ -83,9 +83,12 @@ test('late-attempt-is-fenced', async () => {
   await expect(stage.workbench.startRun(run_id, { ...holder(first), model: 'm', sandbox: 's' })).rejects.toMatchObject({
     code: 'LEASE_LOST',
   })
-  expect(await stage.workbench.renewRun(run_id, { ...holder(first), lease_seconds: 60 })).toEqual({
+  expect(
+    await stage.workbench.renewRun(run_id, { ...holder(first), lease_seconds: 60, wait_seconds: 0, commands_after: 0 }),
+  ).toEqual({
     held: false,
     cancel: true,
+    commands: [],
   })
 
   expect(await stage.workbench.toolExecutions(user, session_id, { limit: 10, offset: 0 })).toMatchObject([
@@ -108,9 +111,17 @@ test('renewal-keeps-the-lease-and-a-restarted-manager-gives-it-up-at-once', asyn
   const first = await stage.claim('manager-1')
   for (let i = 0; i < 3; i++) {
     stage.advance(40_000)
-    expect(await stage.workbench.renewRun(run_id, { ...holder(first), lease_seconds: 60 })).toEqual({
+    expect(
+      await stage.workbench.renewRun(run_id, {
+        ...holder(first),
+        lease_seconds: 60,
+        wait_seconds: 0,
+        commands_after: 0,
+      }),
+    ).toEqual({
       held: true,
       cancel: false,
+      commands: [],
     })
   }
   const claim = stage.workbench.claim(

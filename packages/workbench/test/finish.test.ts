@@ -132,9 +132,12 @@ test('cancel-reaches-a-claimed-run', async () => {
     executor_cancel_status: 'pending',
   })
   expect(await stage.engine.job(queued.run_id, null)).toMatchObject({ status: 'cancelled' })
-  expect(await stage.workbench.renewRun(run_id, { ...holder(run), lease_seconds: 60 })).toEqual({
+  expect(
+    await stage.workbench.renewRun(run_id, { ...holder(run), lease_seconds: 60, wait_seconds: 0, commands_after: 0 }),
+  ).toEqual({
     held: true,
     cancel: true,
+    commands: [],
   })
   // Until the turn has stopped nobody else may work in the session.
   const after = await stage.send('after all', { session_id })
@@ -161,9 +164,17 @@ test('job-cancelled-in-the-engine-ends-the-run', async () => {
   const claimed = await stage.send('cancelled while claimed')
   const run = await stage.claim()
   await stage.engine.cancel(claimed.run_id, null, 'an operator', null)
-  expect(await stage.workbench.renewRun(run.run_id, { ...holder(run), lease_seconds: 60 })).toEqual({
+  expect(
+    await stage.workbench.renewRun(run.run_id, {
+      ...holder(run),
+      lease_seconds: 60,
+      wait_seconds: 0,
+      commands_after: 0,
+    }),
+  ).toEqual({
     held: false,
     cancel: true,
+    commands: [],
   })
   expect(await stage.workbench.run(user, run.run_id)).toMatchObject({ status: 'canceled' })
   expect(await stage.workbench.finishRun(run.run_id, finishOf(run))).toMatchObject({ status: 'canceled' })

@@ -1,22 +1,75 @@
+import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
-import { serveSession } from '../stream/session-socket.ts'
+import { serveSocket } from '../stream/socket.ts'
+import { asEvents } from '../stream/sse.ts'
 import { idParams } from './params.ts'
 
-const streamQuery = z.object({ since: z.coerce.number().int().min(0).optional() })
+const since = z.coerce.number().int().min(0)
+/** What an older console says of itself; it may only say what is so. */
+const claimedUser = z.object({ user_id: z.string().optional() })
 
-/** The live stream of a session. */
+/** The live streams: of one session, and of all sessions of a user. */
 export const streamRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
+  const { workbench, config, open } = deps
+  const { userId } = config
   return async (app) => {
     app.get(
       '/ws/sessions/:id',
-      { websocket: true, schema: { params: idParams, querystring: streamQuery } },
-      (socket, { params, query }) =>
-        serveSession(deps, socket, {
+      {
+        websocket: true,
+        schema: { params: idParams, querystring: claimedUser.extend({ since: since.optional() }) },
+      },
+      (socket, { params, query, headers }) => {
+        if (!isUser(userId, query.user_id, headers['x-user-id'])) return socket.close(1008, 'another user')
+        return serveSocket(deps, socket, {
+          frames: (signal) =>
+            workbench.follow({
+              sessionId: params.id,
+              userId,
+              signal,
+              ...(query.since === undefined ? {} : { since: query.since }),
+            }),
+          requests: { 'session.snapshot.request': () => workbench.snapshot(userId, params.id) },
+          about: { session_id: params.id },
+        })
+      },
+    )
+
+    app.get('/ws/user', { websocket: true, schema: { querystring: claimedUser } }, (socket, { query, headers }) => {
+      if (!isUser(userId, query.user_id, headers['x-user-id'])) return socket.close(1008, 'another user')
+      return serveSocket(deps, socket, {
+        frames: (signal) => workbench.followUser({ userId, signal }),
+        requests: {},
+        about: { user_id: userId },
+      })
+    })
+
+    app.get(
+      '/sessions/:id/stream',
+      { schema: { params: idParams, querystring: z.object({ since: since.optional() }) } },
+      async ({ params, query, headers }, reply) => {
+        const resumed = since.safeParse(headers['last-event-id']).data
+        const from = query.since ?? resumed
+        // Here, so that an unknown session is refused with a status.
+        await workbench.session(userId, params.id)
+        const signal = open.enter(reply)
+        const frames = workbench.follow({
           sessionId: params.id,
-          ...(query.since === undefined ? {} : { since: query.since }),
-        }),
+          userId,
+          signal,
+          ...(from === undefined ? {} : { since: from }),
+        })
+        return reply
+          .type('text/event-stream; charset=utf-8')
+          .header('cache-control', 'no-cache, no-transform')
+          .header('x-accel-buffering', 'no')
+          .send(Readable.from(asEvents(frames, { quietMs: config.pingMs, signal })))
+      },
     )
   }
 }
+
+const isUser = (userId: string, ...claims: (string | string[] | undefined)[]): boolean =>
+  claims.every((claim) => claim === undefined || claim === userId)

@@ -63,7 +63,14 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
     for (let tries = 1; ; tries += 1) {
       const asked = performance.now()
       try {
-        const request = { worker_id: workerId, lease_token: claimed.lease_token, lease_seconds: leaseSeconds }
+        const { lease_token } = claimed
+        const request = {
+          worker_id: workerId,
+          lease_token,
+          lease_seconds: leaseSeconds,
+          wait_seconds: 0,
+          commands_after: 0,
+        }
         const { held, cancel } = await deps.backend.renew(claimed.run_id, request)
         if (over.signal.aborted) return
         if (!held) lose('the backend says so')

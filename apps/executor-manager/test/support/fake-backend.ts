@@ -150,7 +150,9 @@ export const createFakeBackend = async (): Promise<FakeBackend> => {
       const claimed: ClaimedRun = {
         ...{ run_id, session_id: randomUUID(), job_id: run_id, task_id: `${run_id}:1`, user_id: 'local', attempt: 1 },
         ...{ lease_token: randomUUID(), prompt: 'Look around.', permission_mode: 'bypassPermissions' as const },
-        ...{ config: {}, sdk_session_id: null },
+        ...{ config: {}, sdk_session_id: null, snapshot_key: null, continues: false, answers: [], attended: false },
+        options: { runtime: 'claude' },
+        staging: { files: [], folders: [], managed: [], repository: null },
         ...given,
       }
       const run: FakeRun = { claimed, started: null, events: [], finished: [], lost: false, canceling: false }

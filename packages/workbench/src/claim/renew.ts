@@ -20,7 +20,8 @@ export const renew = async (
 ): Promise<z.output<typeof renewAnswer>> => {
   const run = await findRun(deps.database, runId)
   if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
-  if (run.task_id === null || !isHeld(run.status) || !isLastHolder(run, request)) return { held: false, cancel: true }
+  if (run.task_id === null || !isHeld(run.status) || !isLastHolder(run, request))
+    return { held: false, cancel: true, commands: [] }
 
   const leaseMs = request.lease_seconds * 1000
   const [held] = await Promise.all([
@@ -30,10 +31,10 @@ export const renew = async (
   if (!held.includes(run.task_id)) {
     // Cancelled in the engine, or the lease ran out: the session's readers should hear of it now, not at the next sweep.
     await settle(deps, runId)
-    return { held: false, cancel: true }
+    return { held: false, cancel: true, commands: [] }
   }
   await postponeCheck(deps, runId, request.lease_token, leaseMs + leaseGraceMs)
-  return { held: true, cancel: run.status === 'canceling' }
+  return { held: true, cancel: run.status === 'canceling', commands: [] }
 }
 
 const postponeCheck = async (deps: WorkbenchDeps, runId: string, token: string, ms: number): Promise<void> => {

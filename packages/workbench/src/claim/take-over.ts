@@ -1,5 +1,5 @@
 /** Writes down who holds a run now. From here on every write of an older holder is refused: its token is gone. */
-import type { ClaimedRun } from '@tutti/contracts'
+import type { ClaimedRun, TaskConfig, TurnOptions } from '@tutti/contracts'
 import type { LeasedTask } from '@tutti/engine'
 import type { WorkbenchDeps } from '../deps.ts'
 import { endRun } from '../finish/end-run.ts'
@@ -79,6 +79,20 @@ const claimedRun = ({ session }: SessionChange, run: RunRow, lease: LeasedTask):
   lease_token: lease.token,
   prompt: run.prompt,
   permission_mode: run.permission_mode,
+  continues: false,
+  answers: [],
+  attended: false,
   config: run.config,
+  options: turnOptions(run.config),
+  staging: { files: [], folders: [], managed: [], repository: null },
+  snapshot_key: null,
   sdk_session_id: session.sdk_session_id,
+})
+
+const turnOptions = ({ model, instructions, tools, max_turns }: TaskConfig): TurnOptions => ({
+  runtime: 'claude',
+  ...(model === undefined ? {} : { model }),
+  ...(instructions === undefined ? {} : { instructions }),
+  ...(tools === undefined ? {} : { tools }),
+  ...(max_turns === undefined ? {} : { max_turns }),
 })

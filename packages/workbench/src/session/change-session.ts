@@ -29,6 +29,8 @@ export const newsChannel = 'tutti_sessions'
 /** The log of a session has grown to `seq`; or, with `chunk`, something to show after line `seq`. */
 export interface News {
   session_id: string
+  /** Whose session it is: a user’s readers hear of all of them. */
+  user_id: string
   seq: number
   chunk?: JsonObject
 }
@@ -69,14 +71,14 @@ export const commitChange = async <T>(
       lines.push({ seq: session.seq, type, data })
     },
     show: (chunk) => {
-      const news: News = { session_id: session.id, seq: session.seq, chunk }
+      const news: News = { session_id: session.id, user_id: session.user_id, seq: session.seq, chunk }
       const payload = JSON.stringify(news)
       // Display only: the complete text follows in a message.
       if (Buffer.byteLength(payload) <= maxNewsBytes) chunks.push(payload)
     },
   })
   if (patched || lines.length > 0) await storeChange(tx, session, lines)
-  const grown: News = { session_id: session.id, seq: session.seq }
+  const grown: News = { session_id: session.id, user_id: session.user_id, seq: session.seq }
   const payloads = lines.length > 0 ? [...chunks, JSON.stringify(grown)] : chunks
   if (payloads.length > 0)
     await tx.query('select pg_notify($1, payload) from unnest($2::text[]) payload', [newsChannel, payloads])

@@ -27,7 +27,7 @@ export async function* follow(
 ): AsyncGenerator<SessionFrame, void, undefined> {
   const news = createInbox(signal)
   // Before the first look at the log: whatever is committed after that look is heard.
-  const unsubscribe = hub.subscribe(sessionId, news.put)
+  const unsubscribe = hub.subscribe({ sessionId }, news.put)
   try {
     const session = await findSession(database, userId, sessionId)
     yield snapshotFrame(sessionId, session)

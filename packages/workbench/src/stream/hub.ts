@@ -10,11 +10,13 @@ import { type News, newsChannel } from '../session/change-session.ts'
 /** `resync`: the connection was lost for a while, anything may have happened. */
 export type HubNews = News | 'resync'
 
+export type Topic = { sessionId: string } | { userId: string }
+
 export interface Hub {
   /** Resolves once the hub listens: what is committed from then on is heard. */
   start(): Promise<void>
-  /** The listener must not throw. */
-  subscribe(sessionId: string, listener: (news: HubNews) => void): () => void
+  /** News of one session, or of all sessions of a user. The listener must not throw. */
+  subscribe(topic: Topic, listener: (news: HubNews) => void): () => void
   stop(): Promise<void>
 }
 
@@ -29,7 +31,8 @@ export const createHub = ({ database, log }: { database: Database; log: Workbenc
   let stopped = false
 
   const tell = (news: News): void => {
-    for (const listener of listeners.get(news.session_id) ?? []) listener(news)
+    for (const topic of [{ sessionId: news.session_id }, { userId: news.user_id }])
+      for (const listener of listeners.get(keyOf(topic)) ?? []) listener(news)
   }
   const resync = (): void => {
     for (const group of listeners.values()) for (const listener of group) listener('resync')
@@ -82,12 +85,13 @@ export const createHub = ({ database, log }: { database: Database; log: Workbenc
 
   return {
     start: connect,
-    subscribe: (sessionId, listener) => {
-      const group = listeners.get(sessionId) ?? new Set()
-      listeners.set(sessionId, group.add(listener))
+    subscribe: (topic, listener) => {
+      const key = keyOf(topic)
+      const group = listeners.get(key) ?? new Set()
+      listeners.set(key, group.add(listener))
       return () => {
         group.delete(listener)
-        if (group.size === 0 && listeners.get(sessionId) === group) listeners.delete(sessionId)
+        if (group.size === 0 && listeners.get(key) === group) listeners.delete(key)
       }
     },
     stop: async () => {
@@ -98,3 +102,5 @@ export const createHub = ({ database, log }: { database: Database; log: Workbenc
     },
   }
 }
+
+const keyOf = (topic: Topic): string => ('userId' in topic ? `user:${topic.userId}` : topic.sessionId)

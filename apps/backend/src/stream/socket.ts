@@ -1,4 +1,5 @@
-/** One WebSocket of one reader of a session: frames out, pings and requests for a snapshot in. */
+/** One WebSocket of one reader: frames out at its pace, pings and requests in, an orderly end whoever ends it. */
+import type { SessionFrame } from '@tutti/contracts'
 import type { WebSocket } from 'ws'
 import type { RouteDeps } from '../deps.ts'
 import { SlowReaderError, sendFrames } from './send-frames.ts'
@@ -6,10 +7,19 @@ import { SlowReaderError, sendFrames } from './send-frames.ts'
 /** RFC 6455: what each end means, so that a reader knows whether to come back. */
 const closeCodes = { restart: 1012, tryLater: 1013, fault: 1011 } as const
 
-export const serveSession = async (
-  { workbench, config, log, open }: RouteDeps,
+export interface SocketSource {
+  /** Ends when the signal is aborted. */
+  frames(signal: AbortSignal): AsyncIterable<SessionFrame>
+  /** By the type of a reader's request, its answer. A `ping` is answered without. */
+  requests: Readonly<Record<string, (request: Readonly<Record<string, unknown>>) => Promise<SessionFrame>>>
+  /** For the log, when the stream breaks. */
+  about: Readonly<Record<string, string>>
+}
+
+export const serveSocket = async (
+  { config, log, open }: Pick<RouteDeps, 'config' | 'log' | 'open'>,
   socket: WebSocket,
-  request: { sessionId: string; since?: number },
+  source: SocketSource,
 ): Promise<void> => {
   const reader = new AbortController()
   const forget = open.onClose(() => {
@@ -24,12 +34,11 @@ export const serveSession = async (
   })
   // A connection that breaks is told by `close`; without a listener its error would end the process.
   socket.on('error', () => {})
-  answerRequests(socket, async () => JSON.stringify(await workbench.snapshot(config.userId, request.sessionId)))
+  answerRequests(socket, source.requests)
   if (open.closing) socket.close(closeCodes.restart, 'the server is restarting')
 
   try {
-    const frames = workbench.follow({ ...request, userId: config.userId, signal: reader.signal })
-    await sendFrames(socket, frames, config)
+    await sendFrames(socket, source.frames(reader.signal), config)
   } catch (error) {
     reader.abort()
     if (error instanceof SlowReaderError) {
@@ -38,22 +47,23 @@ export const serveSession = async (
       setTimeout(() => socket.terminate(), config.slowReaderMs).unref()
       return
     }
-    log.error({ err: error, session_id: request.sessionId }, 'a session’s stream broke')
+    log.error({ err: error, ...source.about }, 'a stream broke')
     socket.close(closeCodes.fault, 'internal error')
   }
 }
 
-const answerRequests = (socket: WebSocket, snapshot: () => Promise<string>): void => {
+const answerRequests = (socket: WebSocket, requests: SocketSource['requests']): void => {
   let busy = false
   socket.on('message', (raw) => {
-    const type = typeOf(raw.toString())
-    if (type === 'ping') socket.send('{"type":"pong"}')
+    const request = parse(raw.toString())
+    if (request.type === 'ping') return socket.send('{"type":"pong"}')
+    const answer = Object.hasOwn(requests, String(request.type)) ? requests[String(request.type)] : undefined
     // One at a time: a reader in a loop must not become the database's load.
-    if (type !== 'session.snapshot.request' || busy) return
+    if (answer === undefined || busy) return
     busy = true
-    snapshot()
+    answer(request)
       .then(
-        (frame) => socket.send(frame),
+        (frame) => socket.send(JSON.stringify(frame)),
         () => {},
       )
       .finally(() => {
@@ -62,11 +72,12 @@ const answerRequests = (socket: WebSocket, snapshot: () => Promise<string>): voi
   })
 }
 
-const typeOf = (text: string): unknown => {
+const parse = (text: string): Record<string, unknown> => {
   try {
-    return (JSON.parse(text) as { type?: unknown } | null)?.type
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? { ...value } : {}
   } catch {
-    return undefined
+    return {}
   }
 }
 
