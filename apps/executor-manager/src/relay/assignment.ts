@@ -1,10 +1,10 @@
 import type { Turn } from '@tutti/contracts'
+import type { Account } from './account.ts'
 import type { Intake } from './intake.ts'
-import type { Meter } from './usage.ts'
 
 /** What a sandbox works on at the moment. */
 export interface Assignment {
   turn: Turn
   intake: Intake
-  meter: Meter
+  account: Account
 }

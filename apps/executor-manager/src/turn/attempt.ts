@@ -6,8 +6,8 @@ import { persist } from '../backend/persist.ts'
 import type { Lease } from '../claim/lease.ts'
 import type { Station } from '../deps.ts'
 import { messageOf, RunFault } from '../fault.ts'
+import type { Account } from '../relay/account.ts'
 import { createIntake, type Intake } from '../relay/intake.ts'
-import type { Meter } from '../relay/usage.ts'
 import { type OpenSandbox, openSandbox } from '../sandbox/open.ts'
 import { hasConversation } from '../stage/resumable.ts'
 import { stageRun } from '../stage/workspace.ts'
@@ -17,7 +17,7 @@ import { turnOf } from './turn.ts'
 
 export interface AttemptContext {
   lease: Lease
-  meter: Meter
+  account: Account
   /** The turn is to end early, for whichever reason. */
   stop: AbortSignal
   shutdown: Shutdown
@@ -36,6 +36,7 @@ export const attempt = async (station: Station, claimed: ClaimedRun, context: At
   let sandbox: OpenSandbox | undefined
   let workspace: string | undefined
   try {
+    checkModel(station, claimed)
     const staged = await stage(station, claimed, stop)
     const order = { sessionId: claimed.session_id, runId: claimed.run_id, workspace: staged }
     sandbox = await openSandbox(station, order, log)
@@ -48,6 +49,13 @@ export const attempt = async (station: Station, claimed: ClaimedRun, context: At
     // Not before this does the session's next run begin, nor the export read the files.
     await sandbox?.close()
   }
+}
+
+/** Before anything is prepared: every request of the agent would be refused. */
+const checkModel = ({ model }: Station, { options }: ClaimedRun): void => {
+  const name = options.model ?? model.name
+  if (model.routeOf(name) === undefined)
+    throw new RunFault('MODEL_NOT_ALLOWED', `The model ${JSON.stringify(name)} is not offered by this executor manager`)
 }
 
 const stage = (station: Station, claimed: ClaimedRun, signal: AbortSignal): Promise<string> => {
@@ -70,7 +78,7 @@ const play = async (
   workspace: string,
   context: AttemptContext,
 ): Promise<TurnEnd> => {
-  const { lease, meter, stop, shutdown, log } = context
+  const { lease, account, stop, shutdown, log } = context
   const { backend, driver, model, workerId } = station
   const intake = createIntake({ backend, log }, { claimed, workerId, lease })
   const turn = turnOf(claimed, model.name, await resumable(claimed, workspace, log))
@@ -80,7 +88,8 @@ const play = async (
   const end = await playTurn(sandbox, {
     turn,
     intake,
-    meter,
+    account,
+    haltGraceMs: station.settings.haltGraceMs,
     timeoutMs: station.config.runTimeoutSeconds * 1000,
     stop,
   })

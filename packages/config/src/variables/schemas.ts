@@ -12,7 +12,7 @@ interface Refusal {
 }
 
 /** A schema from text, whose refusals carry their remedy. */
-function fromText<T>(accepts: string, convert: (text: string) => T | Refused): z.ZodType<T, string> {
+export function fromText<T>(accepts: string, convert: (text: string) => T | Refused): z.ZodType<T, string> {
   return z
     .string()
     .transform((text, context) => {
@@ -29,14 +29,14 @@ function fromText<T>(accepts: string, convert: (text: string) => T | Refused): z
     .meta({ description: accepts })
 }
 
-class Refused {
+export class Refused {
   readonly refusal: Refusal
   constructor(refusal: Refusal) {
     this.refusal = refusal
   }
 }
 
-function refuse(what: string, remedy: string): Refused {
+export function refuse(what: string, remedy: string): Refused {
   return new Refused({ what, remedy })
 }
 
@@ -67,6 +67,21 @@ export const port = fromText('whole number from 0 to 65535', (value) => {
 export const fraction = fromText('number from 0 to 1', (value) => {
   const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
   return number <= 1 ? number : refuse('must be a number from 0 to 1', 'Write it with a point, such as 0.05.')
+})
+
+/** Empty: no limit. */
+export const limit = fromText('number of more than 0; empty for no limit', (value): number | null | Refused => {
+  if (value === '') return null
+  const number = /^\d{1,15}(\.\d+)?$/.test(value) ? Number(value) : 0
+  return number > 0
+    ? number
+    : refuse('must be a number of more than 0', 'Write it such as 25 or 0.5, or leave it empty.')
+})
+
+export const wholeLimit = fromText('whole number from 1; empty for no limit', (value): number | null | Refused => {
+  if (value === '') return null
+  const number = /^\d{1,15}$/.test(value) ? Number(value) : 0
+  return number > 0 ? number : refuse('must be a whole number from 1', 'Use digits only, or leave it empty.')
 })
 
 /** A duration; fractions are fine. */
