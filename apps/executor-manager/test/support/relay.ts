@@ -10,6 +10,7 @@ import type { AccountAnswer, AccountRun, NumberedAgentEvent, Turn } from '@tutti
 import { silentLogger } from '@tutti/telemetry'
 import type { BackendClient } from '../../src/backend/client.ts'
 import type { Lease } from '../../src/claim/lease.ts'
+import type { ModelAccess } from '../../src/deps.ts'
 import { type Account, createAccount } from '../../src/relay/account.ts'
 import { createIntake, type Intake } from '../../src/relay/intake.ts'
 import { createRelay, type Relay } from '../../src/relay/relay.ts'
@@ -22,6 +23,7 @@ export interface Asked {
   headers?: Record<string, string>
   /** Instead of the relay's own. */
   token?: string | null
+  signal?: AbortSignal
 }
 
 export interface RelayRig {
@@ -47,6 +49,8 @@ export const createRelayRig = async (
   given: {
     events?: (events: NumberedAgentEvent[]) => Promise<{ received: number }>
     baseUrl?: string
+    /** In place of one provider. */
+    model?: ModelAccess
     /** Beside the turn's own. */
     allowedModels?: string[]
     /** What the backend says to a call that wants to begin. */
@@ -85,10 +89,12 @@ export const createRelayRig = async (
     ...given.settings,
     ...{ socketPath, token, log: silentLogger },
     rateLimitWaitMs: given.rateLimitWaitMs ?? 30_000,
-    model: oneProvider({
-      ...{ baseUrl: given.baseUrl ?? 'http://127.0.0.1:9', key: 'the key', name: 'special-model' },
-      allowedModels: given.allowedModels ?? ['claude-*'],
-    }),
+    model:
+      given.model ??
+      oneProvider({
+        ...{ baseUrl: given.baseUrl ?? 'http://127.0.0.1:9', key: 'the key', name: 'special-model' },
+        allowedModels: given.allowedModels ?? ['claude-*'],
+      }),
   })
   const turn: Turn = {
     ...{ run_id, session_id: randomUUID(), attempt: 2, runtime: 'claude', prompt: 'x', model: 'special-model' },
@@ -102,6 +108,7 @@ export const createRelayRig = async (
     const presented = asked.token === undefined ? token : asked.token
     const outgoing = httpRequest({
       ...{ socketPath, path, method: asked.method ?? (asked.body === undefined ? 'GET' : 'POST') },
+      ...(asked.signal === undefined ? {} : { signal: asked.signal }),
       headers: { ...(presented === null ? {} : { authorization: `Bearer ${presented}` }), ...asked.headers },
     })
     outgoing.end(typeof asked.body === 'string' || asked.body === undefined ? asked.body : JSON.stringify(asked.body))
