@@ -127,7 +127,7 @@ const keyless = ({ id, keyVariable }: ModelProvider): Fault => {
   const names = id === 'anthropic' ? 'neither ANTHROPIC_AUTH_TOKEN nor ANTHROPIC_API_KEY is' : `${keyVariable} is not`
   return {
     source: 'environment',
-    variable: keyVariable ?? id,
+    variable: id === 'anthropic' ? 'ANTHROPIC_AUTH_TOKEN' : (keyVariable ?? id),
     what: `${names} set`,
     remedy: `Set it, unless the address of the provider ${id} needs none; without it runs on its models will fail.`,
   }
