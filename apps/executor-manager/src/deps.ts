@@ -30,6 +30,8 @@ export interface ModelAccess {
 /** The part of the configuration that the manager reads after it was wired. */
 export type UsedConfig = Pick<
   ManagerConfig,
+  | 'egressAllowedHosts'
+  | 'egressGrantableHosts'
   | 'managerHost'
   | 'managerPort'
   | 'maxConcurrentTasks'

@@ -32,6 +32,11 @@ export interface ManagerSettings {
   tellEveryMs: number
   /** After a budget is used up: how long the agent may take to say so before its sandbox is closed. */
   haltGraceMs: number
+  /** Of what leaves a sandbox for hosts on its list: connections at a time, bytes of a turn, and patience. */
+  egressConnections: number
+  egressBytes: number
+  egressConnectMs: number
+  egressIdleMs: number
   /** Largest batch of events: one event may hold a whole file that the agent read. */
   eventBodyBytes: number
   /** How long the executor's request for a turn stays open. */
@@ -58,6 +63,10 @@ export const defaultSettings: ManagerSettings = {
   modelRetryFirstMs: 500,
   tellEveryMs: 15_000,
   haltGraceMs: 3_000,
+  egressConnections: 64,
+  egressBytes: 4096 * mebibyte,
+  egressConnectMs: 10_000,
+  egressIdleMs: 300_000,
   eventBodyBytes: 48 * mebibyte,
   turnPollMs: 20_000,
 }

@@ -1,4 +1,5 @@
 import type { Turn } from '@tutti/contracts'
+import type { AllowedHost } from '@tutti/network'
 import type { Account } from './account.ts'
 import type { Intake } from './intake.ts'
 
@@ -7,4 +8,6 @@ export interface Assignment {
   turn: Turn
   intake: Intake
   account: Account
+  /** The hosts that it may reach. */
+  egress: readonly AllowedHost[]
 }

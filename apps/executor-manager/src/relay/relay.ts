@@ -9,6 +9,7 @@ import type { Logger } from '@tutti/telemetry'
 import { messageOf } from '../fault.ts'
 import type { Assignment } from './assignment.ts'
 import { parseJson, readBody } from './body.ts'
+import { createEgress, type EgressOptions } from './egress.ts'
 import { createModelProxy, type ModelProxyOptions } from './model.ts'
 import { createTokenCheck } from './token.ts'
 import { createTurnDesk } from './turns.ts'
@@ -22,7 +23,7 @@ export interface Relay {
   close(): Promise<void>
 }
 
-export interface RelayOptions extends ModelProxyOptions {
+export interface RelayOptions extends ModelProxyOptions, EgressOptions {
   socketPath: string
   token: string
   eventBodyBytes: number
@@ -38,6 +39,7 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
   const hasToken = createTokenCheck(options.token)
   const desk = createTurnDesk(options.turnPollMs)
   const model = createModelProxy(options)
+  const egress = createEgress(options)
   let current: Assignment | undefined
 
   const takeEvents = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -73,6 +75,12 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
       else response.destroy()
     })
   })
+  server.on('connect', (incoming, socket, head) => {
+    if (hasToken(incoming.headers.authorization)) return egress.connect(incoming, socket, head, current?.egress)
+    log.warn('a connection through the relay without its token')
+    socket.on('error', () => socket.destroy())
+    socket.end('HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n')
+  })
   // The executor’s long polls and the model’s streams have their own limits; the server’s would cut them.
   server.requestTimeout = 0
   // A connection that the server closes while the executor is about to use it again looks like a fault.
@@ -89,10 +97,13 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
     },
     withdraw: () => {
       current = undefined
+      egress.clear()
       desk.clear()
     },
     close: async () => {
       current = undefined
+      // The server does not count them among its connections any more.
+      egress.clear()
       desk.end()
       const closed = once(server, 'close')
       server.close()

@@ -1,5 +1,6 @@
 /** From the claim to the end of the turn: prepares, opens a sandbox, plays the turn, and leaves nothing running. */
 import type { ClaimedRun } from '@tutti/contracts'
+import type { AllowedHost } from '@tutti/network'
 import type { Logger } from '@tutti/telemetry'
 import { isLeaseLost } from '../backend/error.ts'
 import { persist } from '../backend/persist.ts'
@@ -9,6 +10,7 @@ import { messageOf, RunFault } from '../fault.ts'
 import type { Account } from '../relay/account.ts'
 import { createIntake, type Intake } from '../relay/intake.ts'
 import { type OpenSandbox, openSandbox } from '../sandbox/open.ts'
+import { egressOf } from '../stage/egress.ts'
 import { hasConversation } from '../stage/resumable.ts'
 import { stageRun } from '../stage/workspace.ts'
 import { playTurn, type TurnEnd } from './play.ts'
@@ -37,11 +39,15 @@ export const attempt = async (station: Station, claimed: ClaimedRun, context: At
   let workspace: string | undefined
   try {
     checkModel(station, claimed)
+    const egress = egressOf(claimed, {
+      everybody: station.config.egressAllowedHosts,
+      grantable: station.config.egressGrantableHosts,
+    })
     const staged = await stage(station, claimed, stop)
     const order = { sessionId: claimed.session_id, runId: claimed.run_id, workspace: staged }
     sandbox = await openSandbox(station, order, log)
     workspace = staged
-    return { end: await play(station, claimed, sandbox, staged, context), workspace }
+    return { end: await play(station, claimed, sandbox, { workspace: staged, egress }, context), workspace }
   } catch (error) {
     const end = endBy(error, context)
     return { end, ...(workspace === undefined ? {} : { workspace }) }
@@ -75,7 +81,7 @@ const play = async (
   station: Station,
   claimed: ClaimedRun,
   sandbox: OpenSandbox,
-  workspace: string,
+  { workspace, egress }: { workspace: string; egress: readonly AllowedHost[] },
   context: AttemptContext,
 ): Promise<TurnEnd> => {
   const { lease, account, stop, shutdown, log } = context
@@ -89,6 +95,7 @@ const play = async (
     turn,
     intake,
     account,
+    egress,
     haltGraceMs: station.settings.haltGraceMs,
     timeoutMs: station.config.runTimeoutSeconds * 1000,
     stop,

@@ -1,6 +1,7 @@
 /** Running one turn in an open sandbox, to whichever end it comes first. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Turn } from '@tutti/contracts'
+import type { AllowedHost } from '@tutti/network'
 import type { SandboxExit } from '@tutti/sandbox'
 import type { Account, Halt } from '../relay/account.ts'
 import type { FinalEvent, Intake } from '../relay/intake.ts'
@@ -23,6 +24,7 @@ export interface PlayOptions {
   turn: Turn
   intake: Intake
   account: Account
+  egress: readonly AllowedHost[]
   timeoutMs: number
   /** How long the agent may take to end by itself once a budget is used up. */
   haltGraceMs: number
@@ -30,7 +32,7 @@ export interface PlayOptions {
 }
 
 export const playTurn = async (sandbox: OpenSandbox, options: PlayOptions): Promise<TurnEnd> => {
-  const { turn, intake, account, stop } = options
+  const { turn, intake, account, egress, stop } = options
   const early = Promise.withResolvers<TurnEnd>()
   const onStop = (): void => early.resolve({ kind: 'stopped' })
   const timer = setTimeout(() => early.resolve({ kind: 'timeout' }), options.timeoutMs)
@@ -38,7 +40,7 @@ export const playTurn = async (sandbox: OpenSandbox, options: PlayOptions): Prom
   if (stop.aborted) onStop()
   else {
     account.work()
-    sandbox.relay.assign({ turn, intake, account })
+    sandbox.relay.assign({ turn, intake, account, egress })
   }
   try {
     const end = await Promise.race([

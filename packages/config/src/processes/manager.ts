@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import {
+  allowedHosts,
   choice,
   flag,
   folder,
@@ -50,6 +51,19 @@ const pullVariables = {
 } satisfies VariableTable
 
 const relayVariables = {
+  egressAllowedHosts: {
+    name: 'EGRESS_ALLOWED_HOSTS',
+    default: '',
+    description:
+      'Hosts that every sandbox may reach, over CONNECT. Empty: none. Names that lead to private addresses are refused.',
+    schema: allowedHosts,
+  },
+  egressGrantableHosts: {
+    name: 'EGRESS_GRANTABLE_HOSTS',
+    default: '',
+    description: 'Hosts that a session may ask for in its `egress`, beside those that every sandbox may reach.',
+    schema: allowedHosts,
+  },
   rateLimitWaitSeconds: {
     name: 'RATE_LIMIT_WAIT_SECONDS',
     default: '30',

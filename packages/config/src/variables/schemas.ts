@@ -1,5 +1,6 @@
 /** The kinds of value that variables take. Each message completes the sentence “NAME …”. */
 import { isAbsolute, resolve } from 'node:path'
+import { type AllowedHost, readAllowedHost } from '@tutti/network'
 import { z } from 'zod'
 import { type Rate, readRate } from './rate.ts'
 
@@ -270,6 +271,24 @@ export const keyFolders = fromText('folders that end with a slash, separated by 
     'Separate them with commas, such as datasets/,models/.',
   )
 })
+
+/** Hosts that may be reached. */
+export const allowedHosts = fromText(
+  'host names, *.names for all below, with :port where it is neither 80 nor 443; separated by commas',
+  (value): readonly AllowedHost[] | Refused => {
+    const hosts: AllowedHost[] = []
+    for (const text of value.split(',').flatMap((part) => part.trim() || [])) {
+      const host = readAllowedHost(text)
+      if (host === undefined)
+        return refuse(
+          `holds “${text.slice(0, 80)}”, which is no host`,
+          'Write example.com, *.example.com or git.example.com:22.',
+        )
+      hosts.push(host)
+    }
+    return hosts
+  },
+)
 
 /** Names of models; `*` stands for any text. */
 export const modelPatterns = fromText('names of models, separated by commas; * stands for any text', (value) =>
