@@ -37,6 +37,8 @@ export interface ManagerSettings {
   egressBytes: number
   egressConnectMs: number
   egressIdleMs: number
+  /** How long a request to the relay may take to arrive; the largest holds 48 MB. */
+  requestMs: number
   /** Largest batch of events: one event may hold a whole file that the agent read. */
   eventBodyBytes: number
   /** How long the executor's request for a turn stays open. */
@@ -67,6 +69,7 @@ export const defaultSettings: ManagerSettings = {
   egressBytes: 4096 * mebibyte,
   egressConnectMs: 10_000,
   egressIdleMs: 300_000,
+  requestMs: 60_000,
   eventBodyBytes: 48 * mebibyte,
   turnPollMs: 20_000,
 }

@@ -28,6 +28,7 @@ export interface RelayOptions extends ModelProxyOptions, EgressOptions {
   token: string
   eventBodyBytes: number
   turnPollMs: number
+  requestMs: number
   log: Logger
 }
 
@@ -61,13 +62,22 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
     }
     const url = new URL(incoming.url ?? '/', 'http://relay')
     const { method } = incoming
+    // Another spelling of a path, or another host before it: what is checked and what is asked for must be the same.
+    if (incoming.url?.split('?', 1)[0] !== url.pathname)
+      return answer(response, 404, { error: 'there is nothing here' })
     if (url.pathname.startsWith('/model/')) return model(incoming, response, url, current)
     if (url.pathname === '/v1/turns/next' && method === 'GET') return desk.next(response)
     if (url.pathname === '/v1/events' && method === 'POST') return takeEvents(incoming, response)
     answer(response, 404, { error: 'there is nothing here' })
   }
 
-  const server = createServer((incoming, response) => {
+  const limits = {
+    // Of the request alone: answers and long polls have their own. Whoever sends a byte a minute must not hold a place.
+    requestTimeout: options.requestMs,
+    headersTimeout: options.requestMs,
+    connectionsCheckingInterval: Math.ceil(options.requestMs / 4),
+  }
+  const server = createServer(limits, (incoming, response) => {
     route(incoming, response).catch((error: unknown) => {
       // An executor that was killed breaks off in the middle; nobody is there to be answered.
       if (!incoming.destroyed) log.error({ reason: messageOf(error) }, 'a request to the relay failed')
@@ -81,8 +91,6 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
     socket.on('error', () => socket.destroy())
     socket.end('HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n')
   })
-  // The executor’s long polls and the model’s streams have their own limits; the server’s would cut them.
-  server.requestTimeout = 0
   // A connection that the server closes while the executor is about to use it again looks like a fault.
   server.keepAliveTimeout = 0
   // Each is an open file of this process, which all its sandboxes share.

@@ -28,6 +28,8 @@ export interface Asked {
 
 export interface RelayRig {
   relay: Relay
+  socketPath: string
+  token: string
   turn: Turn
   intake: Intake
   account: Account
@@ -116,7 +118,7 @@ export const createRelayRig = async (
     return incoming
   }
   return {
-    ...{ relay, turn, intake, account, told, lease, stored, open },
+    ...{ relay, socketPath, token, turn, intake, account, told, lease, stored, open },
     ask: async (path, asked) => {
       const incoming = await open(path, asked)
       return { status: incoming.statusCode ?? 0, body: await text(incoming), headers: incoming.headers }
