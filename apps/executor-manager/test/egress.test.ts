@@ -60,7 +60,7 @@ it('the-providers-key-is-nowhere-in-the-sandbox', async () => {
   // Written backwards, so that what looks for it does not find itself.
   const search = `
     const fs = require('fs'), path = require('path')
-    const key = Buffer.from([...process.argv[1]].reverse().join(''))
+    const key = Buffer.from([...process.argv[2]].reverse().join(''))
     let looked = { files: 0, processes: 0, memory: 0 }, found = []
     const look = (name, bytes) => { if (bytes.includes(key)) found.push(name) }
     const walk = (folder) => {

@@ -60,10 +60,10 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
       log.warn('a request to the relay without its token')
       return answer(response, 401, { error: 'the relay takes its own token only' })
     }
-    const url = new URL(incoming.url ?? '/', 'http://relay')
+    const url = URL.parse(incoming.url ?? '/', 'http://relay')
     const { method } = incoming
     // Another spelling of a path, or another host before it: what is checked and what is asked for must be the same.
-    if (incoming.url?.split('?', 1)[0] !== url.pathname)
+    if (url === null || incoming.url?.split('?', 1)[0] !== url.pathname)
       return answer(response, 404, { error: 'there is nothing here' })
     if (url.pathname.startsWith('/model/')) return model(incoming, response, url, current)
     if (url.pathname === '/v1/turns/next' && method === 'GET') return desk.next(response)
