@@ -23,7 +23,8 @@ module.exports = {
     only('agents', '^packages/agents/', 'contracts'),
     only('client', '^packages/client/', 'contracts'),
     only('worker', '^packages/worker/', 'contracts'),
-    only('config', '^packages/config/', 'contracts'),
+    only('network', '^packages/network/'),
+    only('config', '^packages/config/', 'contracts', 'network'),
     only('telemetry', '^packages/telemetry/', 'contracts'),
     only('workbench', '^packages/workbench/', 'contracts', 'engine', 'objects', 'stores', 'telemetry'),
     {

@@ -12,8 +12,10 @@ import { createOpenRequests } from './http/open-requests.ts'
 import { requestId } from './http/request-id.ts'
 import { watchSilentConnections } from './http/silent-connections.ts'
 import { validatorCompiler } from './http/validation.ts'
+import { budgetRoutes, operatorBudgetRoutes } from './routes/budgets.ts'
 import { healthRoutes } from './routes/health.ts'
 import { managerRoutes } from './routes/manager.ts'
+import { modelRoutes } from './routes/models.ts'
 import { objectRoutes } from './routes/objects.ts'
 import { runRoutes } from './routes/runs.ts'
 import { sessionRoutes } from './routes/sessions.ts'
@@ -31,6 +33,8 @@ export interface Backend {
 
 /** Where presigned addresses are mounted, below the backend's public address. */
 export const objectsPath = '/api/v1/objects'
+
+const userRoutes = [taskRoutes, sessionRoutes, runRoutes, streamRoutes, budgetRoutes, modelRoutes]
 
 /** Larger than any frame that a reader sends; without it one frame could fill the memory. */
 const maxClientFrameBytes = 16_384
@@ -88,10 +92,11 @@ export const createBackend = (given: BackendDeps): Backend => {
       await api.register(async (scope) => {
         requireManager(scope, config.internalToken)
         await scope.register(managerRoutes(deps))
+        await scope.register(operatorBudgetRoutes(deps))
       })
       await api.register(async (scope) => {
         requireUser(scope, config)
-        for (const routes of [taskRoutes, sessionRoutes, runRoutes, streamRoutes]) await scope.register(routes(deps))
+        for (const routes of userRoutes) await scope.register(routes(deps))
       })
     },
     { prefix: '/api/v1' },

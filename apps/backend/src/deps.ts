@@ -1,4 +1,5 @@
 /** What the routes are given. */
+import type { ModelCatalogue } from '@tutti/config'
 import type { LocalObjects } from '@tutti/objects'
 import type { Logger } from '@tutti/telemetry'
 import type { Workbench } from '@tutti/workbench'
@@ -10,6 +11,8 @@ export interface BackendDeps {
   objects: Pick<LocalObjects, 'get' | 'head' | 'put' | 'presignGet' | 'verifyPresigned'>
   config: GivenSettings
   log: Logger
+  /** Without: GET /models knows none. */
+  models?: Pick<ModelCatalogue, 'defaultModel' | 'models' | 'providers' | 'providerOf' | 'priceOf'>
   version?: string
 }
 

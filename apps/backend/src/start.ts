@@ -1,6 +1,7 @@
 /** From the environment to a running backend. */
 import {
   type BackendConfig,
+  budgetDefaults,
   ConfigError,
   type Environment,
   engineSettings,
@@ -57,7 +58,12 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     stops.push(database.close)
     await migrate(database)
     const engine = await startEngine(loaded, shared, log, stops)
-    const workbench = createWorkbench({ database, engine, log, ownerOf: () => config.singleUserId })
+    const { models } = loaded
+    const workbench = createWorkbench({
+      ...{ database, engine, log, ownerOf: () => config.singleUserId },
+      budgets: { timeZone: config.tz, defaults: budgetDefaults(config) },
+      offersModel: (model) => models.allowed(model) && models.providerOf(model) !== undefined,
+    })
     stops.push(workbench.stop)
     await workbench.start()
     const objects = createLocalObjects({
@@ -65,7 +71,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
       publicUrl: config.backendPublicUrl + objectsPath,
       secret: config.secretKey,
     })
-    const backend = createBackend({ workbench, objects, config: settings, log })
+    const backend = createBackend({ workbench, objects, models, config: settings, log })
     stops.push(backend.close)
     const port = await backend.listen(config.port)
     log.info({ host: config.host, port }, 'the backend listens')

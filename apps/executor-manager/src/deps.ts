@@ -1,5 +1,6 @@
 /** What the stations of the manager are given. Every function names only the parts that it uses. */
 import type { ManagerConfig } from '@tutti/config'
+import type { TokenUsage } from '@tutti/contracts'
 import type { ObjectStore } from '@tutti/objects'
 import type { SandboxDriver } from '@tutti/sandbox'
 import type { Logger } from '@tutti/telemetry'
@@ -8,21 +9,33 @@ import type { ExecutorFiles } from './sandbox/executor-files.ts'
 import type { CompileCache } from './sandbox/warm-up.ts'
 import type { ManagerSettings } from './settings.ts'
 
-/** How the model provider is reached. Neither the address nor the headers ever enter a sandbox. */
-export interface ModelAccess {
+/** How a provider is reached. Neither the address nor the headers ever enter a sandbox. */
+export interface ModelRoute {
+  /** Its id. */
+  provider: string
   baseUrl: string
   /** The key, as the header that carries it; empty where the provider needs none. */
   headers: Readonly<Record<string, string>>
+}
+
+export interface ModelAccess {
   /** The model of runs that name none. */
   name: string
+  /** Undefined: no agent may ask this model here. */
+  routeOf(model: string): ModelRoute | undefined
+  /** In dollars; null where nobody has said what the model costs. */
+  costOf(model: string, usage: TokenUsage): number | null
 }
 
 /** The part of the configuration that the manager reads after it was wired. */
 export type UsedConfig = Pick<
   ManagerConfig,
+  | 'egressAllowedHosts'
+  | 'egressGrantableHosts'
   | 'managerHost'
   | 'managerPort'
   | 'maxConcurrentTasks'
+  | 'rateLimitWaitSeconds'
   | 'runTimeoutSeconds'
   | 'sandboxDiskMb'
   | 'sandboxMemoryMb'

@@ -1,6 +1,6 @@
 export { createManager, type Manager } from './app.ts'
 export { type BackendClient, type BackendClientOptions, createBackendClient } from './backend/client.ts'
-export type { ManagerDeps, ModelAccess, UsedConfig } from './deps.ts'
+export type { ManagerDeps, ModelAccess, ModelRoute, UsedConfig } from './deps.ts'
 export { createDriver } from './driver.ts'
 export type { Health } from './health/server.ts'
 export { modelAccess } from './model-access.ts'

@@ -1,16 +1,25 @@
-import type { ManagerConfig } from '@tutti/config'
-import type { ModelAccess } from './deps.ts'
+import type { ModelCatalogue, ModelProvider } from '@tutti/config'
+import type { ModelAccess, ModelRoute } from './deps.ts'
+import { costAt } from './relay/cost.ts'
 
-type ModelConfig = Pick<ManagerConfig, 'anthropicApiKey' | 'anthropicAuthToken' | 'anthropicBaseUrl' | 'defaultModel'>
+type Catalogue = Pick<ModelCatalogue, 'defaultModel' | 'allowed' | 'providerOf' | 'priceOf'>
 
-/** A token is sent as a bearer token, a key in its own header: a gateway that knows one does not know the other. */
-export const modelAccess = (config: ModelConfig): ModelAccess => ({
-  baseUrl: config.anthropicBaseUrl,
-  name: config.defaultModel,
-  headers: keyHeaders(config),
-})
+export const modelAccess = (models: Catalogue): ModelAccess => {
+  const routeOf = (model: string): ModelRoute | undefined => {
+    const provider = models.allowed(model) ? models.providerOf(model) : undefined
+    return provider && { provider: provider.id, baseUrl: provider.baseUrl, headers: keyHeaders(provider) }
+  }
+  return {
+    name: models.defaultModel,
+    routeOf,
+    costOf: (model, usage) => {
+      const price = models.priceOf(model)
+      return price === undefined ? null : costAt(price, usage)
+    },
+  }
+}
 
-const keyHeaders = ({ anthropicApiKey, anthropicAuthToken }: ModelConfig): Record<string, string> => {
-  if (anthropicAuthToken !== '') return { authorization: `Bearer ${anthropicAuthToken}` }
-  return anthropicApiKey === '' ? {} : { 'x-api-key': anthropicApiKey }
+const keyHeaders = ({ auth, key }: ModelProvider): Record<string, string> => {
+  if (key === '') return {}
+  return auth === 'bearer' ? { authorization: `Bearer ${key}` } : { 'x-api-key': key }
 }

@@ -19,17 +19,26 @@ export interface ManagerSettings {
   exportTries: number
   exportParallel: number
   exportPauseMs: number
-  /**
-   * Models beside the run's own that the agent may ask: `*` stands for any text. The runtime makes small requests of its
-   * own with a cheaper model, and sub-agents may name theirs.
-   */
-  allowedModels: readonly string[]
   /** Largest request to the model; the provider's own limit is 32 MB. */
   modelBodyBytes: number
   /** Requests to the model at a time, from one sandbox: sub-agents work side by side, a loop must not. */
   modelParallel: number
   /** How long the provider may be silent. A model that thinks sends pings every few seconds. */
   modelSilenceMs: number
+  /** How often a request that the provider could not serve is sent again, and the first pause before it. */
+  modelRetries: number
+  modelRetryFirstMs: number
+  /** How often a run tells how long it has been at work; the backend names a sooner time where a limit is near. */
+  tellEveryMs: number
+  /** After a budget is used up: how long the agent may take to say so before its sandbox is closed. */
+  haltGraceMs: number
+  /** Of what leaves a sandbox for hosts on its list: connections at a time, bytes of a turn, and patience. */
+  egressConnections: number
+  egressBytes: number
+  egressConnectMs: number
+  egressIdleMs: number
+  /** How long a request to the relay may take to arrive; the largest holds 48 MB. */
+  requestMs: number
   /** Largest batch of events: one event may hold a whole file that the agent read. */
   eventBodyBytes: number
   /** How long the executor's request for a turn stays open. */
@@ -49,10 +58,18 @@ export const defaultSettings: ManagerSettings = {
   exportTries: 4,
   exportParallel: 4,
   exportPauseMs: 250,
-  allowedModels: ['claude-*'],
   modelBodyBytes: 32 * mebibyte,
   modelParallel: 16,
   modelSilenceMs: 300_000,
+  modelRetries: 3,
+  modelRetryFirstMs: 500,
+  tellEveryMs: 15_000,
+  haltGraceMs: 3_000,
+  egressConnections: 64,
+  egressBytes: 4096 * mebibyte,
+  egressConnectMs: 10_000,
+  egressIdleMs: 300_000,
+  requestMs: 60_000,
   eventBodyBytes: 48 * mebibyte,
   turnPollMs: 20_000,
 }

@@ -25,7 +25,7 @@ export class NoSandboxError extends Error {
 
 /** @throws ConfigError with every fault; NoSandboxError; nothing was started then */
 export const startManager = async (env: Environment): Promise<RunningManager> => {
-  const { config, warnings } = loadManager(env)
+  const { config, models, warnings } = loadManager(env)
   const log = createLogger({
     name: 'executor-manager',
     level: config.logLevel,
@@ -42,19 +42,16 @@ export const startManager = async (env: Environment): Promise<RunningManager> =>
   }
   for (const note of check.notes) log.warn({ sandbox: driver.name }, note)
 
-  const manager = createManager(
-    {
-      ...{ config, driver, log, model: modelAccess(config) },
-      backend: createBackendClient({ baseUrl: config.backendUrl, internalToken: config.internalApiToken }),
-      objects: createLocalObjects({
-        root: config.objectsDir,
-        // The manager hands out no addresses: what it would sign them with is nobody’s.
-        publicUrl: config.backendUrl,
-        secret: randomBytes(32).toString('hex'),
-      }),
-    },
-    { allowedModels: config.allowedModels },
-  )
+  const manager = createManager({
+    ...{ config, driver, log, model: modelAccess(models) },
+    backend: createBackendClient({ baseUrl: config.backendUrl, internalToken: config.internalApiToken }),
+    objects: createLocalObjects({
+      root: config.objectsDir,
+      // The manager hands out no addresses: what it would sign them with is nobody’s.
+      publicUrl: config.backendUrl,
+      secret: randomBytes(32).toString('hex'),
+    }),
+  })
   await manager.start()
   return { port: manager.port() ?? config.managerPort, manager, log, stop: () => manager.stop() }
 }

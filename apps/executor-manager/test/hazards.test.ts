@@ -4,7 +4,8 @@ import { ObjectStoreError } from '@tutti/objects'
 import { createNoneDriver, type Sandbox, type SandboxDriver, SandboxError } from '@tutti/sandbox'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { eventsOf } from './support/fake-backend.ts'
-import { bash, createStage, type Stage, script } from './support/stage.ts'
+import { oneProvider } from './support/one-provider.ts'
+import { bash, createStage, model, providerKey, type Stage, script } from './support/stage.ts'
 
 let stage: Stage
 
@@ -207,7 +208,12 @@ describe('the sandbox', () => {
   })
 
   it('a-model-that-is-not-allowed-is-refused', async () => {
-    await stage.start({}, { allowedModels: ['claude-haiku-*'] })
+    await stage.start({
+      model: oneProvider({
+        ...{ baseUrl: stage.scripted.url, key: providerKey, name: model },
+        allowedModels: ['claude-haiku-*'],
+      }),
+    })
     const call = (model: string) =>
       `curl -s -m 5 -H "authorization: Bearer $ANTHROPIC_AUTH_TOKEN" $ANTHROPIC_BASE_URL/v1/messages -d '{"model":"${model}","messages":[{"role":"user","content":"x"}]}'`
     const run = stage.backend.offer({

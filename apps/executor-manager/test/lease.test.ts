@@ -13,7 +13,14 @@ const unused = (): never => {
 }
 
 const keep = (renew: Renew, leaseSeconds = 30): Lease => {
-  const backend: BackendClient = { claim: unused, start: unused, events: unused, finish: unused, renew }
+  const backend: BackendClient = {
+    claim: unused,
+    start: unused,
+    events: unused,
+    finish: unused,
+    account: unused,
+    renew,
+  }
   const claimed = { run_id: 'run', lease_token: 'lease' }
   return keepLease({ backend, log: silentLogger }, { claimed, workerId: 'w', leaseSeconds, renewEveryMs: 1 })
 }

@@ -30,19 +30,20 @@ const run = async (): Promise<number> => {
   // Loading blocks the process: begun before the request has left, it would hold the request back by a tenth of a second.
   await asked.promise
 
-  const [{ createClaudeRuntime }, { createForwarder }, { serve }] = await Promise.all([
+  const [{ createClaudeRuntime }, { createEgressProxy }, { createForwarder }, { serve }] = await Promise.all([
     import('@tutti/agents'),
+    import('./egress.ts'),
     import('./forwarder.ts'),
     import('./serve.ts'),
   ])
-  const forwarder = await createForwarder(address)
+  const [forwarder, egress] = await Promise.all([createForwarder(address), createEgressProxy(address)])
   const runtime = createClaudeRuntime({
     executable: environment.TUTTI_CLAUDE_EXECUTABLE,
     baseUrl: forwarder.url,
     authToken: forwarder.token,
     cwd: workspace,
     configDir: join(workspace, '.tutti', 'claude'),
-    env: { ...process.env, HOME: process.env.HOME ?? workspace },
+    env: { ...process.env, ...egress.env, HOME: process.env.HOME ?? workspace },
   })
   await runtime.prepare()
   try {
@@ -50,6 +51,7 @@ const run = async (): Promise<number> => {
   } finally {
     relay.close()
     forwarder.close()
+    egress.close()
   }
 }
 

@@ -7,8 +7,17 @@ export {
   workerDirectory,
 } from './access/worker-directory.ts'
 export { ConfigError, type Fault, formatFaults } from './fault.ts'
-export { type LoadedBackend, type LoadedOrchestrator, loadBackend, loadManager, loadOrchestrator } from './load.ts'
+export {
+  type LoadedBackend,
+  type LoadedManager,
+  type LoadedOrchestrator,
+  loadBackend,
+  loadManager,
+  loadOrchestrator,
+} from './load.ts'
+export { type ModelCatalogue, type ModelProvider, modelCatalogue } from './models/catalogue.ts'
 export { type BackendConfig, backendVariables } from './processes/backend.ts'
+export { budgetDefaults } from './processes/budgets.ts'
 export { type ManagerConfig, managerVariables } from './processes/manager.ts'
 export type {
   HistoryChoice,
@@ -38,6 +47,7 @@ export {
   schedulerClient,
 } from './toml/schedules.ts'
 export { readWorkers, type WorkerEntry, type WorkersResult, workerFields } from './toml/workers.ts'
+export type { ModelPrice } from './variables/models.ts'
 export type { Rate } from './variables/rate.ts'
 export { type EnvironmentResult, loadEnvironment, readEnvironment } from './variables/read-environment.ts'
 export {

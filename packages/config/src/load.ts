@@ -1,6 +1,7 @@
 /** What a process's main calls first: everything it is told from outside, or one `ConfigError` with every fault. */
 import { ConfigError, type Fault } from './fault.ts'
 import { type FilesResult, readFiles } from './files.ts'
+import { keylessProviders, type ModelCatalogue, modelCatalogue } from './models/catalogue.ts'
 import { type BackendConfig, backendVariables } from './processes/backend.ts'
 import { type ManagerConfig, managerVariables } from './processes/manager.ts'
 import { type OrchestratorChoices, orchestratorChoices } from './processes/orchestrator/choices.ts'
@@ -53,6 +54,7 @@ export interface LoadedBackend {
   storage: StorageChoice | null
   /** Where payloads lie that left the store; `null`: none did. */
   payloads: S3Settings | null
+  models: ModelCatalogue
   warnings: Fault[]
 }
 
@@ -64,20 +66,30 @@ export function loadBackend(env: Environment, { ownStore = true } = {}): LoadedB
   const storage = ownStore ? storageOf(known, faults) : null
   if (storage?.kind === 'memory') faults.push(unshared)
   const payloads = payloadStorageOf(known, faults)
-  if (faults.length > 0 || !environment.config) throw new ConfigError(faults)
+  const models = environment.config && modelCatalogue(environment.config, env, faults)
+  if (faults.length > 0 || !environment.config || !models) throw new ConfigError(faults)
   return {
     config: environment.config,
     storage,
     payloads,
+    models,
     warnings: [...environment.warnings, ...misspelt(backendVariables, env)],
   }
 }
 
-export function loadManager(env: Environment): { config: ManagerConfig; warnings: Fault[] } {
+export interface LoadedManager {
+  config: ManagerConfig
+  models: ModelCatalogue
+  warnings: Fault[]
+}
+
+export function loadManager(env: Environment): LoadedManager {
   const { config, warnings } = loadEnvironment(managerVariables, env)
+  const faults: Fault[] = []
+  const models = modelCatalogue(config, env, faults)
+  if (faults.length > 0) throw new ConfigError(faults)
   if (config.sandbox === 'none' && config.tuttiEnv === 'production') warnings.push(uncontained)
-  if (config.anthropicAuthToken === '' && config.anthropicApiKey === '') warnings.push(keyless)
-  return { config, warnings: [...warnings, ...misspelt(managerVariables, env)] }
+  return { config, models, warnings: [...warnings, ...keylessProviders(models), ...misspelt(managerVariables, env)] }
 }
 
 /** On one machine the servers share an environment: another one's variables are no mistakes. */
@@ -100,11 +112,4 @@ const uncontained: Fault = {
   variable: 'SANDBOX',
   what: 'SANDBOX=none lets agents do whatever this process may do',
   remedy: 'Use SANDBOX=bubblewrap wherever an agent sees text that others wrote.',
-}
-
-const keyless: Fault = {
-  source: 'environment',
-  variable: 'ANTHROPIC_AUTH_TOKEN',
-  what: 'neither ANTHROPIC_AUTH_TOKEN nor ANTHROPIC_API_KEY is set',
-  remedy: 'Set one of them, unless the address in ANTHROPIC_BASE_URL needs none; without it runs will fail.',
 }

@@ -29,6 +29,11 @@ export const errorCatalogue = {
     hint: 'Use one of the decisions listed in the job’s `waiting_for`.',
   },
   UNAUTHENTICATED: { status: 401, retryable: false, hint: 'Send a valid token in the header named in the message.' },
+  BUDGET_EXCEEDED: {
+    status: 402,
+    retryable: false,
+    hint: 'GET /api/v1/budgets shows limits and use: raise the limit that the message names, or wait for its next month.',
+  },
   FORBIDDEN: { status: 403, retryable: false, hint: 'Use a token whose role allows this.' },
   FILE_DENIED: {
     status: 403,

@@ -90,6 +90,8 @@ export const taskConfig = z.object({
   mcp_servers: z.record(z.string().regex(/^[A-Za-z0-9._-]{1,100}$/), mcpServer).optional(),
   permission_rules: permissionRules.optional(),
   budget: budget.optional(),
+  /** Hosts that the agent may reach: names, `*.` before one for all below it, with a port other than 80 and 443 after a colon. */
+  egress: z.array(z.string().min(1).max(300)).max(100).optional(),
   /** How long a question may wait for its answer. */
   answer_timeout_seconds: z.number().positive().max(31_536_000).optional(),
   output_schema: jsonObject.optional(),

@@ -16,6 +16,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   INVALID_CONFIG: [400, false],
   INVALID_DECISION: [400, false],
   UNAUTHENTICATED: [401, false],
+  BUDGET_EXCEEDED: [402, false],
   FORBIDDEN: [403, false],
   INVALID_SIGNATURE: [403, false],
   FILE_DENIED: [403, false],

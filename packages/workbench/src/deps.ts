@@ -1,5 +1,6 @@
 /** What the stations of a run need from outside. */
 import type { Engine } from '@tutti/engine'
+import type { BudgetSettings } from './budgets/limits.ts'
 import type { Database } from './database/database.ts'
 
 /** Where failures go that nobody is there to answer to. */
@@ -14,4 +15,7 @@ export interface WorkbenchDeps {
   /** Whose session an agent run becomes that a blueprint's job asked for. */
   ownerOf: (client: string) => string
   newId: () => string
+  budgets: BudgetSettings
+  /** Whether users may choose the model. */
+  offersModel: (model: string) => boolean
 }

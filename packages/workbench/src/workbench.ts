@@ -4,6 +4,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import type {
+  AccountAnswer,
+  accountRun,
+  BudgetView,
   ClaimedRun,
   claimRun,
   createTask as createTaskSchema,
@@ -17,6 +20,7 @@ import type {
   runEventsAnswer,
   SessionFrame,
   SessionView,
+  Spending,
   startRun,
   TaskCreated,
   ToolExecutionView,
@@ -24,6 +28,9 @@ import type {
 import type { Engine } from '@tutti/engine'
 import type { z } from 'zod'
 import { AGENT_RUN } from './agent-run-blueprint.ts'
+import { account } from './budgets/account.ts'
+import type { BudgetSettings } from './budgets/limits.ts'
+import { listBudgets, type NewBudget, putOperatorBudget, putOwnBudget, spendingBy } from './budgets/views.ts'
 import { claim } from './claim/claim.ts'
 import { renew } from './claim/renew.ts'
 import { start } from './claim/start.ts'
@@ -60,6 +67,15 @@ export interface Workbench {
   renewRun(runId: string, request: z.output<typeof renewRun>): Promise<z.output<typeof renewAnswer>>
   storeEvents(runId: string, batch: z.output<typeof runEvents>): Promise<z.output<typeof runEventsAnswer>>
   finishRun(runId: string, request: z.output<typeof finishRun>): Promise<RunView>
+  /** What a run has used, and whether its next model call may begin. Use is taken from former holders too. */
+  accountRun(runId: string, request: z.output<typeof accountRun>): Promise<AccountAnswer>
+
+  /** The limits that hold for the user, with what counts against them. */
+  budgets(userId: string, sessionId: string | undefined): Promise<BudgetView[]>
+  putBudget(userId: string, budget: NewBudget & { scope: 'session' | 'user' | 'project' }): Promise<BudgetView[]>
+  putOperatorBudget(budget: NewBudget): Promise<BudgetView>
+  /** What a session has used in all its runs and their tries. @throws TuttiError SESSION_NOT_FOUND */
+  sessionSpending(userId: string, sessionId: string): Promise<Spending | null>
 
   sessions(userId: string, filter: SessionFilter): Promise<SessionView[]>
   session(userId: string, sessionId: string): Promise<SessionView>
@@ -88,6 +104,10 @@ export interface WorkbenchOptions {
   /** Whose session an agent run becomes that a blueprint's job asked for. */
   ownerOf: (client: string) => string
   newId?: () => string
+  /** Without: no limits but those that are set later, and months of UTC. */
+  budgets?: BudgetSettings
+  /** Without: every model. */
+  offersModel?: (model: string) => boolean
   sweepIntervalMs?: number
 }
 
@@ -97,7 +117,8 @@ export interface WorkbenchOptions {
  */
 export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const { database, engine, log, ownerOf, newId = randomUUID, sweepIntervalMs = 2_000 } = options
-  const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId }
+  const { budgets = { timeZone: 'UTC', defaults: [] }, offersModel = () => true } = options
+  const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId, budgets, offersModel }
   if (!engine.blueprints.get(AGENT_RUN)) throw new Error(`the engine needs the blueprint ${AGENT_RUN}`)
   const hub = createHub({ database, log })
   let timer: NodeJS.Timeout | undefined
@@ -120,6 +141,14 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     renewRun: (runId, request) => renew(deps, runId, request),
     storeEvents: (runId, batch) => storeEvents(deps, runId, batch),
     finishRun: (runId, request) => finish(deps, runId, request),
+    accountRun: (runId, request) => account(deps, runId, request),
+    budgets: (userId, sessionId) => listBudgets(deps, userId, sessionId),
+    putBudget: (userId, budget) => putOwnBudget(deps, userId, budget),
+    putOperatorBudget: (budget) => putOperatorBudget(deps, budget),
+    sessionSpending: async (userId, sessionId) => {
+      await readSession(database, userId, sessionId)
+      return (await spendingBy(database, 'session', sessionId)) ?? null
+    },
     sessions: (userId, filter) => listSessions(database, userId, filter),
     session: async (userId, sessionId) => sessionView(await readSession(database, userId, sessionId)),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),

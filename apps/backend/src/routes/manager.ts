@@ -1,4 +1,4 @@
-import { claimRun, finishRun, renewRun, runEvents, startRun } from '@tutti/contracts'
+import { accountRun, claimRun, finishRun, renewRun, runEvents, startRun } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { RouteDeps } from '../deps.ts'
 import { ok } from '../http/envelope.ts'
@@ -24,6 +24,10 @@ export const managerRoutes = ({ workbench, open, config }: RouteDeps): FastifyPl
       '/runs/:id/events',
       { schema: { params: idParams, body: runEvents }, bodyLimit },
       async ({ params, body }) => ok(await workbench.storeEvents(params.id, body)),
+    )
+
+    app.post('/runs/:id/account', { schema: { params: idParams, body: accountRun } }, async ({ params, body }) =>
+      ok(await workbench.accountRun(params.id, body)),
     )
 
     app.post(

@@ -8,7 +8,15 @@ import { createLocalObjects, type LocalObjects } from '@tutti/objects'
 import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
 import { silentLogger } from '@tutti/telemetry'
-import { agentRunBlueprint, createDatabase, createWorkbench, type Database, migrate } from '@tutti/workbench'
+import {
+  agentRunBlueprint,
+  createDatabase,
+  createWorkbench,
+  type Database,
+  migrate,
+  type WorkbenchOptions,
+} from '@tutti/workbench'
+import type { BackendDeps } from '../../src/deps.ts'
 import { type Backend, createBackend, type GivenSettings, objectsPath } from '../../src/index.ts'
 
 export const internalToken = 'internal-token'
@@ -22,15 +30,18 @@ export interface Running {
   backend: Backend
   address: string
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>
+  send(method: string, path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>
   get(path: string, headers?: Record<string, string>): Promise<Answer>
   /** As the executor manager. */
   manage(path: string, body: unknown): Promise<Answer>
 }
 
+type More = Pick<BackendDeps, 'models'> & Pick<WorkbenchOptions, 'offersModel'>
+
 export interface Stage {
   database: Database
   objects: LocalObjects
-  backend(settings?: Partial<GivenSettings>): Promise<Running>
+  backend(settings?: Partial<GivenSettings>, more?: More): Promise<Running>
   close(): Promise<void>
 }
 
@@ -49,13 +60,19 @@ export const createStage = async (): Promise<Stage> => {
   return {
     database,
     objects,
-    backend: async (settings = {}) => {
+    backend: async (settings = {}, { models, offersModel } = {}) => {
       const engine = createEngine({ store, blueprints: [agentRunBlueprint] })
       engine.start()
-      const workbench = createWorkbench({ database, engine, log: silentLogger, ownerOf: () => 'default' })
+      const workbench = createWorkbench({
+        ...{ database, engine, log: silentLogger, ownerOf: () => 'default' },
+        ...(offersModel === undefined ? {} : { offersModel }),
+      })
       await workbench.start()
       const config = { host: '127.0.0.1', userId: 'default', clientToken: null, internalToken, ...settings }
-      const backend = createBackend({ workbench, objects, config, log: silentLogger, version: 'test' })
+      const backend = createBackend({
+        ...{ workbench, objects, config, log: silentLogger, version: 'test' },
+        ...(models === undefined ? {} : { models }),
+      })
       const address = `http://127.0.0.1:${await backend.listen(0)}`
       stops.push(async () => {
         await backend.close()
@@ -66,13 +83,15 @@ export const createStage = async (): Promise<Stage> => {
         const response = await fetch(address + path, init)
         return { status: response.status, body: (await response.json()) as Answer['body'] }
       }
-      const post: Running['post'] = (path, body, headers = {}) =>
+      const send: Running['send'] = (method, path, body, headers = {}) =>
         call(path, {
-          method: 'POST',
+          method,
           headers: { 'content-type': 'application/json', ...headers },
           body: JSON.stringify(body),
         })
+      const post: Running['post'] = (path, body, headers) => send('POST', path, body, headers)
       return {
+        send,
         backend,
         address,
         post,

@@ -1,5 +1,8 @@
 /** The backend's interface for managers. One call is one request; who calls decides whether to try again. */
 import {
+  type AccountAnswer,
+  type AccountRun,
+  accountAnswer,
   type ClaimedRun,
   type ClaimRun,
   claimedRun,
@@ -24,6 +27,7 @@ export interface BackendClient {
   renew(runId: string, request: Output<typeof renewRun>): Promise<Output<typeof renewAnswer>>
   events(runId: string, request: Output<typeof runEvents>): Promise<Output<typeof runEventsAnswer>>
   finish(runId: string, request: FinishRun): Promise<void>
+  account(runId: string, request: AccountRun): Promise<AccountAnswer>
 }
 
 export interface BackendClientOptions {
@@ -84,6 +88,7 @@ export const createBackendClient = ({ baseUrl, internalToken }: BackendClientOpt
     renew: async (runId, request) => understood(renewAnswerSchema, await post(`${runId}/renew`, request, patienceMs)),
     events: async (runId, request) =>
       understood(runEventsAnswerSchema, await post(`${runId}/events`, request, patienceMs)),
+    account: async (runId, request) => understood(accountAnswer, await post(`${runId}/account`, request, patienceMs)),
     finish: async (runId, request) => {
       await post(`${runId}/finish`, request, patienceMs)
     },

@@ -5,20 +5,22 @@ import { RunFault } from '../fault.ts'
 import type { Spent } from '../relay/usage.ts'
 import type { TurnEnd } from '../turn/play.ts'
 
-export type Verdict = Pick<FinishRun, 'outcome' | 'error' | 'result' | 'usage'>
+export type Verdict = Pick<FinishRun, 'outcome' | 'error' | 'result' | 'usage' | 'park'>
 
 /** With what became of the files. */
 export type RunEnd = Verdict & Pick<FinishRun, 'export'>
 
-export interface Account {
+export interface Spending {
   /** What passed the relay: stands in where the runtime told no sum of its own. */
   spent: Spent
   durationMs: number
 }
 
-export const verdictOf = (end: Exclude<TurnEnd, { kind: 'stopped' }>, account: Account): Verdict => {
-  const duration_ms = Math.round(account.durationMs)
-  const counted = { ...account.spent, duration_ms }
+export const verdictOf = (end: Exclude<TurnEnd, { kind: 'stopped' }>, spending: Spending): Verdict => {
+  const duration_ms = Math.round(spending.durationMs)
+  const counted = { ...spending.spent, duration_ms }
+  if (end.kind === 'halted' && end.halt.kind === 'rate_limit')
+    return { outcome: 'parked', park: { reason: 'rate_limit', until: end.halt.until }, usage: counted }
   if (end.kind !== 'final') return { ...failed(faultOf(end)), usage: counted }
   const { event } = end
   if (event.type === 'done') {
@@ -38,6 +40,11 @@ export const failed = ({ code, message, retryable }: RunFault): Verdict => ({
 
 const faultOf = (end: Exclude<TurnEnd, { kind: 'stopped' | 'final' }>): RunFault => {
   if (end.kind === 'exited') return exitFault(end.exit)
+  if (end.kind === 'halted') {
+    // Not tried again: the next attempt counts against the same budget.
+    const message = end.halt.kind === 'budget' ? end.halt.refusal.message : 'the provider limits the rate'
+    return new RunFault('BUDGET_EXCEEDED', message)
+  }
   if (end.kind === 'refused') {
     return new RunFault('EVENTS_REFUSED', `The events of the turn could not be stored: ${end.message}`, {
       retryable: true,

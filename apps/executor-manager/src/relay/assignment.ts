@@ -1,10 +1,13 @@
 import type { Turn } from '@tutti/contracts'
+import type { AllowedHost } from '@tutti/network'
+import type { Account } from './account.ts'
 import type { Intake } from './intake.ts'
-import type { Meter } from './usage.ts'
 
 /** What a sandbox works on at the moment. */
 export interface Assignment {
   turn: Turn
   intake: Intake
-  meter: Meter
+  account: Account
+  /** The hosts that it may reach. */
+  egress: readonly AllowedHost[]
 }

@@ -1,9 +1,10 @@
 /** Whether a request of the agent may go to the provider. Nothing passes that is not named here. */
 
 export interface AllowedRequest {
-  /** Undefined where the address says what is asked and no model is involved. */
-  model: string | undefined
+  model: string
   stream: boolean
+  /** The longest answer that it asks for. */
+  maxTokens: number
 }
 
 export interface Refusal {
@@ -19,12 +20,14 @@ export const endpointOf = (method: string | undefined, path: string): 'ask' | 'c
   return method === 'GET' && path === '/v1/models' ? 'models' : undefined
 }
 
-/** Reads the request's model and decides. `*` in an allowed name stands for any text. */
-export const checkRequest = (
-  body: string,
-  turnModel: string,
-  allowedModels: readonly string[],
-): AllowedRequest | Refusal => {
+/** Longer names are no models. */
+const longestName = 200
+
+/** Where a request does not say it; the provider then refuses it itself. */
+const mostTokens = 64_000
+
+/** Reads the request's model and decides. */
+export const checkRequest = (body: string, allowed: (model: string) => boolean): AllowedRequest | Refusal => {
   let value: unknown
   try {
     value = JSON.parse(body)
@@ -38,20 +41,16 @@ export const checkRequest = (
   }
   const model = 'model' in value ? value.model : undefined
   if (typeof model !== 'string' || model === '') return invalid('model: Field required')
-  const allowed = model === turnModel || allowedModels.some((pattern) => matches(pattern, model))
-  if (!allowed) {
+  if (model.length > longestName || !allowed(model)) {
     const message = `The model ${JSON.stringify(model.slice(0, 100))} is not allowed in this run.`
     return { status: 403, type: 'permission_error', message }
   }
-  return { model, stream: 'stream' in value && value.stream === true }
+  const asked = 'max_tokens' in value ? value.max_tokens : undefined
+  const maxTokens = typeof asked === 'number' && Number.isSafeInteger(asked) && asked >= 0 ? asked : mostTokens
+  return { model, stream: 'stream' in value && value.stream === true, maxTokens }
 }
 
 const invalid = (message: string): Refusal => ({ status: 400, type: 'invalid_request_error', message })
-
-const matches = (pattern: string, model: string): boolean => {
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-  return new RegExp(`^${parts.join('.*')}$`, 's').test(model)
-}
 
 /** The names of an object's own fields as they stand in valid JSON text, repetitions included. */
 export const topLevelNames = (text: string): string[] => {

@@ -1,41 +1,32 @@
 /**
- * The agent's way to the model provider. The key is added here, outside every sandbox; the answer streams through as it
- * comes. Bodies and keys are never logged.
+ * The agent's way to the model provider. The key is added here, outside every sandbox; each call is accounted for; the answer
+ * streams through as it comes. Bodies and keys are never logged.
  */
-import {
-  type ClientRequest,
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import type { Logger } from '@tutti/telemetry'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TokenUsage } from '@tutti/contracts'
 import type { ModelAccess } from '../deps.ts'
+import { mostOf } from './account.ts'
 import type { Assignment } from './assignment.ts'
 import { readBody } from './body.ts'
 import { headersForProvider, headersForSandbox } from './headers.ts'
 import { type AllowedRequest, checkRequest, endpointOf } from './model-request.ts'
-import { createStreamReader, createWholeReader, type Meter } from './usage.ts'
+import { type Asked, askProvider, type ProviderOptions, type ProviderRequest } from './provider.ts'
+import { createStreamReader, createWholeReader, noTokens, type UsageReader } from './usage.ts'
 
-export interface ModelProxyOptions {
+export interface ModelProxyOptions extends ProviderOptions {
   model: ModelAccess
-  allowedModels: readonly string[]
   modelBodyBytes: number
   modelParallel: number
-  modelSilenceMs: number
-  log: Logger
 }
+
+type Current = Pick<Assignment, 'turn' | 'account'>
 
 export type ModelProxy = (
   incoming: IncomingMessage,
   response: ServerResponse,
   url: URL,
-  current: Pick<Assignment, 'turn' | 'meter'> | undefined,
+  current: Current | undefined,
 ) => Promise<void>
-
-// Shared by all sandboxes: a new connection to the provider costs more than the first tokens of a small answer.
-const agents = { 'http:': new HttpAgent({ keepAlive: true }), 'https:': new HttpsAgent({ keepAlive: true }) }
 
 export const createModelProxy = (options: ModelProxyOptions): ModelProxy => {
   let open = 0
@@ -44,7 +35,7 @@ export const createModelProxy = (options: ModelProxyOptions): ModelProxy => {
     incoming: IncomingMessage,
     response: ServerResponse,
     url: URL,
-    { turn, meter }: Pick<Assignment, 'turn' | 'meter'>,
+    { turn, account }: Current,
   ): Promise<void> => {
     const path = url.pathname.slice('/model'.length)
     const endpoint = endpointOf(incoming.method, path)
@@ -53,13 +44,26 @@ export const createModelProxy = (options: ModelProxyOptions): ModelProxy => {
     }
     const body = await readBody(incoming, options.modelBodyBytes)
     if (body === undefined) return refuse(response, 413, 'request_too_large', 'The request is too large.')
-    let asked: AllowedRequest = { model: undefined, stream: false }
+    let asked: AllowedRequest = { model: turn.model, stream: false, maxTokens: 0 }
     if (endpoint !== 'models') {
-      const checked = checkRequest(body.toString('utf8'), turn.model, options.allowedModels)
+      const checked = checkRequest(body.toString('utf8'), (model) => options.model.routeOf(model) !== undefined)
       if ('status' in checked) return refuse(response, checked.status, checked.type, checked.message)
       asked = checked
     }
-    await exchange(options, { incoming, response, body, path: `${path}${url.search}`, asked, meter })
+    const route = options.model.routeOf(asked.model)
+    if (route === undefined) return refuse(response, 403, 'permission_error', 'The model is not allowed in this run.')
+    const request: ProviderRequest = {
+      ...{ route, method: incoming.method ?? 'GET', path: `${path}${url.search}`, body },
+      headers: headersForProvider(incoming.headers),
+    }
+    const hungUp = new AbortController()
+    response.on('close', () => hungUp.abort(new Error('nobody waits for the answer')))
+    try {
+      if (endpoint === 'ask') await ask(options, { request, response, asked, account, signal: hungUp.signal })
+      else await passOn(await askProvider(options, request, hungUp.signal), response)
+    } catch (error) {
+      if (!hungUp.signal.aborted) throw error
+    }
   }
 
   return async (incoming, response, url, current) => {
@@ -77,68 +81,78 @@ export const createModelProxy = (options: ModelProxyOptions): ModelProxy => {
   }
 }
 
-interface Exchange {
-  incoming: IncomingMessage
+interface Call {
+  request: ProviderRequest
   response: ServerResponse
-  body: Buffer
-  path: string
   asked: AllowedRequest
-  meter: Meter
+  account: Current['account']
+  signal: AbortSignal
 }
 
-/** One request to the provider and back. Resolves when it is over, however it ended. */
-const exchange = (options: ModelProxyOptions, given: Exchange): Promise<void> =>
-  new Promise((resolve) => {
-    const { response } = given
-    const outgoing = askProvider(options, given)
-    outgoing.on('timeout', () => outgoing.destroy(new Error('the provider is silent')))
-    outgoing.on('response', (answer) => passOn(answer, given))
-    outgoing.on('error', (error) => {
-      if (response.destroyed) return
-      options.log.warn({ reason: error.message }, 'the model provider could not be asked')
-      refuse(response, 502, 'api_error', 'The model provider could not be reached.')
-    })
-    // Nobody reads the answer any more: what the provider would still write is paid for in vain.
-    response.on('close', () => {
-      outgoing.destroy()
-      resolve()
-    })
-    outgoing.end(given.body)
-  })
+/** A call that costs something: it begins only with the account's consent, and its end is told however it comes. */
+const ask = async (options: ModelProxyOptions, { request, response, asked, account, signal }: Call): Promise<void> => {
+  const { model } = asked
+  const most = mostOf(request.body.length, asked.maxTokens)
+  const begun = await account.begin(
+    {
+      ...{ model, provider: request.route.provider },
+      most: { ...most, cost_usd: options.model.costOf(model, { ...most, input_tokens: 1.25 * most.input_tokens }) },
+    },
+    signal,
+  )
+  if ('refusal' in begun) return refuse(response, 402, 'billing_error', `BUDGET_EXCEEDED: ${begun.refusal.message}`)
 
-const askProvider = (options: ModelProxyOptions, { incoming, body, path }: Exchange): ClientRequest => {
-  const { baseUrl, headers } = options.model
-  // Put together as text: resolved as a relative address, a path with two slashes would name another host.
-  const target = new URL(`${baseUrl.replace(/\/+$/, '')}${path}`)
-  const secure = target.protocol === 'https:'
-  return (secure ? httpsRequest : httpRequest)(target, {
-    method: incoming.method,
-    agent: agents[secure ? 'https:' : 'http:'],
-    timeout: options.modelSilenceMs,
-    headers: { ...headersForProvider(incoming.headers), ...headers, 'content-length': body.length },
-  })
-}
-
-const passOn = (answer: IncomingMessage, { response, asked, meter }: Exchange): void => {
-  const streams = (answer.headers['content-type'] ?? '').includes('text/event-stream')
+  const end = (usage: TokenUsage, status: number, complete: boolean): void =>
+    account.end({ ...usage, n: begun.n, cost_usd: options.model.costOf(model, usage), status, complete })
+  // What was sent and never answered was read by the provider all the same.
+  const sentOnly: TokenUsage = { ...noTokens, input_tokens: Math.ceil(request.body.length / 4) }
+  let asking: Asked
+  try {
+    asking = await askProvider(options, request, signal)
+  } catch (error) {
+    end(sentOnly, 0, false)
+    throw error
+  }
+  if (asking.kind !== 'answer') {
+    end(asking.kind === 'unreachable' && asking.sent ? sentOnly : noTokens, asking.kind === 'limited' ? 429 : 0, false)
+    // Left unanswered where the turn is to be parked: an answer would have the agent give up, and write down that it did.
+    if (asking.kind === 'limited') return account.limitedUntil(asking.until)
+    return passOn(asking, response)
+  }
+  const status = asking.answer.statusCode ?? 0
+  const streams = (asking.answer.headers['content-type'] ?? '').includes('text/event-stream')
   const reader = streams ? createStreamReader() : createWholeReader()
+  const { answer } = asking
+  const over = (): void => {
+    answer.off('end', over).off('close', over)
+    const ok = status >= 200 && status < 300
+    end(reader.usage() ?? (ok && !answer.complete ? sentOnly : noTokens), status, answer.complete)
+  }
+  // Heard before the end is passed on: whoever has the whole answer can rely on its being counted.
+  answer.on('end', over).on('close', over)
+  await passOn(asking, response, reader)
+}
+
+/** The answer as it comes. Resolves when it is over, however it ended. */
+const passOn = async (asked: Asked, response: ServerResponse, reader?: UsageReader): Promise<void> => {
+  if (asked.kind === 'unreachable')
+    return refuse(response, 502, 'api_error', 'The model provider could not be reached.')
+  if (asked.kind === 'limited') {
+    response.setHeader('retry-after', String(Math.ceil(Math.max(0, asked.until - Date.now()) / 1000)))
+    return refuse(response, 429, 'rate_limit_error', 'The model provider takes no requests at the moment.')
+  }
+  const { answer } = asked
+  const over = new Promise<void>((resolve) => response.once('close', resolve))
   response.writeHead(answer.statusCode ?? 502, headersForSandbox(answer.headers))
   // At once: the first token of a stream may be seconds behind its headers.
   response.flushHeaders()
-  const { model } = asked
-  if (model !== undefined) {
-    answer.on('data', (chunk: Buffer) => reader.push(chunk))
-    // Also when it breaks off: what was used until then is used.
-    answer.on('close', () => {
-      const usage = reader.usage()
-      if (usage !== undefined) meter.add(model, usage)
-    })
-  }
+  if (reader !== undefined) answer.on('data', (chunk: Buffer) => reader.push(chunk))
   answer.on('error', () => response.destroy())
   answer.on('close', () => {
     if (!answer.complete) response.destroy()
   })
   answer.pipe(response)
+  await over
 }
 
 /** An error in the provider's form: the runtime then acts on it as on the provider's own. */

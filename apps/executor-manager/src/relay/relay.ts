@@ -9,6 +9,7 @@ import type { Logger } from '@tutti/telemetry'
 import { messageOf } from '../fault.ts'
 import type { Assignment } from './assignment.ts'
 import { parseJson, readBody } from './body.ts'
+import { createEgress, type EgressOptions } from './egress.ts'
 import { createModelProxy, type ModelProxyOptions } from './model.ts'
 import { createTokenCheck } from './token.ts'
 import { createTurnDesk } from './turns.ts'
@@ -22,11 +23,12 @@ export interface Relay {
   close(): Promise<void>
 }
 
-export interface RelayOptions extends ModelProxyOptions {
+export interface RelayOptions extends ModelProxyOptions, EgressOptions {
   socketPath: string
   token: string
   eventBodyBytes: number
   turnPollMs: number
+  requestMs: number
   log: Logger
 }
 
@@ -38,6 +40,7 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
   const hasToken = createTokenCheck(options.token)
   const desk = createTurnDesk(options.turnPollMs)
   const model = createModelProxy(options)
+  const egress = createEgress(options)
   let current: Assignment | undefined
 
   const takeEvents = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -57,15 +60,24 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
       log.warn('a request to the relay without its token')
       return answer(response, 401, { error: 'the relay takes its own token only' })
     }
-    const url = new URL(incoming.url ?? '/', 'http://relay')
+    const url = URL.parse(incoming.url ?? '/', 'http://relay')
     const { method } = incoming
+    // Another spelling of a path, or another host before it: what is checked and what is asked for must be the same.
+    if (url === null || incoming.url?.split('?', 1)[0] !== url.pathname)
+      return answer(response, 404, { error: 'there is nothing here' })
     if (url.pathname.startsWith('/model/')) return model(incoming, response, url, current)
     if (url.pathname === '/v1/turns/next' && method === 'GET') return desk.next(response)
     if (url.pathname === '/v1/events' && method === 'POST') return takeEvents(incoming, response)
     answer(response, 404, { error: 'there is nothing here' })
   }
 
-  const server = createServer((incoming, response) => {
+  const limits = {
+    // Of the request alone: answers and long polls have their own. Whoever sends a byte a minute must not hold a place.
+    requestTimeout: options.requestMs,
+    headersTimeout: options.requestMs,
+    connectionsCheckingInterval: Math.ceil(options.requestMs / 4),
+  }
+  const server = createServer(limits, (incoming, response) => {
     route(incoming, response).catch((error: unknown) => {
       // An executor that was killed breaks off in the middle; nobody is there to be answered.
       if (!incoming.destroyed) log.error({ reason: messageOf(error) }, 'a request to the relay failed')
@@ -73,8 +85,12 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
       else response.destroy()
     })
   })
-  // The executor’s long polls and the model’s streams have their own limits; the server’s would cut them.
-  server.requestTimeout = 0
+  server.on('connect', (incoming, socket, head) => {
+    if (hasToken(incoming.headers.authorization)) return egress.connect(incoming, socket, head, current?.egress)
+    log.warn('a connection through the relay without its token')
+    socket.on('error', () => socket.destroy())
+    socket.end('HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n')
+  })
   // A connection that the server closes while the executor is about to use it again looks like a fault.
   server.keepAliveTimeout = 0
   // Each is an open file of this process, which all its sandboxes share.
@@ -89,10 +105,13 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
     },
     withdraw: () => {
       current = undefined
+      egress.clear()
       desk.clear()
     },
     close: async () => {
       current = undefined
+      // The server does not count them among its connections any more.
+      egress.clear()
       desk.end()
       const closed = once(server, 'close')
       server.close()

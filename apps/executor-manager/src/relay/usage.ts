@@ -1,17 +1,8 @@
-/**
- * What a run has asked of the model, counted where the answers pass. The runtime adds up its own account; this one is
- * there when the runtime dies before it tells.
- */
+/** Reading off the answers that pass what they used. */
 import type { TokenUsage } from '@tutti/contracts'
-import { costOf } from './prices.ts'
 
 export interface Spent extends TokenUsage {
   cost_usd: number
-}
-
-export interface Meter {
-  add(model: string, usage: TokenUsage): void
-  spent(): Spent
 }
 
 export const noTokens: TokenUsage = {
@@ -21,18 +12,12 @@ export const noTokens: TokenUsage = {
   cache_read_input_tokens: 0,
 }
 
-export const createMeter = (): Meter => {
-  const sum: Spent = { ...noTokens, cost_usd: 0 }
-  return {
-    add: (model, usage) => {
-      for (const name of usageNames) sum[name] += usage[name]
-      sum.cost_usd += costOf(model, usage)
-    },
-    spent: () => ({ ...sum }),
-  }
-}
-
-const usageNames = ['input_tokens', 'output_tokens', 'cache_creation_input_tokens', 'cache_read_input_tokens'] as const
+export const usageNames = [
+  'input_tokens',
+  'output_tokens',
+  'cache_creation_input_tokens',
+  'cache_read_input_tokens',
+] as const
 
 /** Reads usage off an answer of the Messages API while its bytes pass. */
 export interface UsageReader {
@@ -46,17 +31,32 @@ const longestLine = 64 * 1024
 /** A whole answer that is not streamed; beyond it the tokens stay uncounted, and memory bounded. */
 const longestAnswer = 4 * 1024 * 1024
 
-/** For a stream of events: the first says what went in, the later ones how much has come out so far. */
+/** Of a line with a piece of the answer: what stands around the piece, and how many bytes make a token about. */
+const frameBytes = 110
+const bytesPerToken = 4
+
+/**
+ * For a stream of events: the first says what went in, a later one how much came out in all. Where that one never comes, because
+ * the stream was cut, the pieces are counted instead.
+ */
 export const createStreamReader = (): UsageReader => {
   let line = ''
   let skipping = false
   let found: TokenUsage | undefined
+  let told = false
+  let pieces = 0
 
   const read = (text: string): void => {
+    if (text.startsWith('data:') && text.includes('"content_block_delta"')) {
+      pieces += Math.max(1, Math.round((text.length - frameBytes) / bytesPerToken))
+      return
+    }
     if (!text.startsWith('data:') || !text.includes('"usage"')) return
     const value = parse(text.slice('data:'.length))
     const usage = fieldOf(value, 'usage') ?? fieldOf(fieldOf(value, 'message'), 'usage')
-    if (usage !== undefined) found = merge(found ?? noTokens, usage)
+    if (usage === undefined) return
+    told = fieldOf(value, 'usage') !== undefined
+    found = merge(found ?? noTokens, usage)
   }
 
   return {
@@ -76,7 +76,8 @@ export const createStreamReader = (): UsageReader => {
         }
       }
     },
-    usage: () => found,
+    usage: () =>
+      found === undefined || told ? found : { ...found, output_tokens: Math.max(found.output_tokens, pieces) },
   }
 }
 

@@ -40,6 +40,7 @@ export const openSandbox = async (station: Station, order: SandboxOrder, log: Lo
     relay = await createRelay({
       ...station.settings,
       model: station.model,
+      rateLimitWaitMs: station.config.rateLimitWaitSeconds * 1000,
       socketPath: join(socketFolder, socketName),
       token,
       log,

@@ -1,14 +1,16 @@
 /** From the claim to the end of the turn: prepares, opens a sandbox, plays the turn, and leaves nothing running. */
 import type { ClaimedRun } from '@tutti/contracts'
+import type { AllowedHost } from '@tutti/network'
 import type { Logger } from '@tutti/telemetry'
 import { isLeaseLost } from '../backend/error.ts'
 import { persist } from '../backend/persist.ts'
 import type { Lease } from '../claim/lease.ts'
 import type { Station } from '../deps.ts'
 import { messageOf, RunFault } from '../fault.ts'
+import type { Account } from '../relay/account.ts'
 import { createIntake, type Intake } from '../relay/intake.ts'
-import type { Meter } from '../relay/usage.ts'
 import { type OpenSandbox, openSandbox } from '../sandbox/open.ts'
+import { egressOf } from '../stage/egress.ts'
 import { hasConversation } from '../stage/resumable.ts'
 import { stageRun } from '../stage/workspace.ts'
 import { playTurn, type TurnEnd } from './play.ts'
@@ -17,7 +19,7 @@ import { turnOf } from './turn.ts'
 
 export interface AttemptContext {
   lease: Lease
-  meter: Meter
+  account: Account
   /** The turn is to end early, for whichever reason. */
   stop: AbortSignal
   shutdown: Shutdown
@@ -36,11 +38,16 @@ export const attempt = async (station: Station, claimed: ClaimedRun, context: At
   let sandbox: OpenSandbox | undefined
   let workspace: string | undefined
   try {
+    checkModel(station, claimed)
+    const egress = egressOf(claimed, {
+      everybody: station.config.egressAllowedHosts,
+      grantable: station.config.egressGrantableHosts,
+    })
     const staged = await stage(station, claimed, stop)
     const order = { sessionId: claimed.session_id, runId: claimed.run_id, workspace: staged }
     sandbox = await openSandbox(station, order, log)
     workspace = staged
-    return { end: await play(station, claimed, sandbox, staged, context), workspace }
+    return { end: await play(station, claimed, sandbox, { workspace: staged, egress }, context), workspace }
   } catch (error) {
     const end = endBy(error, context)
     return { end, ...(workspace === undefined ? {} : { workspace }) }
@@ -48,6 +55,13 @@ export const attempt = async (station: Station, claimed: ClaimedRun, context: At
     // Not before this does the session's next run begin, nor the export read the files.
     await sandbox?.close()
   }
+}
+
+/** Before anything is prepared: every request of the agent would be refused. */
+const checkModel = ({ model }: Station, { options }: ClaimedRun): void => {
+  const name = options.model ?? model.name
+  if (model.routeOf(name) === undefined)
+    throw new RunFault('MODEL_NOT_ALLOWED', `The model ${JSON.stringify(name)} is not offered by this executor manager`)
 }
 
 const stage = (station: Station, claimed: ClaimedRun, signal: AbortSignal): Promise<string> => {
@@ -67,10 +81,10 @@ const play = async (
   station: Station,
   claimed: ClaimedRun,
   sandbox: OpenSandbox,
-  workspace: string,
+  { workspace, egress }: { workspace: string; egress: readonly AllowedHost[] },
   context: AttemptContext,
 ): Promise<TurnEnd> => {
-  const { lease, meter, stop, shutdown, log } = context
+  const { lease, account, stop, shutdown, log } = context
   const { backend, driver, model, workerId } = station
   const intake = createIntake({ backend, log }, { claimed, workerId, lease })
   const turn = turnOf(claimed, model.name, await resumable(claimed, workspace, log))
@@ -80,7 +94,9 @@ const play = async (
   const end = await playTurn(sandbox, {
     turn,
     intake,
-    meter,
+    account,
+    egress,
+    haltGraceMs: station.settings.haltGraceMs,
     timeoutMs: station.config.runTimeoutSeconds * 1000,
     stop,
   })

@@ -11,7 +11,7 @@ import { exportWorkspace } from '../export/export.ts'
 import { RunFault } from '../fault.ts'
 import { reportEnd } from '../finish/report.ts'
 import { failed, type RunEnd, type Verdict, verdictOf } from '../finish/verdict.ts'
-import { createMeter } from '../relay/usage.ts'
+import { createAccount } from '../relay/account.ts'
 import { attempt } from './attempt.ts'
 import type { Shutdown } from './shutdown.ts'
 
@@ -52,18 +52,23 @@ const carryOut = async (
   log: Logger,
 ): Promise<RunEnd | undefined> => {
   const began = performance.now()
-  const meter = createMeter()
+  const account = createAccount(
+    { backend: station.backend, log },
+    { claimed, workerId: station.workerId, lease, tellEveryMs: station.settings.tellEveryMs },
+  )
   const stop = AbortSignal.any([lease.lost, lease.cancelled, shutdown.drained])
-  const { end, workspace } = await attempt(station, claimed, { lease, meter, stop, shutdown, log })
+  const { end, workspace } = await attempt(station, claimed, { lease, account, stop, shutdown, log })
+  // Before the end is told: with it the backend adds up what the run has used.
+  await account.close()
   if (lease.lost.aborted) return undefined
-  const account = { spent: meter.spent(), durationMs: performance.now() - began }
+  const spending = { spent: account.spent(), durationMs: performance.now() - began }
   if (!('code' in end) && end.kind === 'stopped') {
-    const usage = { ...account.spent, duration_ms: Math.round(account.durationMs) }
+    const usage = { ...spending.spent, duration_ms: Math.round(spending.durationMs) }
     if (lease.cancelled.aborted) return { outcome: 'canceled', usage }
     const released = new RunFault('MANAGER_STOPPING', 'The executor manager is being stopped', { retryable: true })
     return { ...failed(released), usage }
   }
-  const verdict = 'code' in end ? failed(end) : verdictOf(end, account)
+  const verdict = 'code' in end ? failed(end) : verdictOf(end, spending)
   if (workspace === undefined) return verdict
   return withExport(station, claimed, workspace, verdict, AbortSignal.any([lease.lost, shutdown.abandoned]), log)
 }

@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import {
+  type AccountAnswer,
   type AgentEvent,
+  accountRun,
   type ClaimedRun,
   claimRun,
   type FinishRun,
@@ -13,6 +15,7 @@ import {
   runEvents,
   startRun,
 } from '@tutti/contracts'
+import type { z } from 'zod'
 
 export interface FakeRun {
   claimed: ClaimedRun
@@ -22,6 +25,9 @@ export interface FakeRun {
   /** The lease is somebody else's. */
   lost: boolean
   canceling: boolean
+  told: z.output<typeof accountRun>[]
+  /** What the next model call is told; without, it may begin. */
+  account?: () => Partial<AccountAnswer>
 }
 
 export interface FakeBackend {
@@ -89,6 +95,10 @@ export const createFakeBackend = async (): Promise<FakeBackend> => {
       renewRun.parse(body)
       return () => send(response, 200, { held: !run.lost, cancel: run.lost || run.canceling })
     }
+    if (action === 'account') {
+      run.told.push(accountRun.parse(body))
+      return () => send(response, 200, { verdict: 'go', refusal: null, wall_left_ms: null, ...run.account?.() })
+    }
     if (run.lost) return () => lost(response)
     if (action === 'start') {
       const { model, sandbox } = startRun.parse(body)
@@ -155,7 +165,7 @@ export const createFakeBackend = async (): Promise<FakeBackend> => {
         staging: { files: [], folders: [], managed: [], repository: null },
         ...given,
       }
-      const run: FakeRun = { claimed, started: null, events: [], finished: [], lost: false, canceling: false }
+      const run: FakeRun = { claimed, started: null, events: [], finished: [], told: [], lost: false, canceling: false }
       runs.set(claimed.run_id, run)
       queue.push(run)
       handOut()

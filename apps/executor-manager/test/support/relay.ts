@@ -6,15 +6,16 @@ import { createServer, request as httpRequest, type IncomingMessage, type Reques
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import type { NumberedAgentEvent, Turn } from '@tutti/contracts'
+import type { AccountAnswer, AccountRun, NumberedAgentEvent, Turn } from '@tutti/contracts'
 import { silentLogger } from '@tutti/telemetry'
 import type { BackendClient } from '../../src/backend/client.ts'
 import type { Lease } from '../../src/claim/lease.ts'
 import type { ModelAccess } from '../../src/deps.ts'
+import { type Account, createAccount } from '../../src/relay/account.ts'
 import { createIntake, type Intake } from '../../src/relay/intake.ts'
 import { createRelay, type Relay } from '../../src/relay/relay.ts'
-import { createMeter, type Meter } from '../../src/relay/usage.ts'
 import { defaultSettings, type ManagerSettings } from '../../src/settings.ts'
+import { oneProvider } from './one-provider.ts'
 
 export interface Asked {
   method?: string
@@ -22,13 +23,18 @@ export interface Asked {
   headers?: Record<string, string>
   /** Instead of the relay's own. */
   token?: string | null
+  signal?: AbortSignal
 }
 
 export interface RelayRig {
   relay: Relay
+  socketPath: string
+  token: string
   turn: Turn
   intake: Intake
-  meter: Meter
+  account: Account
+  /** What the backend was told, in order. */
+  told: AccountRun[]
   lease: Lease
   stored: NumberedAgentEvent[]
   /** Sends a request and returns its answer once the headers are there. */
@@ -44,7 +50,14 @@ const unused = (): never => {
 export const createRelayRig = async (
   given: {
     events?: (events: NumberedAgentEvent[]) => Promise<{ received: number }>
-    model?: Partial<ModelAccess>
+    baseUrl?: string
+    /** In place of one provider. */
+    model?: ModelAccess
+    /** Beside the turn's own. */
+    allowedModels?: string[]
+    /** What the backend says to a call that wants to begin. */
+    account?: (request: AccountRun) => Promise<Partial<AccountAnswer>>
+    rateLimitWaitMs?: number
     settings?: Partial<ManagerSettings>
   } = {},
 ): Promise<RelayRig> => {
@@ -58,8 +71,13 @@ export const createRelayRig = async (
     ...{ lost: over.signal, cancelled: new AbortController().signal, over: over.signal },
     ...{ lose: () => over.abort(new Error('lost')), end: () => over.abort(new Error('ended')) },
   }
+  const told: AccountRun[] = []
   const backend: BackendClient = {
     ...{ claim: unused, start: unused, renew: unused, finish: unused },
+    account: async (_runId, request) => {
+      told.push(request)
+      return { verdict: 'go', refusal: null, wall_left_ms: null, ...(await given.account?.(request)) }
+    },
     events: async (_runId, { events }) => {
       if (given.events !== undefined) return given.events(events)
       stored.push(...events)
@@ -69,9 +87,16 @@ export const createRelayRig = async (
   const relay = await createRelay({
     ...defaultSettings,
     turnPollMs: 20,
+    modelRetryFirstMs: 1,
     ...given.settings,
     ...{ socketPath, token, log: silentLogger },
-    model: { baseUrl: 'http://127.0.0.1:9', headers: { 'x-api-key': 'the key' }, name: 'm', ...given.model },
+    rateLimitWaitMs: given.rateLimitWaitMs ?? 30_000,
+    model:
+      given.model ??
+      oneProvider({
+        ...{ baseUrl: given.baseUrl ?? 'http://127.0.0.1:9', key: 'the key', name: 'special-model' },
+        allowedModels: given.allowedModels ?? ['claude-*'],
+      }),
   })
   const turn: Turn = {
     ...{ run_id, session_id: randomUUID(), attempt: 2, runtime: 'claude', prompt: 'x', model: 'special-model' },
@@ -79,12 +104,13 @@ export const createRelayRig = async (
   }
   const claimed = { run_id, attempt: 2, lease_token: 'lease' }
   const intake = createIntake({ backend, log: silentLogger }, { claimed, workerId: 'w', lease })
-  const meter = createMeter()
+  const account = createAccount({ backend, log: silentLogger }, { claimed, workerId: 'w', lease, tellEveryMs: 60_000 })
 
   const open = async (path: string, asked: Asked = {}): Promise<IncomingMessage> => {
     const presented = asked.token === undefined ? token : asked.token
     const outgoing = httpRequest({
       ...{ socketPath, path, method: asked.method ?? (asked.body === undefined ? 'GET' : 'POST') },
+      ...(asked.signal === undefined ? {} : { signal: asked.signal }),
       headers: { ...(presented === null ? {} : { authorization: `Bearer ${presented}` }), ...asked.headers },
     })
     outgoing.end(typeof asked.body === 'string' || asked.body === undefined ? asked.body : JSON.stringify(asked.body))
@@ -92,7 +118,7 @@ export const createRelayRig = async (
     return incoming
   }
   return {
-    ...{ relay, turn, intake, meter, lease, stored, open },
+    ...{ relay, socketPath, token, turn, intake, account, told, lease, stored, open },
     ask: async (path, asked) => {
       const incoming = await open(path, asked)
       return { status: incoming.statusCode ?? 0, body: await text(incoming), headers: incoming.headers }

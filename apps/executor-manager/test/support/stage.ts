@@ -11,6 +11,7 @@ import { createBackendClient } from '../../src/backend/client.ts'
 import type { ManagerDeps, UsedConfig } from '../../src/deps.ts'
 import type { ManagerSettings } from '../../src/settings.ts'
 import { createFakeBackend, type FakeBackend, type FakeRun } from './fake-backend.ts'
+import { oneProvider } from './one-provider.ts'
 
 export const providerKey = 'provider-key-that-must-stay-outside'
 export const model = 'claude-sonnet-4-5'
@@ -43,6 +44,7 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
   const driver = createBubblewrapDriver({ stateDir: join(root, 'state'), users: { first: users, count: 20 } })
   users += 20
   const config: UsedConfig = {
+    ...{ rateLimitWaitSeconds: 30, egressAllowedHosts: [], egressGrantableHosts: [] },
     ...{ managerHost: '127.0.0.1', managerPort: 0, maxConcurrentTasks: 2, runTimeoutSeconds: 60 },
     ...{ sandboxDiskMb: 512, sandboxMemoryMb: 1024, sandboxProcesses: 128, stagingRoots: [join(root, 'folders')] },
     ...{ taskClaimLeaseSeconds: 60, taskPullEnabled: true, taskPullIntervalSeconds: 0.01, workerId: 'test-host' },
@@ -57,7 +59,7 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
       const manager = createManager(
         {
           ...{ config, driver, objects, log: testLog() },
-          model: { baseUrl: scripted.url, headers: { 'x-api-key': providerKey }, name: model },
+          model: oneProvider({ baseUrl: scripted.url, key: providerKey, name: model, allowedModels: ['claude-*'] }),
           backend: createBackendClient({ baseUrl: backend.url, internalToken: backend.token }),
           ...parts,
         },

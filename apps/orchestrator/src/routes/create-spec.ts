@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto'
 import type { Client } from '@tutti/config'
 import { type createJob, type JsonObject, TuttiError } from '@tutti/contracts'
 import { derivedId, type JobSpec, sortedJson } from '@tutti/engine'
+import { urlFault } from '@tutti/network'
 import type { FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { clientOf } from '../auth/client.ts'
 import type { RouteDeps } from '../deps.ts'
 import { quotaOf } from '../http/quota.ts'
-import { urlFault } from '../webhooks/addresses.ts'
 
 type Options = Omit<z.output<typeof createJob>, 'blueprint' | 'input'>
 

@@ -1,7 +1,7 @@
 /** One POST to a stranger's server, which may be slow, endless, or not what it seems. */
 import { request as http } from 'node:http'
 import { request as https } from 'node:https'
-import { guardedLookup, urlFault } from './addresses.ts'
+import { guardedLookup, urlFault } from '@tutti/network'
 
 export interface PostAnswer {
   status: number

@@ -12,6 +12,8 @@ import {
   text,
 } from '../variables/schemas.ts'
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
+import { budgetVariables } from './budgets.ts'
+import { modelVariables } from './models.ts'
 import { payloadVariables } from './payloads.ts'
 import { engineVariables, modeVariables, workbenchLogVariables } from './shared.ts'
 import { storageVariables } from './storage.ts'
@@ -83,6 +85,8 @@ export const backendVariables = {
     description: 'The address under which browsers reach this backend; presigned links start with it.',
     schema: httpUrl,
   },
+  ...modelVariables,
+  ...budgetVariables,
   ...engineVariables,
   instanceId: {
     ...engineVariables.instanceId,

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import {
+  allowedHosts,
   choice,
   flag,
   folder,
@@ -9,48 +10,12 @@ import {
   httpUrl,
   identifier,
   integer,
-  modelPatterns,
   port,
   seconds,
-  text,
 } from '../variables/schemas.ts'
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
+import { modelVariables } from './models.ts'
 import { machineName, modeVariables, workbenchLogVariables } from './shared.ts'
-
-const modelVariables = {
-  anthropicAuthToken: {
-    name: 'ANTHROPIC_AUTH_TOKEN',
-    default: '',
-    description: 'Token for the model provider, sent as a bearer token. It never enters a sandbox.',
-    schema: headerToken,
-    secret: true,
-  },
-  anthropicApiKey: {
-    name: 'ANTHROPIC_API_KEY',
-    default: '',
-    description: 'API key for the model provider, used when ANTHROPIC_AUTH_TOKEN is empty. It never enters a sandbox.',
-    schema: headerToken,
-    secret: true,
-  },
-  anthropicBaseUrl: {
-    name: 'ANTHROPIC_BASE_URL',
-    default: 'https://api.anthropic.com',
-    description: 'Address of the model provider or of a gateway.',
-    schema: httpUrl,
-  },
-  defaultModel: {
-    name: 'DEFAULT_MODEL',
-    default: 'claude-sonnet-4-20250514',
-    description: 'The model of runs that name none.',
-    schema: text,
-  },
-  allowedModels: {
-    name: 'ALLOWED_MODELS',
-    default: 'claude-*',
-    description: 'Models that an agent may ask beside its run’s own: for sub-agents and the runtime’s small requests.',
-    schema: modelPatterns,
-  },
-} satisfies VariableTable
 
 const pullVariables = {
   taskPullEnabled: {
@@ -81,6 +46,29 @@ const pullVariables = {
     name: 'RUN_TIMEOUT_SECONDS',
     default: '3600',
     description: 'The longest time of one run; then it is stopped.',
+    schema: seconds,
+  },
+} satisfies VariableTable
+
+const relayVariables = {
+  egressAllowedHosts: {
+    name: 'EGRESS_ALLOWED_HOSTS',
+    default: '',
+    description:
+      'Hosts that every sandbox may reach, over CONNECT. Empty: none. Names that lead to private addresses are refused.',
+    schema: allowedHosts,
+  },
+  egressGrantableHosts: {
+    name: 'EGRESS_GRANTABLE_HOSTS',
+    default: '',
+    description: 'Hosts that a session may ask for in its `egress`, beside those that every sandbox may reach.',
+    schema: allowedHosts,
+  },
+  rateLimitWaitSeconds: {
+    name: 'RATE_LIMIT_WAIT_SECONDS',
+    default: '30',
+    description:
+      'How long a run waits with its sandbox open when the model provider limits the rate; a longer wait parks the run.',
     schema: seconds,
   },
 } satisfies VariableTable
@@ -178,6 +166,7 @@ export const managerVariables = {
     schema: identifier,
   },
   ...modelVariables,
+  ...relayVariables,
   ...pullVariables,
   ...sandboxVariables,
   ...workspaceVariables,

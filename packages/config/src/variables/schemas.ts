@@ -1,5 +1,6 @@
 /** The kinds of value that variables take. Each message completes the sentence “NAME …”. */
 import { isAbsolute, resolve } from 'node:path'
+import { type AllowedHost, readAllowedHost } from '@tutti/network'
 import { z } from 'zod'
 import { type Rate, readRate } from './rate.ts'
 
@@ -12,7 +13,7 @@ interface Refusal {
 }
 
 /** A schema from text, whose refusals carry their remedy. */
-function fromText<T>(accepts: string, convert: (text: string) => T | Refused): z.ZodType<T, string> {
+export function fromText<T>(accepts: string, convert: (text: string) => T | Refused): z.ZodType<T, string> {
   return z
     .string()
     .transform((text, context) => {
@@ -29,14 +30,14 @@ function fromText<T>(accepts: string, convert: (text: string) => T | Refused): z
     .meta({ description: accepts })
 }
 
-class Refused {
+export class Refused {
   readonly refusal: Refusal
   constructor(refusal: Refusal) {
     this.refusal = refusal
   }
 }
 
-function refuse(what: string, remedy: string): Refused {
+export function refuse(what: string, remedy: string): Refused {
   return new Refused({ what, remedy })
 }
 
@@ -67,6 +68,21 @@ export const port = fromText('whole number from 0 to 65535', (value) => {
 export const fraction = fromText('number from 0 to 1', (value) => {
   const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
   return number <= 1 ? number : refuse('must be a number from 0 to 1', 'Write it with a point, such as 0.05.')
+})
+
+/** Empty: no limit. */
+export const limit = fromText('number of more than 0; empty for no limit', (value): number | null | Refused => {
+  if (value === '') return null
+  const number = /^\d{1,15}(\.\d+)?$/.test(value) ? Number(value) : 0
+  return number > 0
+    ? number
+    : refuse('must be a number of more than 0', 'Write it such as 25 or 0.5, or leave it empty.')
+})
+
+export const wholeLimit = fromText('whole number from 1; empty for no limit', (value): number | null | Refused => {
+  if (value === '') return null
+  const number = /^\d{1,15}$/.test(value) ? Number(value) : 0
+  return number > 0 ? number : refuse('must be a whole number from 1', 'Use digits only, or leave it empty.')
 })
 
 /** A duration; fractions are fine. */
@@ -255,6 +271,24 @@ export const keyFolders = fromText('folders that end with a slash, separated by 
     'Separate them with commas, such as datasets/,models/.',
   )
 })
+
+/** Hosts that may be reached. */
+export const allowedHosts = fromText(
+  'host names, *.names for all below, with :port where it is neither 80 nor 443; separated by commas',
+  (value): readonly AllowedHost[] | Refused => {
+    const hosts: AllowedHost[] = []
+    for (const text of value.split(',').flatMap((part) => part.trim() || [])) {
+      const host = readAllowedHost(text)
+      if (host === undefined)
+        return refuse(
+          `holds “${text.slice(0, 80)}”, which is no host`,
+          'Write example.com, *.example.com or git.example.com:22.',
+        )
+      hosts.push(host)
+    }
+    return hosts
+  },
+)
 
 /** Names of models; `*` stands for any text. */
 export const modelPatterns = fromText('names of models, separated by commas; * stands for any text', (value) =>

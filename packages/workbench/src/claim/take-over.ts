@@ -1,6 +1,7 @@
 /** Writes down who holds a run now. From here on every write of an older holder is refused: its token is gone. */
 import type { ClaimedRun, TaskConfig, TurnOptions } from '@tutti/contracts'
 import type { LeasedTask } from '@tutti/engine'
+import { exhausted } from '../budgets/measure.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { endRun } from '../finish/end-run.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
@@ -38,6 +39,8 @@ export const takeOver = async (
       (other) => other.id !== run.id && isHeld(other.status),
     )
     if (others.length > 0) return { kind: 'blocked', runs: others.map(({ id }) => id) }
+    const spent = await endWithoutBudget(deps, change, run)
+    if (spent !== undefined) return { kind: 'over', outcome: spent }
     await hold(change, run, lease, leaseMs)
     return { kind: 'claimed', run: claimedRun(change, run, lease) }
   })
@@ -46,6 +49,23 @@ export const takeOver = async (
 }
 
 const cancelled: StoredOutcome = { status: 'cancelled', data: null, error: null }
+
+/** A budget that was used up since the run was sent: a sandbox would be opened only to be refused its first model call. */
+const endWithoutBudget = async (
+  deps: WorkbenchDeps,
+  change: SessionChange,
+  run: RunRow,
+): Promise<StoredOutcome | undefined> => {
+  const refusal = await exhausted(change.tx, deps.budgets, {
+    ...{ runId: run.id, sessionId: run.session_id, userId: run.user_id },
+    budget: run.config.budget,
+  })
+  if (refusal === undefined) return undefined
+  const message = `BUDGET_EXCEEDED: ${refusal.message}`
+  const outcome: StoredOutcome = { status: 'failure', data: null, error: { code: 'PERMANENT_ERROR', message } }
+  await endRun(change, run, { status: 'failed', outcome, error: message })
+  return outcome
+}
 
 const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, leaseMs: number): Promise<void> => {
   const formerAttempt = run.attempt

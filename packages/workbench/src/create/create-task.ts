@@ -11,6 +11,7 @@ import {
   TuttiError,
 } from '@tutti/contracts'
 import type { z } from 'zod'
+import { exhausted } from '../budgets/measure.ts'
 import { type Queryable, violates } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { changeSession, commitChange, type SessionChange } from '../session/change-session.ts'
@@ -23,7 +24,7 @@ import { insertSession } from './insert-session.ts'
 
 type Request = z.output<typeof createTaskSchema>
 
-/** @throws TuttiError SESSION_NOT_FOUND */
+/** @throws TuttiError SESSION_NOT_FOUND, BUDGET_EXCEEDED, INVALID_BODY for a model that is not offered */
 export const createTask = async (deps: WorkbenchDeps, userId: string, sent: Request): Promise<TaskCreated> => {
   const request = storable(plainJson(sent)) as unknown as Request
   const run = (await earlierRun(deps.database, userId, request)) ?? (await writeRun(deps, userId, request))
@@ -70,8 +71,9 @@ const newSession = (deps: WorkbenchDeps, tx: Queryable, userId: string, request:
 const addRun = async (deps: WorkbenchDeps, change: SessionChange, request: Request): Promise<RunRow> => {
   // What the session was last told stays in force; files belong to the message they came with.
   const { workspace, ...settings }: TaskConfig = request.config ?? {}
-  const snapshot = { ...change.session.config_snapshot, ...settings }
-  change.patch({ config_snapshot: snapshot as JsonObject })
+  const snapshot: TaskConfig = { ...change.session.config_snapshot, ...settings }
+  await refuseInVain(deps, change, snapshot)
+  change.patch({ config_snapshot: snapshot as unknown as JsonObject })
   const id = deps.newId()
   return insertRun(change, {
     id,
@@ -82,4 +84,15 @@ const addRun = async (deps: WorkbenchDeps, change: SessionChange, request: Reque
     permissionMode: request.permission_mode,
     config: { ...snapshot, ...(workspace === undefined ? {} : { workspace }) },
   })
+}
+
+/** What could only fail is refused now, while somebody is there to hear of it. The claim and every model call look again. */
+const refuseInVain = async (deps: WorkbenchDeps, { tx, session }: SessionChange, config: TaskConfig): Promise<void> => {
+  if (config.model !== undefined && !deps.offersModel(config.model))
+    throw new TuttiError('INVALID_BODY', `The model ${JSON.stringify(config.model)} is not offered: see GET /models`, {
+      path: 'body.config.model',
+    })
+  const who = { sessionId: session.id, userId: session.user_id, budget: config.budget }
+  const refusal = await exhausted(tx, deps.budgets, who)
+  if (refusal !== undefined) throw new TuttiError('BUDGET_EXCEEDED', refusal.message)
 }

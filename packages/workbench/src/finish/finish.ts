@@ -5,6 +5,7 @@
  */
 import { type AgentResult, type finishRun, type RunView, TuttiError } from '@tutti/contracts'
 import type { z } from 'zod'
+import { spendingBy } from '../budgets/views.ts'
 import { isLastHolder } from '../claim/held-run.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
@@ -59,7 +60,7 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
   if (!isHeld(run.status)) return run
 
   if (request.export) await storeExport(change, run, request.export)
-  if (request.usage) await updateRun(change.tx, run, { usage: request.usage })
+  await storeUsage(change, run, request)
   const error = request.error ? storable(`${request.error.code}: ${request.error.message}`) : null
   if (run.status === 'canceling' || request.outcome === 'canceled')
     await endRun(change, run, {
@@ -86,6 +87,18 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
       error: error ?? 'the turn failed',
     })
   return run
+}
+
+/** The ledger knows all tries of the run; what a turn tells is its own, and stands in where no call was written down. */
+const storeUsage = async (change: SessionChange, run: RunRow, { usage }: Request): Promise<void> => {
+  const spent = await spendingBy(change.tx, 'run', run.id)
+  if (spent === undefined || spent.calls === 0) {
+    if (usage) await updateRun(change.tx, run, { usage })
+    return
+  }
+  const { calls: _, wall_seconds, ...rest } = spent
+  await updateRun(change.tx, run, { usage: { ...rest, duration_ms: Math.round(wall_seconds * 1000) } })
+  change.log('usage', { run_id: run.id, ...run.usage })
 }
 
 /** The lease's token stays: it is how a repeated finish is known. Its events are refused from here on. */

@@ -12,6 +12,7 @@ import {
   type Database,
   migrate,
   type Workbench,
+  type WorkbenchOptions,
 } from '../../src/index.ts'
 
 export const user = 'default'
@@ -36,7 +37,10 @@ export interface Stage {
   close(): Promise<void>
 }
 
-export const createStage = async (blueprints: Blueprint[] = []): Promise<Stage> => {
+export const createStage = async (
+  blueprints: Blueprint[] = [],
+  more: Pick<WorkbenchOptions, 'budgets' | 'offersModel'> = {},
+): Promise<Stage> => {
   const testDb = await testDatabase()
   const database = createDatabase({ connectionString: testDb.connectionString })
   await migrate(database)
@@ -58,6 +62,7 @@ export const createStage = async (blueprints: Blueprint[] = []): Promise<Stage> 
       log: { warn: () => {} },
       ownerOf: () => user,
       sweepIntervalMs: 3_600_000,
+      ...more,
     })
     const made = { engine, workbench }
     started.push(made)
