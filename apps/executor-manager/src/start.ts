@@ -25,7 +25,7 @@ export class NoSandboxError extends Error {
 
 /** @throws ConfigError with every fault; NoSandboxError; nothing was started then */
 export const startManager = async (env: Environment): Promise<RunningManager> => {
-  const { config, warnings } = loadManager(env)
+  const { config, schedule, warnings } = loadManager(env)
   const log = createLogger({
     name: 'executor-manager',
     level: config.logLevel,
@@ -44,7 +44,7 @@ export const startManager = async (env: Environment): Promise<RunningManager> =>
 
   const manager = createManager(
     {
-      ...{ config, driver, log, model: modelAccess(config) },
+      ...{ config, schedule, driver, log, model: modelAccess(config) },
       backend: createBackendClient({ baseUrl: config.backendUrl, internalToken: config.internalApiToken }),
       objects: createLocalObjects({
         root: config.objectsDir,

@@ -7,7 +7,14 @@ export {
   workerDirectory,
 } from './access/worker-directory.ts'
 export { ConfigError, type Fault, formatFaults } from './fault.ts'
-export { type LoadedBackend, type LoadedOrchestrator, loadBackend, loadManager, loadOrchestrator } from './load.ts'
+export {
+  type LoadedBackend,
+  type LoadedManager,
+  type LoadedOrchestrator,
+  loadBackend,
+  loadManager,
+  loadOrchestrator,
+} from './load.ts'
 export { type BackendConfig, backendVariables } from './processes/backend.ts'
 export { type ManagerConfig, managerVariables } from './processes/manager.ts'
 export type {
@@ -20,6 +27,14 @@ export { type OrchestratorConfig, orchestratorVariables } from './processes/orch
 export type { S3Settings } from './processes/payloads.ts'
 export { engineSettings } from './processes/shared.ts'
 export type { RedisSettings, StorageChoice } from './processes/store-choice.ts'
+export {
+  defaultPullSchedule,
+  type IntervalRule,
+  type PullRule,
+  type PullSchedule,
+  readPullSchedule,
+  type WindowRule,
+} from './pull-schedule/pull-schedule.ts'
 export {
   createReloader,
   type ReloadedFile,

@@ -8,11 +8,17 @@ import { warnWithoutEffect } from './processes/orchestrator/without-effect.ts'
 import { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
 import { payloadStorageOf, type S3Settings } from './processes/payloads.ts'
 import { type StorageChoice, storageOf } from './processes/store-choice.ts'
+import {
+  defaultPullSchedule,
+  type PullSchedule,
+  type PullScheduleResult,
+  readPullSchedule,
+} from './pull-schedule/pull-schedule.ts'
 import type { Client } from './toml/clients.ts'
 import type { SchedulesFile } from './toml/schedules.ts'
 import type { WorkerEntry } from './toml/workers.ts'
 import { warnMisspelt } from './variables/misspelt.ts'
-import { loadEnvironment, readEnvironment } from './variables/read-environment.ts'
+import { readEnvironment } from './variables/read-environment.ts'
 import type { Environment, VariableTable } from './variables/variable.ts'
 
 export interface LoadedOrchestrator extends OrchestratorChoices {
@@ -73,11 +79,26 @@ export function loadBackend(env: Environment, { ownStore = true } = {}): LoadedB
   }
 }
 
-export function loadManager(env: Environment): { config: ManagerConfig; warnings: Fault[] } {
-  const { config, warnings } = loadEnvironment(managerVariables, env)
+export interface LoadedManager {
+  config: ManagerConfig
+  /** Which kinds of run it takes, and when. */
+  schedule: PullSchedule
+  warnings: Fault[]
+}
+
+export function loadManager(env: Environment): LoadedManager {
+  const environment = readEnvironment(managerVariables, env)
+  const known = environment.config ?? environment.known
+  const path = known.scheduleConfigPath
+  const read: PullScheduleResult = path
+    ? readPullSchedule({ path })
+    : { schedule: defaultPullSchedule(known.taskPullIntervalSeconds ?? 2) }
+  const faults = [...(environment.faults ?? []), ...(read.faults ?? [])]
+  if (faults.length > 0 || !environment.config || !read.schedule) throw new ConfigError(faults)
+  const { config, warnings } = environment
   if (config.sandbox === 'none' && config.tuttiEnv === 'production') warnings.push(uncontained)
   if (config.anthropicAuthToken === '' && config.anthropicApiKey === '') warnings.push(keyless)
-  return { config, warnings: [...warnings, ...misspelt(managerVariables, env)] }
+  return { config, schedule: read.schedule, warnings: [...warnings, ...misspelt(managerVariables, env)] }
 }
 
 /** On one machine the servers share an environment: another one's variables are no mistakes. */

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { instant, json, jsonObject } from './json.ts'
+import { scheduleMode } from './schedule-mode.ts'
 import { mcpServer, permissionMode, permissionRules, subAgent } from './turn.ts'
 
 export const envelope = <T extends z.ZodType>(data: T) =>
@@ -101,6 +102,8 @@ export const createTask = z.object({
   prompt: z.string().trim().min(1).max(1_000_000),
   session_id: z.uuid().optional(),
   permission_mode: permissionMode.default('default'),
+  /** `nightly` and modes of the operator's own wait until a manager's window for them is open. */
+  schedule_mode: scheduleMode.optional(),
   config: taskConfig.optional(),
   /** Sending the same request twice with the same id gives the same run. */
   client_request_id: z.string().min(1).max(128).optional(),

@@ -1,8 +1,8 @@
 /**
- * POST /api/v1/runs/claim: a manager asks the engine for a task of skill `agent.run` and gets the run that it stands for.
+ * POST /api/v1/runs/claim: a manager asks the engine for a task of the skills of its modes (`agent.run`, …) and gets the run that it stands for.
  * The engine decides who gets what, and when; the workbench only writes down who holds the run.
  */
-import { AGENT_SKILL, agentRunParams, type ClaimedRun, type claimRun } from '@tutti/contracts'
+import { agentRunParams, type ClaimedRun, type claimRun } from '@tutti/contracts'
 import type { LeasedTask } from '@tutti/engine'
 import type { z } from 'zod'
 import type { WorkbenchDeps } from '../deps.ts'
@@ -16,13 +16,13 @@ type Request = z.output<typeof claimRun>
 
 /** @param signal aborted when the manager has gone: a run must not wait for a lease's end because nobody heard the answer */
 export const claim = async (deps: WorkbenchDeps, request: Request, signal: AbortSignal): Promise<ClaimedRun | null> => {
-  await announce(deps, request)
+  const skills = await announce(deps, request)
   const deadline = performance.now() + request.wait_seconds * 1000
   const leaseMs = request.lease_seconds * 1000
   for (;;) {
     const [lease] = await deps.engine.take({
       worker: request.worker_id,
-      skills: [AGENT_SKILL],
+      skills,
       max: 1,
       waitMs: Math.max(0, deadline - performance.now()),
       leaseMs,

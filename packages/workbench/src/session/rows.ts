@@ -8,6 +8,7 @@ import type {
   PermissionMode,
   RunStatus,
   RunView,
+  ScheduleMode,
   SessionStatus,
   SessionView,
   TaskConfig,
@@ -45,6 +46,7 @@ export interface RunRow {
   client_request_id: string | null
   prompt: string
   permission_mode: PermissionMode
+  schedule_mode: ScheduleMode
   config: TaskConfig
   status: RunStatus
   job_id: string
