@@ -17,7 +17,9 @@ import type {
   runEventsAnswer,
   SessionFrame,
   SessionView,
+  SteerAnswer,
   startRun,
+  steerSession,
   TaskCreated,
   ToolExecutionView,
 } from '@tutti/contracts'
@@ -27,6 +29,7 @@ import { AGENT_RUN } from './agent-run-blueprint.ts'
 import { claim } from './claim/claim.ts'
 import { renew } from './claim/renew.ts'
 import { start } from './claim/start.ts'
+import { interrupt, steer } from './commands/steer.ts'
 import { createTask } from './create/create-task.ts'
 import type { Database } from './database/database.ts'
 import type { WorkbenchDeps, WorkbenchLog } from './deps.ts'
@@ -52,11 +55,19 @@ export interface Page {
 export interface Workbench {
   createTask(userId: string, request: z.output<typeof createTaskSchema>): Promise<TaskCreated>
   cancelSession(userId: string, sessionId: string, reason: string | null): Promise<CancelAnswer>
+  steer(userId: string, sessionId: string, request: z.output<typeof steerSession>): Promise<SteerAnswer>
+  /** `run_id` is null where no run is at work. */
+  interrupt(userId: string, sessionId: string): Promise<{ session_id: string; run_id: string | null }>
 
   /** For managers. Every write is fenced by the lease: @throws TuttiError RUN_NOT_FOUND, LEASE_LOST */
   claim(request: z.output<typeof claimRun>, signal: AbortSignal): Promise<ClaimedRun | null>
   startRun(runId: string, request: z.output<typeof startRun>): Promise<RunView>
-  renewRun(runId: string, request: z.output<typeof renewRun>): Promise<z.output<typeof renewAnswer>>
+  /** @param signal aborted when the manager has gone */
+  renewRun(
+    runId: string,
+    request: z.output<typeof renewRun>,
+    signal?: AbortSignal,
+  ): Promise<z.output<typeof renewAnswer>>
   storeEvents(runId: string, batch: z.output<typeof runEvents>): Promise<z.output<typeof runEventsAnswer>>
   finishRun(runId: string, request: z.output<typeof finishRun>): Promise<RunView>
 
@@ -112,9 +123,11 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   return {
     createTask: (userId, request) => createTask(deps, userId, request),
     cancelSession: (userId, sessionId, reason) => cancelSession(deps, userId, sessionId, reason),
+    steer: (userId, sessionId, request) => steer(deps, userId, sessionId, request),
+    interrupt: (userId, sessionId) => interrupt(deps, userId, sessionId),
     claim: (request, signal) => claim(deps, request, signal),
     startRun: (runId, request) => start(deps, runId, request),
-    renewRun: (runId, request) => renew(deps, runId, request),
+    renewRun: (runId, request, signal) => renew({ ...deps, hub }, runId, request, signal),
     storeEvents: (runId, batch) => storeEvents(deps, runId, batch),
     finishRun: (runId, request) => finish(deps, runId, request),
     sessions: (userId, filter) => listSessions(database, userId, filter),

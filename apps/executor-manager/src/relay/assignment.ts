@@ -1,4 +1,5 @@
 import type { Turn } from '@tutti/contracts'
+import type { Commands } from '../claim/commands.ts'
 import type { Intake } from './intake.ts'
 import type { Meter } from './usage.ts'
 
@@ -7,4 +8,6 @@ export interface Assignment {
   turn: Turn
   intake: Intake
   meter: Meter
+  /** What is said to the turn while it runs. */
+  commands: Commands
 }

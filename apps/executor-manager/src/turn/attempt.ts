@@ -81,6 +81,7 @@ const play = async (
     turn,
     intake,
     meter,
+    commands: lease.commands,
     timeoutMs: station.config.runTimeoutSeconds * 1000,
     stop,
   })

@@ -64,6 +64,7 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
   )
   if (formerAttempt > 0 && lease.task.attempt > formerAttempt) {
     await interruptTools(change.tx, run.id, 'interrupted')
+    change.alert(run.id)
     change.log('run.attempt', { run_id: run.id, attempt: run.attempt, error: run.last_error })
   }
   await logStatus(change, run, 'pending')

@@ -14,6 +14,7 @@ create table workbench.commands (
   client_request_id text,
   created_at timestamptz not null default now(),
   taken_at timestamptz,
+  overtaken boolean not null default false,
   unique (run_id, n)
 );
 create unique index commands_by_request on workbench.commands (session_id, client_request_id)
