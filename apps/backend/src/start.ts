@@ -57,7 +57,10 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     stops.push(database.close)
     await migrate(database)
     const engine = await startEngine(loaded, shared, log, stops)
-    const workbench = createWorkbench({ database, engine, log, ownerOf: () => config.singleUserId })
+    const workbench = createWorkbench({
+      ...{ database, engine, log, ownerOf: () => config.singleUserId },
+      headStartMs: config.sessionHeadStartMs,
+    })
     stops.push(workbench.stop)
     await workbench.start()
     const objects = createLocalObjects({

@@ -97,6 +97,8 @@ export interface WorkbenchOptions {
   ownerOf: (client: string) => string
   newId?: () => string
   sweepIntervalMs?: number
+  /** How long a session's next run is left to the manager that had its last one, while that one has room. */
+  headStartMs?: number
 }
 
 /**
@@ -104,7 +106,7 @@ export interface WorkbenchOptions {
  * @throws Error when the engine has no `agent_run`: every message would be taken, and none ever answered
  */
 export const createWorkbench = (options: WorkbenchOptions): Workbench => {
-  const { database, engine, log, ownerOf, newId = randomUUID, sweepIntervalMs = 2_000 } = options
+  const { database, engine, log, ownerOf, newId = randomUUID, sweepIntervalMs = 2_000, headStartMs = 2_000 } = options
   const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId }
   if (!engine.blueprints.get(AGENT_RUN)) throw new Error(`the engine needs the blueprint ${AGENT_RUN}`)
   const hub = createHub({ database, log })
@@ -125,7 +127,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     cancelSession: (userId, sessionId, reason) => cancelSession(deps, userId, sessionId, reason),
     steer: (userId, sessionId, request) => steer(deps, userId, sessionId, request),
     interrupt: (userId, sessionId) => interrupt(deps, userId, sessionId),
-    claim: (request, signal) => claim(deps, request, signal),
+    claim: (request, signal) => claim({ ...deps, hub, affinity: { headStartMs } }, request, signal),
     startRun: (runId, request) => start(deps, runId, request),
     renewRun: (runId, request, signal) => renew({ ...deps, hub }, runId, request, signal),
     storeEvents: (runId, batch) => storeEvents(deps, runId, batch),

@@ -131,6 +131,7 @@ test('renewal-keeps-the-lease-and-a-restarted-manager-gives-it-up-at-once', asyn
       lease_seconds: 60,
       wait_seconds: 30,
       schedule_modes: ['immediate'],
+      capacity: 1,
     },
     new AbortController().signal,
   )
@@ -223,7 +224,14 @@ test('claim-that-can-not-be-written-is-given-back-untried', async () => {
     },
   }))
   const answer = await workbench.claim(
-    { worker_id: 'manager-9', boot_id: 'b', lease_seconds: 60, wait_seconds: 5, schedule_modes: ['immediate'] },
+    {
+      worker_id: 'manager-9',
+      boot_id: 'b',
+      lease_seconds: 60,
+      wait_seconds: 5,
+      schedule_modes: ['immediate'],
+      capacity: 1,
+    },
     gone.signal,
   )
   expect(answer).toBeNull()

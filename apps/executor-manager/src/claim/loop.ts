@@ -56,6 +56,7 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
         boot_id: options.bootId,
         lease_seconds: options.leaseSeconds,
         wait_seconds: waitSeconds,
+        capacity: options.room,
         schedule_modes: modes,
       },
       stopped.signal,

@@ -83,6 +83,13 @@ export const backendVariables = {
     description: 'The address under which browsers reach this backend; presigned links start with it.',
     schema: httpUrl,
   },
+  sessionHeadStartMs: {
+    name: 'SESSION_HEAD_START_MS',
+    default: '2000',
+    description:
+      'For how many milliseconds a run is left to the manager that had its session’s last one, while that one has room; 0 gives it to whoever asks.',
+    schema: integer(0, 60_000),
+  },
   ...engineVariables,
   instanceId: {
     ...engineVariables.instanceId,

@@ -49,6 +49,10 @@ const cancelled: StoredOutcome = { status: 'cancelled', data: null, error: null 
 
 const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, leaseMs: number): Promise<void> => {
   const formerAttempt = run.attempt
+  await change.tx.query('update workbench.sessions set warm_worker = $2 where id = $1', [
+    change.session.id,
+    lease.worker,
+  ])
   await updateRun(
     change.tx,
     run,
@@ -64,10 +68,11 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
   )
   if (formerAttempt > 0 && lease.task.attempt > formerAttempt) {
     await interruptTools(change.tx, run.id, 'interrupted')
-    change.alert(run.id)
     change.log('run.attempt', { run_id: run.id, attempt: run.attempt, error: run.last_error })
   }
   await logStatus(change, run, 'pending')
+  // Its former holder is to let go; who left it to this one need not wait any longer.
+  change.alert(run.id)
 }
 
 const claimedRun = ({ session }: SessionChange, run: RunRow, lease: LeasedTask): ClaimedRun => ({

@@ -28,6 +28,8 @@ export interface SessionRow {
   workspace_export_status: ExportStatus | null
   workspace_files_prefix: string | null
   workspace_manifest_key: string | null
+  /** The manager that had its last run. */
+  warm_worker: string | null
   seq: number
   created_at: Date
   updated_at: Date

@@ -36,7 +36,8 @@ export interface Stage {
   close(): Promise<void>
 }
 
-export const createStage = async (blueprints: Blueprint[] = []): Promise<Stage> => {
+/** @param headStartMs nobody is waited for, unless the test is about it: most have managers that come and go */
+export const createStage = async (blueprints: Blueprint[] = [], headStartMs = 0): Promise<Stage> => {
   const testDb = await testDatabase()
   const database = createDatabase({ connectionString: testDb.connectionString })
   await migrate(database)
@@ -58,6 +59,7 @@ export const createStage = async (blueprints: Blueprint[] = []): Promise<Stage> 
       log: { warn: () => {} },
       ownerOf: () => user,
       sweepIntervalMs: 3_600_000,
+      headStartMs,
     })
     const made = { engine, workbench }
     started.push(made)
@@ -78,6 +80,7 @@ export const createStage = async (blueprints: Blueprint[] = []): Promise<Stage> 
         lease_seconds: 60,
         wait_seconds: wait,
         schedule_modes: modes,
+        capacity: 2,
       },
       new AbortController().signal,
     )

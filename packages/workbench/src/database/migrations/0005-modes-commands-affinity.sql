@@ -21,5 +21,6 @@ create unique index commands_by_request on workbench.commands (session_id, clien
   where client_request_id is not null;
 create index commands_of_session on workbench.commands (session_id);
 
--- The manager that has the files of the session on its host, with what they looked like after the session's last run.
+-- The manager that had the session's last run, and so has its workspace on its host.
 alter table workbench.sessions add column if not exists warm_worker text;
+create index runs_held on workbench.runs (claimed_by) where status in ('claimed', 'running', 'canceling');
