@@ -63,6 +63,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
       ...{ database, engine, log, ownerOf: () => config.singleUserId },
       budgets: { timeZone: config.tz, defaults: budgetDefaults(config) },
       offersModel: (model) => models.allowed(model) && models.providerOf(model) !== undefined,
+      headStartMs: config.sessionHeadStartMs,
     })
     stops.push(workbench.stop)
     await workbench.start()

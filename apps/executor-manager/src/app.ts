@@ -85,6 +85,8 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
       waitSeconds: decided.claimWaitSeconds,
       pauseMs: config.taskPullIntervalSeconds * 1000,
       room: config.maxConcurrentTasks,
+      schedule: deps.schedule,
+      now: decided.now,
       work: (claimed) => workOn(station, gate, claimed, shutdown),
     })
     log.info({ sandbox: driver.name, worker_id: workerId, capacity: config.maxConcurrentTasks }, 'taking agent runs')

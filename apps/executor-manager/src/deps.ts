@@ -1,5 +1,5 @@
 /** What the stations of the manager are given. Every function names only the parts that it uses. */
-import type { ManagerConfig } from '@tutti/config'
+import type { ManagerConfig, PullSchedule } from '@tutti/config'
 import type { TokenUsage } from '@tutti/contracts'
 import type { ObjectStore } from '@tutti/objects'
 import type { SandboxDriver } from '@tutti/sandbox'
@@ -51,6 +51,8 @@ export type UsedConfig = Pick<
 
 export interface ManagerDeps {
   config: UsedConfig
+  /** Which kinds of run it takes, and when. */
+  schedule: PullSchedule
   backend: BackendClient
   driver: SandboxDriver
   objects: Pick<ObjectStore, 'get' | 'put'>

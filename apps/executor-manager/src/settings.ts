@@ -1,11 +1,12 @@
 /** What the manager decides by itself: bounds and patience that no operator has asked to turn yet. Tests turn them. */
 export interface ManagerSettings {
+  /** Milliseconds since the epoch: windows open and close by it. */
+  now: () => number
   /** How long one request for a run may wait at the backend: a new run starts at once, an idle manager asks rarely. */
   claimWaitSeconds: number
-  /**
-   * The longest pause between two renewals. A third of the lease would do for the lease, but a cancellation is heard by
-   * renewing, and nobody wants to watch an agent go on for a minute after pressing stop.
-   */
+  /** How long a renewal may wait at the backend for a cancellation or a message; a third of the lease at most. */
+  renewWaitMs: number
+  /** The pause after a renewal that is answered at once: when the run is cancelled, nothing more is to be waited for. */
   renewEveryMs: number
   /** How long `stop` lets running turns go on. Container hosts kill after 10 s. */
   drainMs: number
@@ -48,7 +49,9 @@ export interface ManagerSettings {
 const mebibyte = 1024 * 1024
 
 export const defaultSettings: ManagerSettings = {
+  now: Date.now,
   claimWaitSeconds: 25,
+  renewWaitMs: 25_000,
   renewEveryMs: 3_000,
   drainMs: 8_000,
   folderFiles: 50_000,

@@ -25,7 +25,7 @@ export class NoSandboxError extends Error {
 
 /** @throws ConfigError with every fault; NoSandboxError; nothing was started then */
 export const startManager = async (env: Environment): Promise<RunningManager> => {
-  const { config, models, warnings } = loadManager(env)
+  const { config, models, schedule, warnings } = loadManager(env)
   const log = createLogger({
     name: 'executor-manager',
     level: config.logLevel,
@@ -43,7 +43,7 @@ export const startManager = async (env: Environment): Promise<RunningManager> =>
   for (const note of check.notes) log.warn({ sandbox: driver.name }, note)
 
   const manager = createManager({
-    ...{ config, driver, log, model: modelAccess(models) },
+    ...{ config, schedule, driver, log, model: modelAccess(models) },
     backend: createBackendClient({ baseUrl: config.backendUrl, internalToken: config.internalApiToken }),
     objects: createLocalObjects({
       root: config.objectsDir,

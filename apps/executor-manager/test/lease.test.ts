@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { TurnCommand } from '@tutti/contracts'
 import { silentLogger } from '@tutti/telemetry'
 import { expect, it } from 'vitest'
 import type { BackendClient } from '../src/backend/client.ts'
@@ -22,7 +23,10 @@ const keep = (renew: Renew, leaseSeconds = 30): Lease => {
     renew,
   }
   const claimed = { run_id: 'run', lease_token: 'lease' }
-  return keepLease({ backend, log: silentLogger }, { claimed, workerId: 'w', leaseSeconds, renewEveryMs: 1 })
+  return keepLease(
+    { backend, log: silentLogger },
+    { claimed, workerId: 'w', leaseSeconds, renewWaitMs: 0, renewEveryMs: 1 },
+  )
 }
 
 it('a-lease-that-cannot-be-renewed-is-lost-when-it-has-run-out-and-not-before', async () => {
@@ -106,3 +110,67 @@ it('runs-of-one-session-take-turns-and-others-do-not-wait', async () => {
   await Promise.all([second, third])
   expect(order).toEqual(['first', 'second', 'third'])
 })
+
+it('commands-are-kept-in-order-and-asked-for-from-the-last-one-on', async () => {
+  const asked: number[] = []
+  const waiting = Promise.withResolvers<void>()
+  const lease = keep(async (_run, { commands_after }, signal) => {
+    asked.push(commands_after)
+    if (commands_after === 0) return { held: true, cancel: false, commands: [message(1), message(2)] }
+    // The backend's answer of before, once more, and one more command.
+    if (commands_after === 2) return { held: true, cancel: false, commands: [message(2), interrupt(3)] }
+    waiting.resolve()
+    await once(signal, 'abort')
+    throw signal.reason
+  })
+  const never = new AbortController().signal
+  await waiting.promise
+  expect(await lease.commands.after(0, never)).toEqual([message(1), message(2), interrupt(3)])
+  expect(await lease.commands.after(2, never)).toEqual([interrupt(3)])
+  expect(asked).toEqual([0, 2, 3])
+  // Who waits for the next one when the turn ends gets none.
+  const ended = new AbortController()
+  const none = lease.commands.after(3, ended.signal)
+  ended.abort()
+  expect(await none).toEqual([])
+  lease.end()
+})
+
+it('a-renewal-that-waits-does-not-outlive-the-run', async () => {
+  const began = Promise.withResolvers<AbortSignal>()
+  const lease = keep(async (_run, _request, signal) => {
+    began.resolve(signal)
+    await once(signal, 'abort')
+    throw signal.reason
+  })
+  const signal = await began.promise
+  lease.end()
+  expect([signal.aborted, lease.lost.aborted]).toEqual([true, false])
+})
+
+it('a-backend-that-answers-early-without-news-is-not-asked-without-end', async () => {
+  let calls = 0
+  const lease = keepLease(
+    {
+      backend: {
+        ...{ claim: unused, start: unused, events: unused, finish: unused, account: unused },
+        renew: async () => {
+          calls += 1
+          return { held: true, cancel: false, commands: [] }
+        },
+      },
+      log: silentLogger,
+    },
+    {
+      ...{ claimed: { run_id: 'run', lease_token: 'lease' }, workerId: 'w' },
+      ...{ leaseSeconds: 60, renewWaitMs: 10_000, renewEveryMs: 20_000 },
+    },
+  )
+  await new Promise((resolve) => setImmediate(resolve))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(calls).toBe(1)
+  lease.end()
+})
+
+const message = (n: number): TurnCommand => ({ n, type: 'message', id: `id-${n}`, text: `text ${n}` })
+const interrupt = (n: number): TurnCommand => ({ n, type: 'interrupt' })

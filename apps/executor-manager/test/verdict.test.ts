@@ -55,3 +55,12 @@ it('a-timeout-is-not-tried-again-and-refused-events-are', () => {
   const refused = verdictOf({ kind: 'refused', message: 'why' }, account)
   expect(refused).toMatchObject({ error: { code: 'EVENTS_REFUSED', retryable: true } })
 })
+
+it('a-turn-that-somebody-interrupted-is-cancelled-and-has-not-failed', () => {
+  const event = { type: 'error' as const, code: 'interrupted' as const, message: 'm', retryable: true }
+  expect(verdictOf({ kind: 'final', event }, account)).toEqual({
+    outcome: 'canceled',
+    error: { code: 'interrupted', message: 'm', retryable: false },
+    usage: counted,
+  })
+})

@@ -30,6 +30,14 @@ export type { S3Settings } from './processes/payloads.ts'
 export { engineSettings } from './processes/shared.ts'
 export type { RedisSettings, StorageChoice } from './processes/store-choice.ts'
 export {
+  defaultPullSchedule,
+  type IntervalRule,
+  type PullRule,
+  type PullSchedule,
+  readPullSchedule,
+  type WindowRule,
+} from './pull-schedule/pull-schedule.ts'
+export {
   createReloader,
   type ReloadedFile,
   type Reloader,

@@ -9,11 +9,17 @@ import { warnWithoutEffect } from './processes/orchestrator/without-effect.ts'
 import { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
 import { payloadStorageOf, type S3Settings } from './processes/payloads.ts'
 import { type StorageChoice, storageOf } from './processes/store-choice.ts'
+import {
+  defaultPullSchedule,
+  type PullSchedule,
+  type PullScheduleResult,
+  readPullSchedule,
+} from './pull-schedule/pull-schedule.ts'
 import type { Client } from './toml/clients.ts'
 import type { SchedulesFile } from './toml/schedules.ts'
 import type { WorkerEntry } from './toml/workers.ts'
 import { warnMisspelt } from './variables/misspelt.ts'
-import { loadEnvironment, readEnvironment } from './variables/read-environment.ts'
+import { readEnvironment } from './variables/read-environment.ts'
 import type { Environment, VariableTable } from './variables/variable.ts'
 
 export interface LoadedOrchestrator extends OrchestratorChoices {
@@ -80,16 +86,25 @@ export function loadBackend(env: Environment, { ownStore = true } = {}): LoadedB
 export interface LoadedManager {
   config: ManagerConfig
   models: ModelCatalogue
+  /** Which kinds of run it takes, and when. */
+  schedule: PullSchedule
   warnings: Fault[]
 }
 
 export function loadManager(env: Environment): LoadedManager {
-  const { config, warnings } = loadEnvironment(managerVariables, env)
-  const faults: Fault[] = []
-  const models = modelCatalogue(config, env, faults)
-  if (faults.length > 0) throw new ConfigError(faults)
+  const environment = readEnvironment(managerVariables, env)
+  const known = environment.config ?? environment.known
+  const path = known.scheduleConfigPath
+  const read: PullScheduleResult = path
+    ? readPullSchedule({ path })
+    : { schedule: defaultPullSchedule(known.taskPullIntervalSeconds ?? 2) }
+  const faults = [...(environment.faults ?? []), ...(read.faults ?? [])]
+  const models = environment.config && modelCatalogue(environment.config, env, faults)
+  if (faults.length > 0 || !environment.config || !read.schedule || !models) throw new ConfigError(faults)
+  const { config } = environment
+  const warnings = [...environment.warnings, ...keylessProviders(models), ...misspelt(managerVariables, env)]
   if (config.sandbox === 'none' && config.tuttiEnv === 'production') warnings.push(uncontained)
-  return { config, models, warnings: [...warnings, ...keylessProviders(models), ...misspelt(managerVariables, env)] }
+  return { config, schedule: read.schedule, models, warnings }
 }
 
 /** On one machine the servers share an environment: another one's variables are no mistakes. */

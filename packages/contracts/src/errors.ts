@@ -111,6 +111,11 @@ export const errorCatalogue = {
     retryable: true,
     hint: 'The job keeps as many events as it may: try again when it has taken some.',
   },
+  TOO_MANY_COMMANDS: {
+    status: 429,
+    retryable: true,
+    hint: 'The agent takes messages in between its steps: wait until it has taken some, or interrupt it.',
+  },
   TOO_MANY_REQUESTS: { status: 429, retryable: true, hint: 'Wait for the seconds in Retry-After, then try again.' },
   PAYLOAD_LOST: {
     status: 500,

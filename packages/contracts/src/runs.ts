@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { numberedAgentEvent, tokenUsage } from './agent.ts'
 import { jsonObject } from './json.ts'
+import { scheduleMode } from './schedule-mode.ts'
 import { taskConfig } from './sessions.ts'
 import { stagingPlan, turnOptions } from './staging.ts'
 import { permissionMode, requestAnswer, turnCommand } from './turn.ts'
@@ -17,6 +18,10 @@ export const claimRun = z.object({
   boot_id: z.string().min(1).max(128),
   lease_seconds: z.number().min(5).max(3600).default(180),
   wait_seconds: z.number().min(0).max(60).default(0),
+  /** How many runs it works on at a time: others leave it the sessions whose workspace it has, as long as it has room. */
+  capacity: z.int().min(1).default(1),
+  /** Only runs of these modes: the windows of the others are closed. */
+  schedule_modes: z.array(scheduleMode).min(1).max(100).default(['immediate', 'scheduled']),
 })
 export type ClaimRun = z.input<typeof claimRun>
 
@@ -116,6 +121,7 @@ export type AgentResult = z.infer<typeof agentResult>
 export const agentRunParams = z.object({
   prompt: z.string().min(1),
   permission_mode: permissionMode.default('bypassPermissions'),
+  schedule_mode: scheduleMode.default('immediate'),
   config: taskConfig.default({}),
   /** Set when the run was made by POST /api/v1/tasks; otherwise the claim makes session and run. */
   session_id: z.uuid().optional(),
@@ -123,6 +129,3 @@ export const agentRunParams = z.object({
   metadata: jsonObject.optional(),
 })
 export type AgentRunParams = z.input<typeof agentRunParams>
-
-/** The engine's skill under which agent runs are handed out. */
-export const AGENT_SKILL = 'agent.run'

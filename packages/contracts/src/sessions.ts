@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { instant, json, jsonObject } from './json.ts'
+import { scheduleMode } from './schedule-mode.ts'
 import { mcpServer, permissionMode, permissionRules, subAgent } from './turn.ts'
 
 export const envelope = <T extends z.ZodType>(data: T) =>
@@ -103,6 +104,8 @@ export const createTask = z.object({
   prompt: z.string().trim().min(1).max(1_000_000),
   session_id: z.uuid().optional(),
   permission_mode: permissionMode.default('default'),
+  /** `nightly` and modes of the operator's own wait until a manager's window for them is open. */
+  schedule_mode: scheduleMode.optional(),
   config: taskConfig.optional(),
   /** Sending the same request twice with the same id gives the same run. */
   client_request_id: z.string().min(1).max(128).optional(),
@@ -116,6 +119,26 @@ export const taskCreated = z.object({
   status: runStatus,
 })
 export type TaskCreated = z.infer<typeof taskCreated>
+
+/** POST /api/v1/sessions/{id}/messages/steer: something to say to the agent while it works. */
+export const steerSession = z.object({
+  prompt: z.string().trim().min(1).max(100_000),
+  /** Sending the same request twice with the same id says it once. */
+  client_request_id: z.string().min(1).max(128).optional(),
+})
+export type SteerSession = z.input<typeof steerSession>
+
+/** `command`: the run at work will hear it. Without one it was taken as POST /api/v1/tasks takes it. */
+export const steerAnswer = z.union([
+  z.object({
+    session_id: z.uuid(),
+    accepted_type: z.literal('command'),
+    run_id: z.uuid(),
+    command_id: z.uuid(),
+  }),
+  taskCreated,
+])
+export type SteerAnswer = z.infer<typeof steerAnswer>
 
 export const sessionView = z.object({
   session_id: z.uuid(),

@@ -42,6 +42,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   IDEMPOTENCY_CONFLICT: [422, false],
   QUOTA_EXCEEDED: [429, true],
   TOO_MANY_SIGNALS: [429, true],
+  TOO_MANY_COMMANDS: [429, true],
   TOO_MANY_REQUESTS: [429, true],
   INTERNAL: [500, true],
   PAYLOAD_LOST: [500, false],

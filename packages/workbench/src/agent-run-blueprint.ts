@@ -2,7 +2,7 @@
  * The built-in blueprint `agent_run`: a session's run as a job. One state, because everything that can go wrong between
  * hand-out and result (lease, retry, cancel) is the engine's own business.
  */
-import { AGENT_SKILL, agentRunParams } from '@tutti/contracts'
+import { agentRunParams, agentSkillOf } from '@tutti/contracts'
 import { blueprint } from '@tutti/engine'
 
 export const AGENT_RUN = 'agent_run'
@@ -12,7 +12,7 @@ export const agentRunAttempts = 3
 
 export const agentRunBlueprint = blueprint({ name: AGENT_RUN, version: 1, input: agentRunParams })
   .state('turn', { start: true, to: ['completed', 'failed'] }, ({ input, job, dispatch }) =>
-    dispatch(AGENT_SKILL, input, {
+    dispatch(agentSkillOf(input.schedule_mode), input, {
       // With the owner in the key nobody can hold up a stranger's session by guessing its id.
       concurrencyKey: `session:${job.client}:${input.session_id ?? job.id}`,
       // Turns may think for hours; a worker that died is noticed by its lease, not by this.

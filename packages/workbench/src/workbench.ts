@@ -21,7 +21,9 @@ import type {
   SessionFrame,
   SessionView,
   Spending,
+  SteerAnswer,
   startRun,
+  steerSession,
   TaskCreated,
   ToolExecutionView,
 } from '@tutti/contracts'
@@ -34,6 +36,7 @@ import { listBudgets, type NewBudget, putOperatorBudget, putOwnBudget, spendingB
 import { claim } from './claim/claim.ts'
 import { renew } from './claim/renew.ts'
 import { start } from './claim/start.ts'
+import { interrupt, steer } from './commands/steer.ts'
 import { createTask } from './create/create-task.ts'
 import type { Database } from './database/database.ts'
 import type { WorkbenchDeps, WorkbenchLog } from './deps.ts'
@@ -60,11 +63,19 @@ export interface Page {
 export interface Workbench {
   createTask(userId: string, request: z.output<typeof createTaskSchema>): Promise<TaskCreated>
   cancelSession(userId: string, sessionId: string, reason: string | null): Promise<CancelAnswer>
+  steer(userId: string, sessionId: string, request: z.output<typeof steerSession>): Promise<SteerAnswer>
+  /** `run_id` is null where no run is at work. */
+  interrupt(userId: string, sessionId: string): Promise<{ session_id: string; run_id: string | null }>
 
   /** For managers. Every write is fenced by the lease: @throws TuttiError RUN_NOT_FOUND, LEASE_LOST */
   claim(request: z.output<typeof claimRun>, signal: AbortSignal): Promise<ClaimedRun | null>
   startRun(runId: string, request: z.output<typeof startRun>): Promise<RunView>
-  renewRun(runId: string, request: z.output<typeof renewRun>): Promise<z.output<typeof renewAnswer>>
+  /** @param signal aborted when the manager has gone */
+  renewRun(
+    runId: string,
+    request: z.output<typeof renewRun>,
+    signal?: AbortSignal,
+  ): Promise<z.output<typeof renewAnswer>>
   storeEvents(runId: string, batch: z.output<typeof runEvents>): Promise<z.output<typeof runEventsAnswer>>
   finishRun(runId: string, request: z.output<typeof finishRun>): Promise<RunView>
   /** What a run has used, and whether its next model call may begin. Use is taken from former holders too. */
@@ -109,6 +120,8 @@ export interface WorkbenchOptions {
   /** Without: every model. */
   offersModel?: (model: string) => boolean
   sweepIntervalMs?: number
+  /** How long a session's next run is left to the manager that had its last one, while that one has room. */
+  headStartMs?: number
 }
 
 /**
@@ -116,7 +129,7 @@ export interface WorkbenchOptions {
  * @throws Error when the engine has no `agent_run`: every message would be taken, and none ever answered
  */
 export const createWorkbench = (options: WorkbenchOptions): Workbench => {
-  const { database, engine, log, ownerOf, newId = randomUUID, sweepIntervalMs = 2_000 } = options
+  const { database, engine, log, ownerOf, newId = randomUUID, sweepIntervalMs = 2_000, headStartMs = 2_000 } = options
   const { budgets = { timeZone: 'UTC', defaults: [] }, offersModel = () => true } = options
   const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId, budgets, offersModel }
   if (!engine.blueprints.get(AGENT_RUN)) throw new Error(`the engine needs the blueprint ${AGENT_RUN}`)
@@ -136,9 +149,11 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   return {
     createTask: (userId, request) => createTask(deps, userId, request),
     cancelSession: (userId, sessionId, reason) => cancelSession(deps, userId, sessionId, reason),
-    claim: (request, signal) => claim(deps, request, signal),
+    steer: (userId, sessionId, request) => steer(deps, userId, sessionId, request),
+    interrupt: (userId, sessionId) => interrupt(deps, userId, sessionId),
+    claim: (request, signal) => claim({ ...deps, hub, affinity: { headStartMs } }, request, signal),
     startRun: (runId, request) => start(deps, runId, request),
-    renewRun: (runId, request) => renew(deps, runId, request),
+    renewRun: (runId, request, signal) => renew({ ...deps, hub }, runId, request, signal),
     storeEvents: (runId, batch) => storeEvents(deps, runId, batch),
     finishRun: (runId, request) => finish(deps, runId, request),
     accountRun: (runId, request) => account(deps, runId, request),

@@ -125,7 +125,14 @@ test('renewal-keeps-the-lease-and-a-restarted-manager-gives-it-up-at-once', asyn
     })
   }
   const claim = stage.workbench.claim(
-    { worker_id: 'manager-1', boot_id: 'after-the-restart', lease_seconds: 60, wait_seconds: 30 },
+    {
+      worker_id: 'manager-1',
+      boot_id: 'after-the-restart',
+      lease_seconds: 60,
+      wait_seconds: 30,
+      schedule_modes: ['immediate'],
+      capacity: 1,
+    },
     new AbortController().signal,
   )
   await expect.poll(async () => (await stage.engine.job(run_id, null)).waiting).toMatchObject({ task: { attempt: 2 } })
@@ -181,6 +188,29 @@ test('a-job-can-not-claim-the-run-of-another', async () => {
   await stage.workbench.finishRun(run_id, finishOf(mine))
 })
 
+test('a-run-of-the-night-waits-for-a-manager-whose-window-is-open', async () => {
+  const night = await stage.send('count the stars', { schedule_mode: 'nightly' })
+  const own = await stage.send('clean up', { schedule_mode: 'weekend' })
+  const { run_id } = await stage.send('now')
+  const now = await stage.claim('manager-1')
+  expect(now.run_id).toBe(run_id)
+  await stage.workbench.finishRun(run_id, finishOf(now))
+  expect(await stage.tryClaim('manager-1')).toBeNull()
+
+  const nightly = await stage.tryClaim('manager-2', stage.workbench, ['immediate', 'nightly'])
+  expect(nightly?.run_id).toBe(night.run_id)
+  expect(await stage.tryClaim('manager-2', stage.workbench, ['immediate', 'nightly'])).toBeNull()
+  if (nightly) await stage.workbench.finishRun(night.run_id, finishOf(nightly, {}, 'manager-2'))
+
+  // The window is closed again: the same manager gets no run of the night, and one of its own mode waits for who asks.
+  const later = await stage.send('count them again', { schedule_mode: 'nightly' })
+  expect(await stage.tryClaim('manager-2', stage.workbench, ['immediate'])).toBeNull()
+  const weekend = await stage.tryClaim('manager-2', stage.workbench, ['weekend'])
+  expect(weekend?.run_id).toBe(own.run_id)
+  if (weekend) await stage.workbench.finishRun(own.run_id, finishOf(weekend, {}, 'manager-2'))
+  await stage.workbench.cancelSession(user, later.session_id, null)
+})
+
 test('claim-that-can-not-be-written-is-given-back-untried', async () => {
   const { run_id } = await stage.send('wait')
   const gone = new AbortController()
@@ -194,7 +224,14 @@ test('claim-that-can-not-be-written-is-given-back-untried', async () => {
     },
   }))
   const answer = await workbench.claim(
-    { worker_id: 'manager-9', boot_id: 'b', lease_seconds: 60, wait_seconds: 5 },
+    {
+      worker_id: 'manager-9',
+      boot_id: 'b',
+      lease_seconds: 60,
+      wait_seconds: 5,
+      schedule_modes: ['immediate'],
+      capacity: 1,
+    },
     gone.signal,
   )
   expect(answer).toBeNull()

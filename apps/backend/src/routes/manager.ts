@@ -16,8 +16,8 @@ export const managerRoutes = ({ workbench, open, config }: RouteDeps): FastifyPl
       ok(await workbench.startRun(params.id, body)),
     )
 
-    app.post('/runs/:id/renew', { schema: { params: idParams, body: renewRun } }, async ({ params, body }) =>
-      ok(await workbench.renewRun(params.id, body)),
+    app.post('/runs/:id/renew', { schema: { params: idParams, body: renewRun } }, async ({ params, body }, reply) =>
+      ok(await workbench.renewRun(params.id, body, open.enter(reply))),
     )
 
     app.post(

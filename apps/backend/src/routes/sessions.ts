@@ -1,4 +1,4 @@
-import type { FileView } from '@tutti/contracts'
+import { type FileView, steerSession } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
@@ -30,6 +30,16 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
 
     app.post('/sessions/:id/cancel', { schema: { params: idParams, body: cancelBody } }, async ({ params, body }) =>
       ok(await workbench.cancelSession(userId, params.id, body.reason ?? null)),
+    )
+
+    app.post(
+      '/sessions/:id/messages/steer',
+      { schema: { params: idParams, body: steerSession } },
+      async ({ params, body }) => ok(await workbench.steer(userId, params.id, body)),
+    )
+
+    app.post('/sessions/:id/interrupt', { schema: { params: idParams } }, async ({ params }) =>
+      ok(await workbench.interrupt(userId, params.id)),
     )
 
     app.get(

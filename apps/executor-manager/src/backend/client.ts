@@ -24,7 +24,7 @@ type Output<Schema extends { _output: unknown }> = Schema['_output']
 export interface BackendClient {
   claim(request: ClaimRun, signal: AbortSignal): Promise<ClaimedRun | null>
   start(runId: string, request: Output<typeof startRun>): Promise<void>
-  renew(runId: string, request: Output<typeof renewRun>): Promise<Output<typeof renewAnswer>>
+  renew(runId: string, request: Output<typeof renewRun>, signal: AbortSignal): Promise<Output<typeof renewAnswer>>
   events(runId: string, request: Output<typeof runEvents>): Promise<Output<typeof runEventsAnswer>>
   finish(runId: string, request: FinishRun): Promise<void>
   account(runId: string, request: AccountRun): Promise<AccountAnswer>
@@ -85,7 +85,12 @@ export const createBackendClient = ({ baseUrl, internalToken }: BackendClientOpt
     start: async (runId, request) => {
       await post(`${runId}/start`, request, patienceMs)
     },
-    renew: async (runId, request) => understood(renewAnswerSchema, await post(`${runId}/renew`, request, patienceMs)),
+    renew: async (runId, request, signal) => {
+      // A connection that went silent must be noticed while there is still time for another.
+      const patience = Math.min(patienceMs, (request.lease_seconds * 1000) / 3)
+      const answer = await post(`${runId}/renew`, request, request.wait_seconds * 1000 + patience, signal)
+      return understood(renewAnswerSchema, answer)
+    },
     events: async (runId, request) =>
       understood(runEventsAnswerSchema, await post(`${runId}/events`, request, patienceMs)),
     account: async (runId, request) => understood(accountAnswer, await post(`${runId}/account`, request, patienceMs)),

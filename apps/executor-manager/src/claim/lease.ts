@@ -9,6 +9,7 @@ import { backOff } from '../backend/backoff.ts'
 import type { BackendClient } from '../backend/client.ts'
 import { isLeaseLost } from '../backend/error.ts'
 import { messageOf } from '../fault.ts'
+import { type Commands, createCommandBox } from './commands.ts'
 
 export interface Lease {
   /** Somebody else may have the run now: stop what runs, write nothing more. */
@@ -17,6 +18,8 @@ export interface Lease {
   readonly cancelled: AbortSignal
   /** Lost, or ended in order: nothing needs to be tried any more. */
   readonly over: AbortSignal
+  /** What was said to the run since it was claimed. */
+  readonly commands: Commands
   /** Another request found out that the lease is lost. */
   lose(why: string): void
   /** The run's end is accepted: no more renewals. */
@@ -27,6 +30,9 @@ export interface LeaseOptions {
   claimed: Pick<ClaimedRun, 'run_id' | 'lease_token'>
   workerId: string
   leaseSeconds: number
+  /** How long a renewal may wait at the backend for news: so a cancellation is heard at once, and costs no more requests. */
+  renewWaitMs: number
+  /** The pause between renewals that are answered without waiting: where the backend has said all, or does not wait. */
   renewEveryMs: number
 }
 
@@ -35,6 +41,7 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
   const lost = new AbortController()
   const cancelled = new AbortController()
   const over = new AbortController()
+  const box = createCommandBox()
   const leaseMs = leaseSeconds * 1000
   const marginMs = Math.min(3_000, leaseMs / 20)
   let expiry: NodeJS.Timeout | undefined
@@ -59,7 +66,9 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
     )
   }
 
-  const renewOnce = async (): Promise<void> => {
+  const news = (): string => `${cancelled.signal.aborted} ${box.last()}`
+
+  const renewOnce = async (waitMs: number): Promise<void> => {
     for (let tries = 1; ; tries += 1) {
       const asked = performance.now()
       try {
@@ -68,11 +77,12 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
           worker_id: workerId,
           lease_token,
           lease_seconds: leaseSeconds,
-          wait_seconds: 0,
-          commands_after: 0,
+          wait_seconds: waitMs / 1000,
+          commands_after: box.last(),
         }
-        const { held, cancel } = await deps.backend.renew(claimed.run_id, request)
+        const { held, cancel, commands } = await deps.backend.renew(claimed.run_id, request, over.signal)
         if (over.signal.aborted) return
+        box.put(commands)
         if (!held) lose('the backend says so')
         else {
           heldFrom(asked)
@@ -80,6 +90,7 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
         }
         return
       } catch (error) {
+        if (over.signal.aborted) return
         if (isLeaseLost(error)) return lose(messageOf(error))
         if (tries === 1) deps.log.warn({ reason: messageOf(error) }, 'the lease could not be renewed; trying again')
         await backOff(tries, over.signal)
@@ -88,9 +99,16 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
   }
 
   const keep = async (): Promise<void> => {
+    const pauseMs = Math.min(leaseMs / 3, options.renewEveryMs)
     while (!over.signal.aborted) {
-      await delay(Math.min(leaseMs / 3, options.renewEveryMs), undefined, { signal: over.signal })
-      await renewOnce()
+      // Once the run is cancelled each renewal is answered at once.
+      const waitMs = cancelled.signal.aborted ? 0 : Math.min(leaseMs / 3, options.renewWaitMs)
+      const known = news()
+      const began = performance.now()
+      await renewOnce(waitMs)
+      // Answered early, and with nothing new: asking again at once would be asking without end.
+      const idle = news() === known && performance.now() - began < waitMs / 2
+      if (waitMs === 0 || idle) await delay(pauseMs, undefined, { signal: over.signal })
     }
   }
 
@@ -99,5 +117,5 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
     // Waiting ends by being aborted; anything else would leave the lease to run out unnoticed.
     if (!over.signal.aborted) lose(messageOf(error))
   })
-  return { lost: lost.signal, cancelled: cancelled.signal, over: over.signal, lose, end }
+  return { lost: lost.signal, cancelled: cancelled.signal, over: over.signal, commands: box, lose, end }
 }

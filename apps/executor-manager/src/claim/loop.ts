@@ -1,9 +1,11 @@
 /** Takes runs from the backend, one request at a time, while there is room to work on them. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ClaimedRun } from '@tutti/contracts'
+import type { PullSchedule } from '@tutti/config'
+import type { ClaimedRun, ScheduleMode } from '@tutti/contracts'
 import type { Logger } from '@tutti/telemetry'
 import type { BackendClient } from '../backend/client.ts'
 import { messageOf } from '../fault.ts'
+import { nextChange, openModes } from './schedule.ts'
 
 export interface ClaimLoopOptions {
   workerId: string
@@ -12,8 +14,10 @@ export interface ClaimLoopOptions {
   waitSeconds: number
   /** Pause after a request that failed. */
   pauseMs: number
-  /** Runs at work at a time: from the claim until the end is reported, not only until they have started. */
+  /** Runs at work at a time: from the claim until sandbox and export are done and the end is reported. */
   room: number
+  schedule: PullSchedule
+  now: () => number
   work(claimed: ClaimedRun): Promise<void>
 }
 
@@ -22,24 +26,38 @@ export interface ClaimLoop {
   running(): number
   /** What the last request for a run met; null when it was answered. */
   fault(): string | null
+  /**
+   * Takes what waits of these modes now, whether their windows are open or not, as far as there is room. What is asked for anyway is
+   * there at once; the others follow when the request that is open has been answered, at most `waitSeconds` later.
+   */
+  pull(modes: readonly ScheduleMode[]): void
   /** Takes no more runs. */
   stop(): void
   /** Resolves when no run is at work. */
   idle(): Promise<void>
 }
 
+/** A timer of more than 31 bits would fire at once. */
+const longestSleepMs = 3_600_000
+
 export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, options: ClaimLoopOptions): ClaimLoop => {
+  const { schedule, now } = options
   const stopped = new AbortController()
   const atWork = new Set<Promise<void>>()
+  const pulled = new Set<ScheduleMode>()
+  const boot = now()
+  let wake = new AbortController()
   let fault: string | null = null
 
-  const ask = (): Promise<ClaimedRun | null> =>
+  const ask = (modes: ScheduleMode[], waitSeconds: number): Promise<ClaimedRun | null> =>
     deps.backend.claim(
       {
         worker_id: options.workerId,
         boot_id: options.bootId,
         lease_seconds: options.leaseSeconds,
-        wait_seconds: options.waitSeconds,
+        wait_seconds: waitSeconds,
+        capacity: options.room,
+        schedule_modes: modes,
       },
       stopped.signal,
     )
@@ -53,22 +71,43 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
     atWork.add(done)
   }
 
+  /** Until the time is over, or somebody asks for runs. */
+  const rest = async (ms: number): Promise<void> => {
+    wake = new AbortController()
+    const signal = AbortSignal.any([stopped.signal, wake.signal])
+    await delay(Math.min(ms, longestSleepMs), undefined, { signal }).catch(() => undefined)
+  }
+
+  /** One request, or the time until one may be made. */
+  const turn = async (): Promise<void> => {
+    const at = now()
+    const open = openModes(schedule, at, boot)
+    const once = [...pulled].filter((mode) => !open.includes(mode))
+    const untilChange = (nextChange(schedule, at, boot) ?? Number.POSITIVE_INFINITY) - at
+    if (open.length + once.length === 0) return rest(untilChange)
+    try {
+      // A request that outlived its windows would be given what they no longer allow.
+      const wait = once.length > 0 ? 0 : Math.min(options.waitSeconds, untilChange / 1000)
+      const claimed = await ask([...open, ...once], wait)
+      if (fault !== null) deps.log.info('the backend answers again')
+      fault = null
+      if (claimed !== null) begin(claimed)
+      // Nothing waits any more: what was pulled has been taken.
+      else for (const mode of once) pulled.delete(mode)
+      for (const mode of open) pulled.delete(mode)
+    } catch (error) {
+      if (stopped.signal.aborted) return
+      if (fault === null) deps.log.warn({ reason: messageOf(error) }, 'no runs can be taken; trying again')
+      fault = messageOf(error)
+      await rest(options.pauseMs)
+    }
+  }
+
   const loop = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
       while (atWork.size >= options.room) await Promise.race(atWork)
       // A run that is handed over while the manager stops goes back when its lease ends, or at the next start.
-      if (stopped.signal.aborted) return
-      try {
-        const claimed = await ask()
-        if (fault !== null) deps.log.info('the backend answers again')
-        fault = null
-        if (claimed !== null) begin(claimed)
-      } catch (error) {
-        if (stopped.signal.aborted) return
-        if (fault === null) deps.log.warn({ reason: messageOf(error) }, 'no runs can be taken; trying again')
-        fault = messageOf(error)
-        await delay(options.pauseMs, undefined, { signal: stopped.signal })
-      }
+      if (!stopped.signal.aborted) await turn()
     }
   }
 
@@ -79,6 +118,10 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
   return {
     running: () => atWork.size,
     fault: () => fault,
+    pull: (modes) => {
+      for (const mode of modes) pulled.add(mode)
+      wake.abort()
+    },
     stop: () => stopped.abort(),
     idle: async () => {
       await looping

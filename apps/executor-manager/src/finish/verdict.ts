@@ -30,6 +30,8 @@ export const verdictOf = (end: Exclude<TurnEnd, { kind: 'stopped' }>, spending: 
   const { code, message, retryable } = event
   const usage =
     event.usage === undefined ? counted : { ...event.usage, cost_usd: event.cost_usd ?? counted.cost_usd, duration_ms }
+  // Somebody wanted it so: nothing has failed, and the session goes on with its next message.
+  if (code === 'interrupted') return { outcome: 'canceled', error: { code, message, retryable: false }, usage }
   return { outcome: 'failed', error: { code, message, retryable }, usage }
 }
 

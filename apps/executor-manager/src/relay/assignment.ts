@@ -1,5 +1,6 @@
 import type { Turn } from '@tutti/contracts'
 import type { AllowedHost } from '@tutti/network'
+import type { Commands } from '../claim/commands.ts'
 import type { Account } from './account.ts'
 import type { Intake } from './intake.ts'
 
@@ -10,4 +11,6 @@ export interface Assignment {
   account: Account
   /** The hosts that it may reach. */
   egress: readonly AllowedHost[]
+  /** What is said to the turn while it runs. */
+  commands: Commands
 }

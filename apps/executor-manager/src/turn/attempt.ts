@@ -96,6 +96,7 @@ const play = async (
     intake,
     account,
     egress,
+    commands: lease.commands,
     haltGraceMs: station.settings.haltGraceMs,
     timeoutMs: station.config.runTimeoutSeconds * 1000,
     stop,

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Turn } from '@tutti/contracts'
 import type { AllowedHost } from '@tutti/network'
 import type { SandboxExit } from '@tutti/sandbox'
+import type { Commands } from '../claim/commands.ts'
 import type { Account, Halt } from '../relay/account.ts'
 import type { FinalEvent, Intake } from '../relay/intake.ts'
 import type { OpenSandbox } from '../sandbox/open.ts'
@@ -25,6 +26,7 @@ export interface PlayOptions {
   intake: Intake
   account: Account
   egress: readonly AllowedHost[]
+  commands: Commands
   timeoutMs: number
   /** How long the agent may take to end by itself once a budget is used up. */
   haltGraceMs: number
@@ -32,7 +34,7 @@ export interface PlayOptions {
 }
 
 export const playTurn = async (sandbox: OpenSandbox, options: PlayOptions): Promise<TurnEnd> => {
-  const { turn, intake, account, egress, stop } = options
+  const { turn, intake, account, egress, commands, stop } = options
   const early = Promise.withResolvers<TurnEnd>()
   const onStop = (): void => early.resolve({ kind: 'stopped' })
   const timer = setTimeout(() => early.resolve({ kind: 'timeout' }), options.timeoutMs)
@@ -40,7 +42,7 @@ export const playTurn = async (sandbox: OpenSandbox, options: PlayOptions): Prom
   if (stop.aborted) onStop()
   else {
     account.work()
-    sandbox.relay.assign({ turn, intake, account, egress })
+    sandbox.relay.assign({ turn, intake, account, egress, commands })
   }
   try {
     const end = await Promise.race([

@@ -29,6 +29,7 @@ export const workOn = async (
       claimed,
       workerId: station.workerId,
       leaseSeconds: station.leaseSeconds,
+      renewWaitMs: station.settings.renewWaitMs,
       renewEveryMs: station.settings.renewEveryMs,
     },
   )

@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers'
 import type { AccountAnswer, AccountRun, NumberedAgentEvent, Turn } from '@tutti/contracts'
 import { silentLogger } from '@tutti/telemetry'
 import type { BackendClient } from '../../src/backend/client.ts'
+import { createCommandBox } from '../../src/claim/commands.ts'
 import type { Lease } from '../../src/claim/lease.ts'
 import type { ModelAccess } from '../../src/deps.ts'
 import { type Account, createAccount } from '../../src/relay/account.ts'
@@ -69,6 +70,7 @@ export const createRelayRig = async (
   const over = new AbortController()
   const lease: Lease = {
     ...{ lost: over.signal, cancelled: new AbortController().signal, over: over.signal },
+    commands: createCommandBox(),
     ...{ lose: () => over.abort(new Error('lost')), end: () => over.abort(new Error('ended')) },
   }
   const told: AccountRun[] = []

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createScriptedModel, type ScriptedModel } from '@tutti/agents/scripted'
+import { defaultPullSchedule } from '@tutti/config'
 import { createLocalObjects, type LocalObjects } from '@tutti/objects'
 import { createBubblewrapDriver, type SandboxDriver } from '@tutti/sandbox'
 import { type Logger, silentLogger } from '@tutti/telemetry'
@@ -58,7 +59,7 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
     start: async (parts = {}, settings = {}) => {
       const manager = createManager(
         {
-          ...{ config, driver, objects, log: testLog() },
+          ...{ config, schedule: defaultPullSchedule(0.01), driver, objects, log: testLog() },
           model: oneProvider({ baseUrl: scripted.url, key: providerKey, name: model, allowedModels: ['claude-*'] }),
           backend: createBackendClient({ baseUrl: backend.url, internalToken: backend.token }),
           ...parts,

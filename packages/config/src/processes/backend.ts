@@ -87,6 +87,13 @@ export const backendVariables = {
   },
   ...modelVariables,
   ...budgetVariables,
+  sessionHeadStartMs: {
+    name: 'SESSION_HEAD_START_MS',
+    default: '2000',
+    description:
+      'For how many milliseconds a run is left to the manager that had its session’s last one, while that one has room; 0 gives it to whoever asks.',
+    schema: integer(0, 60_000),
+  },
   ...engineVariables,
   instanceId: {
     ...engineVariables.instanceId,

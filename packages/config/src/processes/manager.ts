@@ -27,14 +27,23 @@ const pullVariables = {
   maxConcurrentTasks: {
     name: 'MAX_CONCURRENT_TASKS',
     default: '5',
-    description: 'How many runs this manager works on at a time.',
+    description:
+      'How many runs this manager works on at a time: each from its claim until its sandbox is gone and its files are stored.',
     schema: integer(1),
   },
   taskPullIntervalSeconds: {
     name: 'TASK_PULL_INTERVAL_SECONDS',
     default: '2',
-    description: 'The pause after an attempt to take runs that failed.',
+    description:
+      'The pause after a request for runs that failed; otherwise a request waits at the backend, and a run comes at once.',
     schema: seconds,
+  },
+  scheduleConfigPath: {
+    name: 'SCHEDULE_CONFIG_PATH',
+    default: '',
+    description:
+      'File (.toml or .json) that says which kinds of run this manager takes, and when. Empty: immediate and scheduled runs always, nightly ones from 02:00 to 08:00 UTC.',
+    schema: folder,
   },
   taskClaimLeaseSeconds: {
     name: 'TASK_CLAIM_LEASE_SECONDS',
@@ -143,13 +152,13 @@ export const managerVariables = {
   managerHost: {
     name: 'MANAGER_HOST',
     default: '127.0.0.1',
-    description: 'The address that the health endpoint listens on.',
+    description: 'The address that the manager’s own API listens on.',
     schema: host,
   },
   managerPort: {
     name: 'MANAGER_PORT',
     default: '8001',
-    description: 'The port that the health endpoint listens on.',
+    description: 'The port that the manager’s own API listens on.',
     schema: port,
   },
   backendUrl: { name: 'BACKEND_URL', description: 'The address of the backend.', schema: httpUrl },

@@ -11,6 +11,7 @@ export interface Position {
 
 export function locateKeys(text: string): (path: readonly string[]) => Position {
   const found = new Map<string, Position>()
+  const arrays = new Map<string, number>()
   let section: string[] = []
   let open: string | null = null
 
@@ -20,8 +21,9 @@ export function locateKeys(text: string): (path: readonly string[]) => Position 
     if (wasOpen !== null) return
     const column = line.search(/\S/) + 1
     if (column === 0) return
-    const path = line[column - 1] === '[' ? headerPath(line) : keyPath(line, section)
-    if (path === null) return
+    const written = line[column - 1] === '[' ? headerPath(line) : keyPath(line, section)
+    if (written === null) return
+    const path = line[column - 1] === '[' ? indexed(written, arrays, line.startsWith('[[', column - 1)) : written
     if (line[column - 1] === '[') section = path
     const id = JSON.stringify(path)
     // A dotted key also stands for the tables that it makes on the way.
@@ -39,6 +41,19 @@ export function locateKeys(text: string): (path: readonly string[]) => Position 
     }
     return { line: 1, column: 1 }
   }
+}
+
+/** With the index of the element that the header begins or goes on with: the second `[[rules]]` is `rules`, `1`. */
+function indexed(path: string[], arrays: Map<string, number>, begins: boolean): string[] {
+  const result: string[] = []
+  path.forEach((name, at) => {
+    result.push(name)
+    const id = JSON.stringify(result)
+    if (begins && at === path.length - 1) arrays.set(id, (arrays.get(id) ?? -1) + 1)
+    const index = arrays.get(id)
+    if (index !== undefined) result.push(String(index))
+  })
+  return result
 }
 
 function headerPath(line: string): string[] | null {

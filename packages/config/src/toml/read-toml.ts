@@ -29,7 +29,7 @@ export function readToml(source: TomlSource): TomlResult {
   }
 }
 
-function readText(path: string): string | Fault {
+export function readText(path: string): string | Fault {
   let bytes: Uint8Array
   try {
     bytes = readFileSync(path)

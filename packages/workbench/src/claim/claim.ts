@@ -1,48 +1,137 @@
 /**
- * POST /api/v1/runs/claim: a manager asks the engine for a task of skill `agent.run` and gets the run that it stands for.
+ * POST /api/v1/runs/claim: a manager asks the engine for a task of the skills of its modes (`agent.run`, …) and gets the run that it stands for.
  * The engine decides who gets what, and when; the workbench only writes down who holds the run.
  */
-import { AGENT_SKILL, agentRunParams, type ClaimedRun, type claimRun } from '@tutti/contracts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { agentRunParams, type ClaimedRun, type claimRun } from '@tutti/contracts'
 import type { LeasedTask } from '@tutti/engine'
 import type { z } from 'zod'
 import type { WorkbenchDeps } from '../deps.ts'
 import { markReported, reportLease } from '../finish/report.ts'
 import { settle } from '../finish/settle.ts'
+import { type News, newsChannel } from '../session/change-session.ts'
+import type { RunRow } from '../session/rows.ts'
+import type { Hub } from '../stream/hub.ts'
+import { type Affinity, headStartOf } from './affinity.ts'
 import { announce } from './announce.ts'
 import { runOfTask } from './run-of-task.ts'
 import { takeOver } from './take-over.ts'
 
 type Request = z.output<typeof claimRun>
 
+export interface ClaimDeps extends WorkbenchDeps {
+  hub: Hub
+  affinity: Affinity
+}
+
+/** A run that is left to another manager for so long. */
+interface Left {
+  lease: LeasedTask
+  run: RunRow
+  to: string
+  ms: number
+}
+
+/** Of runs that a manager compares to find one of its own, after it has left one to another. */
+const mostCompared = 16
+
 /** @param signal aborted when the manager has gone: a run must not wait for a lease's end because nobody heard the answer */
-export const claim = async (deps: WorkbenchDeps, request: Request, signal: AbortSignal): Promise<ClaimedRun | null> => {
-  await announce(deps, request)
+export const claim = async (deps: ClaimDeps, request: Request, signal: AbortSignal): Promise<ClaimedRun | null> => {
+  const skills = await announce(deps, request)
   const deadline = performance.now() + request.wait_seconds * 1000
   const leaseMs = request.lease_seconds * 1000
-  for (;;) {
-    const [lease] = await deps.engine.take({
+  for (let max = 1; ; ) {
+    const leases = await deps.engine.take({
       worker: request.worker_id,
-      skills: [AGENT_SKILL],
-      max: 1,
+      skills,
+      max,
       waitMs: Math.max(0, deadline - performance.now()),
       leaseMs,
       signal,
     })
-    if (!lease) return null
-    const claimed = await claimLease(deps, lease, leaseMs, signal)
-    if (claimed !== 'next') return claimed
+    if (leases.length === 0) return null
+    const { claimed, left } = await firstOf(deps, leases, leaseMs, signal)
+    if (claimed !== undefined) return claimed
+    if (left.length === 0) continue
+    await stepBack(deps, left, request.worker_id, signal)
+    // What it left stands first in the queue, and what others left to it behind.
+    max = mostCompared
   }
 }
 
-/** `next`: the task needed no manager, and is dealt with; null: nobody is there to take it. */
+/** The first that this manager should have. The rest is given back, but for those that are left to others: see `stepBack`. */
+const firstOf = async (
+  deps: ClaimDeps,
+  leases: LeasedTask[],
+  leaseMs: number,
+  signal: AbortSignal,
+): Promise<{ claimed?: ClaimedRun | null; left: Left[] }> => {
+  const left: Left[] = []
+  const rest = [...leases]
+  const giveBack = async (): Promise<void> => {
+    for (const lease of [...left.map((each) => each.lease), ...rest]) await release(deps, lease)
+  }
+  for (let lease = rest.shift(); lease; lease = rest.shift()) {
+    let claimed: Awaited<ReturnType<typeof claimLease>>
+    try {
+      claimed = await claimLease(deps, lease, leaseMs, signal)
+    } catch (error) {
+      await giveBack()
+      throw error
+    }
+    if (claimed === 'next') continue
+    if (claimed !== null && 'ms' in claimed) {
+      left.push(claimed)
+      continue
+    }
+    await giveBack()
+    return { claimed, left: [] }
+  }
+  return { left }
+}
+
+/**
+ * Gives runs back, tells the managers that should have them, and waits until one of them is taken or somebody leaves this manager one of
+ * its own. All who wait listen before they tell: so of two that each left the other's run, one hears, and no pair waits for each other.
+ */
+const stepBack = async (deps: ClaimDeps, left: Left[], worker: string, signal: AbortSignal): Promise<void> => {
+  const enough = new AbortController()
+  const leaves = left.map(({ run }) =>
+    deps.hub.subscribe({ sessionId: run.session_id }, (news) => {
+      if (news !== 'resync' && news.run_id === run.id) enough.abort()
+    }),
+  )
+  leaves.push(deps.hub.subscribe({ sessionId: leftTo(worker) }, () => enough.abort()))
+  try {
+    for (const { lease } of left) await release(deps, lease)
+    await tell(deps, left)
+    const ms = Math.min(...left.map((each) => each.ms))
+    await delay(ms, undefined, { signal: AbortSignal.any([enough.signal, signal]) }).catch(() => undefined)
+  } finally {
+    for (const leave of leaves) leave()
+  }
+}
+
+/** Managers are told on the channel of sessions, under a name that no session has. */
+const leftTo = (worker: string): string => `worker:${worker}`
+
+const tell = async ({ database }: WorkbenchDeps, left: Left[]): Promise<void> => {
+  const news = [...new Set(left.map(({ to }) => to))].map((to) =>
+    JSON.stringify({ session_id: leftTo(to), user_id: '', seq: 0 } satisfies News),
+  )
+  await database.query('select pg_notify($1, payload) from unnest($2::text[]) payload', [newsChannel, news])
+}
+
+/** `next`: the task needed no manager, and is dealt with; null: nobody is there to take it. One that is left is still leased. */
 const claimLease = async (
-  deps: WorkbenchDeps,
+  deps: ClaimDeps,
   lease: LeasedTask,
   leaseMs: number,
   signal: AbortSignal,
-): Promise<ClaimedRun | null | 'next'> => {
+): Promise<ClaimedRun | Left | null | 'next'> => {
   try {
     const claimed = signal.aborted ? null : await write(deps, lease, leaseMs)
+    if (claimed === 'next' || (claimed !== null && 'ms' in claimed)) return claimed
     if (claimed !== null && !signal.aborted) return claimed
   } catch (error) {
     await release(deps, lease)
@@ -60,11 +149,14 @@ const release = async (deps: WorkbenchDeps, lease: LeasedTask): Promise<void> =>
   }
 }
 
-const write = async (deps: WorkbenchDeps, lease: LeasedTask, leaseMs: number): Promise<ClaimedRun | 'next'> => {
+const write = async (deps: ClaimDeps, lease: LeasedTask, leaseMs: number): Promise<ClaimedRun | Left | 'next'> => {
   const params = agentRunParams.safeParse(lease.task.params)
   if (!params.success) return refuse(deps, lease, `invalid params: ${params.error.issues[0]?.message}`)
   const run = await runOfTask(deps, lease.task, params.data)
   if (!run) return refuse(deps, lease, 'session_id and run_id belong to runs that the workbench made')
+
+  const warm = await headStartOf(deps, deps.affinity, run, lease.worker)
+  if (warm !== null) return { lease, run, ...warm }
 
   let verdict = await takeOver(deps, run.id, lease, leaseMs)
   if (verdict.kind === 'blocked') {

@@ -69,6 +69,10 @@ const endWithoutBudget = async (
 
 const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, leaseMs: number): Promise<void> => {
   const formerAttempt = run.attempt
+  await change.tx.query('update workbench.sessions set warm_worker = $2 where id = $1', [
+    change.session.id,
+    lease.worker,
+  ])
   await updateRun(
     change.tx,
     run,
@@ -87,6 +91,8 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
     change.log('run.attempt', { run_id: run.id, attempt: run.attempt, error: run.last_error })
   }
   await logStatus(change, run, 'pending')
+  // Its former holder is to let go; who left it to this one need not wait any longer.
+  change.alert(run.id)
 }
 
 const claimedRun = ({ session }: SessionChange, run: RunRow, lease: LeasedTask): ClaimedRun => ({

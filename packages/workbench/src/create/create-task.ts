@@ -82,6 +82,7 @@ const addRun = async (deps: WorkbenchDeps, change: SessionChange, request: Reque
     clientRequestId: request.client_request_id ?? null,
     prompt: request.prompt,
     permissionMode: request.permission_mode,
+    scheduleMode: request.schedule_mode ?? 'immediate',
     config: { ...snapshot, ...(workspace === undefined ? {} : { workspace }) },
   })
 }

@@ -46,6 +46,7 @@ const jobInput = (run: RunRow): JsonObject => {
     run_id: run.id,
     prompt: run.prompt,
     permission_mode: run.permission_mode,
+    schedule_mode: run.schedule_mode,
     config: config as JsonObject,
   }
 }

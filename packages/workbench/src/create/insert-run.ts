@@ -1,4 +1,4 @@
-import type { PermissionMode, TaskConfig } from '@tutti/contracts'
+import type { PermissionMode, ScheduleMode, TaskConfig } from '@tutti/contracts'
 import type { SessionChange } from '../session/change-session.ts'
 import { insertMessages, logMessage, promptMessage } from '../session/messages.ts'
 import type { RunRow } from '../session/rows.ts'
@@ -12,6 +12,7 @@ export interface NewRun {
   clientRequestId: string | null
   prompt: string
   permissionMode: PermissionMode
+  scheduleMode: ScheduleMode
   config: TaskConfig
 }
 
@@ -23,8 +24,9 @@ export const insertRun = async (change: SessionChange, run: NewRun): Promise<Run
   const [row] = await tx.query<RunRow>(
     `insert into workbench.runs
        (id, session_id, user_id, user_message_id, client_request_id, prompt, permission_mode, config, status, job_id,
-        task_id, job_created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, case when $10::text is null then null else now() end)
+        task_id, job_created_at, schedule_mode)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, case when $10::text is null then null else now() end,
+             $11)
      returning *`,
     [
       run.id,
@@ -37,6 +39,7 @@ export const insertRun = async (change: SessionChange, run: NewRun): Promise<Run
       run.config,
       run.jobId,
       run.taskId,
+      run.scheduleMode,
     ],
   )
   if (!row) throw new Error('PostgreSQL did not answer the run that it stored')

@@ -4,7 +4,7 @@
  */
 import type { AgentEvent, Json, JsonObject, NumberedAgentEvent, TokenUsage, UsageView } from '@tutti/contracts'
 import type { LineType } from '../session/change-session.ts'
-import { agentMessage, type NewMessage, resultMessage } from '../session/messages.ts'
+import { agentMessage, type NewMessage, promptMessage, resultMessage } from '../session/messages.ts'
 import { plainJson } from '../session/plain-json.ts'
 import type { ToolCall, ToolResult } from '../session/tool-executions.ts'
 
@@ -32,7 +32,12 @@ const chunkLength = 1500
 /** A tool's output in the log at most; the whole of it stands in the tool's row and in the message. */
 const loggedOutputLength = 32_000
 
-export const project = (runId: string, events: NumberedAgentEvent[]): Projection => {
+/** @param steered texts of the messages that the events say were taken in, by id; of one that is not there nothing is shown */
+export const project = (
+  runId: string,
+  events: NumberedAgentEvent[],
+  steered: ReadonlyMap<string, string> = new Map(),
+): Projection => {
   const projection: Projection = {
     steps: [],
     messages: [],
@@ -43,11 +48,18 @@ export const project = (runId: string, events: NumberedAgentEvent[]): Projection
     usage: null,
     error: null,
   }
-  for (const { n, event } of events) add(projection, runId, n, event)
+  const left = new Map(steered)
+  for (const { n, event } of events) add(projection, runId, n, event, left)
   return projection
 }
 
-const add = (projection: Projection, runId: string, n: number, event: AgentEvent): void => {
+const add = (
+  projection: Projection,
+  runId: string,
+  n: number,
+  event: AgentEvent,
+  steered: Map<string, string>,
+): void => {
   const line = (type: LineType, data: object): void => {
     projection.steps.push({ kind: 'line', type, data: plainJson({ ...data, run_id: runId }) as JsonObject })
   }
@@ -82,6 +94,13 @@ const add = (projection: Projection, runId: string, n: number, event: AgentEvent
       projection.todos = plainJson(event.todos)
       line('todo.update', { todos: event.todos })
       return
+    case 'steered': {
+      const text = steered.get(event.id)
+      // Here, because here it was heard: what the agent said before, it said without knowing of it.
+      if (text !== undefined) message(promptMessage(text))
+      steered.delete(event.id)
+      return
+    }
     case 'done':
       projection.sdkSessionId = event.agent_session_id
       message(resultMessage(event))

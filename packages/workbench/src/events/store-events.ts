@@ -5,6 +5,7 @@
 import { type runEvents, type runEventsAnswer, TuttiError } from '@tutti/contracts'
 import type { z } from 'zod'
 import { heldRun } from '../claim/held-run.ts'
+import { takeMessages } from '../commands/commands.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { insertMessages, logMessage } from '../session/messages.ts'
@@ -42,12 +43,16 @@ export const storeEvents = async (
     const last = fresh.at(-1)
     if (!last) return run.received_n
     const events = storable(plainJson(fresh)) as unknown as typeof fresh
-    await write(change, run, last.n, project(run.id, events))
+    const steered = await takeMessages(change.tx, run.id, steeredIn(events))
+    await write(change, run, last.n, project(run.id, events, steered))
     return last.n
   })
   if (received === undefined) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
   return { received }
 }
+
+const steeredIn = (events: Batch['events']): string[] =>
+  events.flatMap(({ event }) => (event.type === 'steered' ? [event.id] : []))
 
 /** The events that are new. @throws EventGapError */
 const inOrder = (received: number, events: Batch['events']): Batch['events'] => {

@@ -55,6 +55,7 @@ const cancelRun = async (change: SessionChange, run: RunRow, reason: string | nu
   }
   await updateRun(change.tx, run, { status: 'canceling', last_error: reason })
   await logStatus(change, run, 'canceling')
+  change.alert(run.id)
 }
 
 const tell = async (deps: WorkbenchDeps, run: RunRow): Promise<void> => {

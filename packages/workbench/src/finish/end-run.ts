@@ -1,5 +1,6 @@
+import { passOnCommands } from '../commands/overtaken.ts'
 import type { SessionChange } from '../session/change-session.ts'
-import type { RunRow, StoredOutcome } from '../session/rows.ts'
+import { isHeld, type RunRow, type StoredOutcome } from '../session/rows.ts'
 import { logStatus, updateRun } from '../session/runs.ts'
 import { interruptTools } from '../session/tool-executions.ts'
 
@@ -12,6 +13,7 @@ export const endRun = async (
   run: RunRow,
   end: { status: 'completed' | 'failed' | 'canceled'; outcome: StoredOutcome; error: string | null },
 ): Promise<void> => {
+  const cancelled = run.status === 'canceling' || (end.status === 'canceled' && !isHeld(run.status))
   await updateRun(
     change.tx,
     run,
@@ -20,4 +22,6 @@ export const endRun = async (
   )
   if (end.status !== 'completed') await interruptTools(change.tx, run.id, end.status)
   await logStatus(change, run, end.status)
+  change.alert(run.id)
+  await passOnCommands(change, run, { cancelled })
 }

@@ -7,6 +7,7 @@ import { type AgentResult, type finishRun, type RunView, TuttiError } from '@tut
 import type { z } from 'zod'
 import { spendingBy } from '../budgets/views.ts'
 import { isLastHolder } from '../claim/held-run.ts'
+import { ensureJobs } from '../create/ensure-jobs.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { isHeld, type RunRow, runView } from '../session/rows.ts'
@@ -40,6 +41,8 @@ export const finish = async (deps: WorkbenchDeps, runId: string, request: Reques
     // Was it the last try, the engine has ended the task now, and the run must not stay queued for ever.
     await settle(deps, runId)
   } else await reportEnd(deps, run)
+  // What was said to the run too late has become the next one.
+  await ensureJobs(deps, run.session_id)
   return runView((await findRun(deps.database, runId)) ?? run)
 }
 

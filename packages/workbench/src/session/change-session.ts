@@ -21,18 +21,24 @@ export interface SessionChange {
   log(type: LineType, data: JsonObject): void
   /** Shows live readers something that is not stored, after the lines logged so far. */
   show(chunk: JsonObject): void
+  /** Has whoever holds the run look at it now: somebody wants it to stop, or says something to it. */
+  alert(runId: string): void
 }
 
 /** Channel of PostgreSQL on which news of sessions travel; payload: {@link News} as JSON. */
 export const newsChannel = 'tutti_sessions'
 
-/** The log of a session has grown to `seq`; or, with `chunk`, something to show after line `seq`. */
+/**
+ * The log of a session has grown to `seq`; with `chunk`, something to show after line `seq`; with `run_id`, something that the holder of
+ * that run should look at.
+ */
 export interface News {
   session_id: string
   /** Whose session it is: a user’s readers hear of all of them. */
   user_id: string
   seq: number
   chunk?: JsonObject
+  run_id?: string
 }
 
 /** NOTIFY refuses more than 8000 bytes, and would take the whole transaction with it. */
@@ -58,6 +64,7 @@ export const commitChange = async <T>(
   const session = { ...stored }
   const lines: { seq: number; type: LineType; data: JsonObject }[] = []
   const chunks: string[] = []
+  const alerts = new Set<string>()
   let patched = false
   const result = await work({
     tx,
@@ -76,10 +83,14 @@ export const commitChange = async <T>(
       // Display only: the complete text follows in a message.
       if (Buffer.byteLength(payload) <= maxNewsBytes) chunks.push(payload)
     },
+    alert: (runId) => {
+      alerts.add(runId)
+    },
   })
   if (patched || lines.length > 0) await storeChange(tx, session, lines)
   const grown: News = { session_id: session.id, user_id: session.user_id, seq: session.seq }
   const payloads = lines.length > 0 ? [...chunks, JSON.stringify(grown)] : chunks
+  for (const run_id of alerts) payloads.push(JSON.stringify({ ...grown, run_id } satisfies News))
   if (payloads.length > 0)
     await tx.query('select pg_notify($1, payload) from unnest($2::text[]) payload', [newsChannel, payloads])
   return result

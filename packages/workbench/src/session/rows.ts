@@ -8,6 +8,7 @@ import type {
   PermissionMode,
   RunStatus,
   RunView,
+  ScheduleMode,
   SessionStatus,
   SessionView,
   TaskConfig,
@@ -27,6 +28,8 @@ export interface SessionRow {
   workspace_export_status: ExportStatus | null
   workspace_files_prefix: string | null
   workspace_manifest_key: string | null
+  /** The manager that had its last run. */
+  warm_worker: string | null
   seq: number
   created_at: Date
   updated_at: Date
@@ -45,6 +48,7 @@ export interface RunRow {
   client_request_id: string | null
   prompt: string
   permission_mode: PermissionMode
+  schedule_mode: ScheduleMode
   config: TaskConfig
   status: RunStatus
   job_id: string

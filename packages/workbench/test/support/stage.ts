@@ -32,14 +32,15 @@ export interface Stage {
   send(prompt: string, options?: Partial<CreateTask>): Promise<{ session_id: string; run_id: string }>
   claim(worker?: string, workbench?: Workbench): Promise<ClaimedRun>
   /** Null where nothing can be claimed now. */
-  tryClaim(worker?: string, workbench?: Workbench): Promise<ClaimedRun | null>
+  tryClaim(worker?: string, workbench?: Workbench, modes?: string[]): Promise<ClaimedRun | null>
   frames(sessionId: string): Promise<SessionFrame[]>
   close(): Promise<void>
 }
 
+/** Nobody is waited for, unless the test is about it: most have managers that come and go. */
 export const createStage = async (
   blueprints: Blueprint[] = [],
-  more: Pick<WorkbenchOptions, 'budgets' | 'offersModel'> = {},
+  more: Pick<WorkbenchOptions, 'budgets' | 'offersModel' | 'headStartMs'> = {},
 ): Promise<Stage> => {
   const testDb = await testDatabase()
   const database = createDatabase({ connectionString: testDb.connectionString })
@@ -62,6 +63,7 @@ export const createStage = async (
       log: { warn: () => {} },
       ownerOf: () => user,
       sweepIntervalMs: 3_600_000,
+      headStartMs: 0,
       ...more,
     })
     const made = { engine, workbench }
@@ -70,9 +72,21 @@ export const createStage = async (
   }
 
   const first = makeProcess()
-  const claim = (worker: string, workbench: Workbench, wait: number): Promise<ClaimedRun | null> =>
+  const claim = (
+    worker: string,
+    workbench: Workbench,
+    wait: number,
+    modes = ['immediate', 'scheduled'],
+  ): Promise<ClaimedRun | null> =>
     workbench.claim(
-      { worker_id: worker, boot_id: `${worker}-boot`, lease_seconds: 60, wait_seconds: wait },
+      {
+        worker_id: worker,
+        boot_id: `${worker}-boot`,
+        lease_seconds: 60,
+        wait_seconds: wait,
+        schedule_modes: modes,
+        capacity: 2,
+      },
       new AbortController().signal,
     )
   return {
@@ -102,7 +116,7 @@ export const createStage = async (
       if (!run) throw new Error('no run could be claimed')
       return run
     },
-    tryClaim: (worker = 'manager-1', workbench = first.workbench) => claim(worker, workbench, 0),
+    tryClaim: (worker = 'manager-1', workbench = first.workbench, modes) => claim(worker, workbench, 0, modes),
     frames: (sessionId) => first.workbench.log(user, sessionId, { since: 0, limit: 10_000 }),
     close: async () => {
       for (const { engine, workbench } of started) {

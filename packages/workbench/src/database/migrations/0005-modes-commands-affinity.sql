@@ -1,0 +1,26 @@
+-- When a run may be taken, what is said to it while it runs, and where its session's workspace is warm.
+
+alter table workbench.runs add column if not exists schedule_mode text not null default 'immediate';
+
+-- Said to a run while it goes on, numbered within the run. Kept until the runtime has taken it in; what the end of the run
+-- overtakes becomes the session's next message, under the command's own id, so that making it again finds it made.
+create table workbench.commands (
+  id uuid primary key,
+  run_id uuid not null references workbench.runs on delete cascade,
+  session_id uuid not null references workbench.sessions on delete cascade,
+  n integer not null,
+  type text not null check (type in ('message', 'interrupt')),
+  text text,
+  client_request_id text,
+  created_at timestamptz not null default now(),
+  taken_at timestamptz,
+  overtaken boolean not null default false,
+  unique (run_id, n)
+);
+create unique index commands_by_request on workbench.commands (session_id, client_request_id)
+  where client_request_id is not null;
+create index commands_of_session on workbench.commands (session_id);
+
+-- The manager that had the session's last run, and so has its workspace on its host.
+alter table workbench.sessions add column if not exists warm_worker text;
+create index runs_held on workbench.runs (claimed_by) where status in ('claimed', 'running', 'canceling');
