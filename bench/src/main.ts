@@ -7,10 +7,11 @@ import { agent } from './agent.ts'
 import { embedded } from './embedded.ts'
 import { http } from './http.ts'
 import { type Figure, table } from './measure.ts'
+import { relay } from './relay.ts'
 import { sandbox } from './sandbox.ts'
 import { up } from './stack.ts'
 
-const benchmarks: Record<string, (quick: boolean) => Promise<Figure[]>> = { embedded, http, sandbox, agent, up }
+const benchmarks: Record<string, (quick: boolean) => Promise<Figure[]>> = { embedded, http, sandbox, relay, agent, up }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

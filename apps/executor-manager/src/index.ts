@@ -4,5 +4,6 @@ export type { ManagerDeps, ModelAccess, ModelRoute, UsedConfig } from './deps.ts
 export { createDriver } from './driver.ts'
 export type { Health } from './health/server.ts'
 export { modelAccess } from './model-access.ts'
+export { createRelay } from './relay/relay.ts'
 export { defaultSettings, type ManagerSettings } from './settings.ts'
 export { NoSandboxError, type RunningManager, startManager } from './start.ts'

@@ -56,7 +56,7 @@ test('many-processes-migrate-at-once', async () => {
   const fresh = await testDatabase()
   const databases = Array.from({ length: 4 }, () => createDatabase({ ...fresh, connections: 1 }))
   await Promise.all(databases.map((database) => migrate(database)))
-  const rows = await databases[0]?.query('select version from workbench.schema_migrations')
+  const rows = await databases[0]?.query('select version from workbench.schema_migrations order by version')
   expect(rows).toEqual((await readMigrations()).map(({ version }) => ({ version })))
   await Promise.all(databases.map((database) => database.close()))
   await fresh.drop()
