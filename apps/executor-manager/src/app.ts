@@ -1,12 +1,18 @@
 /** The executor manager: takes agent runs from the backend and runs each in a sandbox. Wired by `main.ts` and by `tutti up`. */
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ExecutorCancelled } from '@tutti/contracts'
+import type { Health } from './api/health.ts'
+import { viewSchedules } from './api/schedules.ts'
+import { type ApiServer, startApi } from './api/server.ts'
+import { type AtWork, createAtWork } from './claim/at-work.ts'
 import { type ClaimLoop, startClaimLoop } from './claim/loop.ts'
+import { openModes } from './claim/schedule.ts'
 import { createSessionGate } from './claim/sessions.ts'
 import type { ManagerDeps, Station } from './deps.ts'
-import { type Health, type HealthServer, startHealthServer } from './health/server.ts'
 import { findExecutor } from './sandbox/executor-files.ts'
 import { dropSocketRoot, prepareSocketRoot } from './sandbox/socket-folder.ts'
 import { type CompileCache, warmUp } from './sandbox/warm-up.ts'
@@ -34,11 +40,13 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
   const drained = new AbortController()
   const abandoned = new AbortController()
   let loop: ClaimLoop | undefined
-  let server: HealthServer | undefined
+  let server: ApiServer | undefined
   let socketRoot: string | undefined
   let compileCache: CompileCache | undefined
   let warming: Promise<void> | undefined
   let stopping: Promise<void> | undefined
+  const atWork = createAtWork()
+  const boot = decided.now()
 
   const health = (): Health => {
     const fault = loop?.fault() ?? null
@@ -59,6 +67,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
       config: { ...config, workspaceRoot },
       ...{
         settings: decided,
+        atWork,
         workerId,
         leaseSeconds,
         executor: findExecutor(),
@@ -69,7 +78,24 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     const reaped = await driver.reap()
     if (reaped.length > 0) log.warn({ sandboxes: reaped }, 'sandboxes of a former process were ended')
     if (!driver.isolates) log.warn({ sandbox: driver.name }, 'agents run without isolation, as this process does')
-    server = await startHealthServer(config.managerHost, config.managerPort, health)
+    server = await startApi(
+      {
+        ...{ log, health },
+        schedules: () => viewSchedules(deps.schedule, decided.now(), boot),
+        load: () => ({
+          ...{ worker_id: workerId, sandbox: driver.name, running: loop?.running() ?? 0 },
+          ...{ capacity: config.maxConcurrentTasks, sessions: atWork.sessions() },
+        }),
+        pull: (asked) => {
+          const schedule_modes = asked.length > 0 ? asked : openModes(deps.schedule, decided.now(), boot)
+          const accepted = loop !== undefined && stopping === undefined
+          if (accepted) loop?.pull(schedule_modes)
+          return { accepted, schedule_modes }
+        },
+        cancel: (sessionId, reason) => cancelSession(atWork, sessionId, reason),
+      },
+      { host: config.managerHost, port: config.managerPort, internalToken: config.internalApiToken },
+    )
     // Beside the first turns, not before them: they would wait longer for it than it saves them.
     warming = warmUp(station, join(workspaceRoot, 'compiled')).then((made) => {
       compileCache = made
@@ -114,6 +140,25 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     },
     health,
     port: () => server?.port,
+  }
+}
+
+/** Longer than a sandbox takes to end and its end to be told; who asks has other things to do then. */
+const cancelMs = 10_000
+
+const cancelSession = async (atWork: AtWork, session_id: string, reason: string | null): Promise<ExecutorCancelled> => {
+  const leases = atWork.leases(session_id)
+  for (const lease of leases) lease.cancel(reason ?? 'somebody at the manager cancelled the session')
+  const ends = leases.map(({ over }) => (over.aborted ? Promise.resolve() : once(over, 'abort').then(() => undefined)))
+  await within(
+    Promise.all(ends).then(() => undefined),
+    cancelMs,
+  )
+  const stopped = leases.filter(({ over }) => over.aborted).length
+  const stop_status = leases.length === 0 ? 'not_found' : stopped === leases.length ? 'stopped' : 'stopping'
+  return {
+    ...{ session_id, stop_status, matched_container_count: leases.length, stopped_container_count: stopped },
+    message: leases.length === 0 ? 'nothing runs here for this session' : `${stopped} of ${leases.length} ended`,
   }
 }
 

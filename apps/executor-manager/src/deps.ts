@@ -5,6 +5,7 @@ import type { ObjectStore } from '@tutti/objects'
 import type { SandboxDriver } from '@tutti/sandbox'
 import type { Logger } from '@tutti/telemetry'
 import type { BackendClient } from './backend/client.ts'
+import type { AtWork } from './claim/at-work.ts'
 import type { ExecutorFiles } from './sandbox/executor-files.ts'
 import type { CompileCache } from './sandbox/warm-up.ts'
 import type { ManagerSettings } from './settings.ts'
@@ -32,6 +33,7 @@ export type UsedConfig = Pick<
   ManagerConfig,
   | 'egressAllowedHosts'
   | 'egressGrantableHosts'
+  | 'internalApiToken'
   | 'managerHost'
   | 'managerPort'
   | 'maxConcurrentTasks'
@@ -62,6 +64,7 @@ export interface ManagerDeps {
 
 /** What a run needs on its way: the manager's dependencies with everything decided. */
 export interface Station extends ManagerDeps {
+  atWork: AtWork
   settings: ManagerSettings
   executor: ExecutorFiles
   /** Undefined until it is made, and where it can’t be. */

@@ -20,6 +20,8 @@ export interface Lease {
   readonly over: AbortSignal
   /** What was said to the run since it was claimed. */
   readonly commands: Commands
+  /** Somebody at this host wants the run to stop. */
+  cancel(why: string): void
   /** Another request found out that the lease is lost. */
   lose(why: string): void
   /** The run's end is accepted: no more renewals. */
@@ -52,6 +54,9 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
     lost.abort(new Error(`the lease is lost: ${why}`))
     end()
   }
+  const cancel = (why: string): void => {
+    if (!cancelled.signal.aborted) cancelled.abort(new Error(why))
+  }
   const end = (): void => {
     clearTimeout(expiry)
     over.abort()
@@ -80,13 +85,13 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
           wait_seconds: waitMs / 1000,
           commands_after: box.last(),
         }
-        const { held, cancel, commands } = await deps.backend.renew(claimed.run_id, request, over.signal)
+        const { held, cancel: wanted, commands } = await deps.backend.renew(claimed.run_id, request, over.signal)
         if (over.signal.aborted) return
         box.put(commands)
         if (!held) lose('the backend says so')
         else {
           heldFrom(asked)
-          if (cancel && !cancelled.signal.aborted) cancelled.abort(new Error('the run was cancelled'))
+          if (wanted) cancel('the run was cancelled')
         }
         return
       } catch (error) {
@@ -117,5 +122,5 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
     // Waiting ends by being aborted; anything else would leave the lease to run out unnoticed.
     if (!over.signal.aborted) lose(messageOf(error))
   })
-  return { lost: lost.signal, cancelled: cancelled.signal, over: over.signal, commands: box, lose, end }
+  return { lost: lost.signal, cancelled: cancelled.signal, over: over.signal, commands: box, cancel, lose, end }
 }

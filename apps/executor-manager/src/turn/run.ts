@@ -34,6 +34,7 @@ export const workOn = async (
     },
   )
   log.info('a run was claimed')
+  const done = station.atWork.enter(session_id, lease)
   const leave = await gate.enter(session_id)
   try {
     const end = await carryOut(station, claimed, lease, shutdown, log)
@@ -41,6 +42,7 @@ export const workOn = async (
   } finally {
     lease.end()
     leave()
+    done()
   }
 }
 

@@ -71,6 +71,7 @@ export const createRelayRig = async (
   const lease: Lease = {
     ...{ lost: over.signal, cancelled: new AbortController().signal, over: over.signal },
     commands: createCommandBox(),
+    cancel: unused,
     ...{ lose: () => over.abort(new Error('lost')), end: () => over.abort(new Error('ended')) },
   }
   const told: AccountRun[] = []
