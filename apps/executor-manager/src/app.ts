@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type ClaimLoop, startClaimLoop } from './claim/loop.ts'
 import { createSessionGate } from './claim/sessions.ts'
 import type { ManagerDeps, Station } from './deps.ts'
+import { createContentCache } from './files/content-cache.ts'
 import { type Health, type HealthServer, startHealthServer } from './health/server.ts'
 import { findExecutor } from './sandbox/executor-files.ts'
 import { dropSocketRoot, prepareSocketRoot } from './sandbox/socket-folder.ts'
@@ -62,6 +63,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
         workerId,
         leaseSeconds,
         executor: findExecutor(),
+        cache: createContentCache({ workspaceRoot, maxBytes: config.workspaceCacheMb * 1024 ** 2 }),
         socketRoot,
         compileCache: () => compileCache,
       },

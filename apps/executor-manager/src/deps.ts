@@ -4,6 +4,7 @@ import type { ObjectStore } from '@tutti/objects'
 import type { SandboxDriver } from '@tutti/sandbox'
 import type { Logger } from '@tutti/telemetry'
 import type { BackendClient } from './backend/client.ts'
+import type { ContentCache } from './files/content-cache.ts'
 import type { ExecutorFiles } from './sandbox/executor-files.ts'
 import type { CompileCache } from './sandbox/warm-up.ts'
 import type { ManagerSettings } from './settings.ts'
@@ -32,6 +33,8 @@ export type UsedConfig = Pick<
   | 'taskPullEnabled'
   | 'taskPullIntervalSeconds'
   | 'workerId'
+  | 'workspaceCacheMb'
+  | 'workspaceGitIgnore'
   | 'workspaceIgnoreDotFiles'
   | 'workspaceRoot'
 >
@@ -40,7 +43,7 @@ export interface ManagerDeps {
   config: UsedConfig
   backend: BackendClient
   driver: SandboxDriver
-  objects: Pick<ObjectStore, 'get' | 'put'>
+  objects: Pick<ObjectStore, 'get' | 'head' | 'list' | 'put'>
   log: Logger
   model: ModelAccess
 }
@@ -49,6 +52,8 @@ export interface ManagerDeps {
 export interface Station extends ManagerDeps {
   settings: ManagerSettings
   executor: ExecutorFiles
+  /** Contents that many workspaces hold. */
+  cache: ContentCache
   /** Undefined until it is made, and where it can’t be. */
   compileCache(): CompileCache | undefined
   /** Folder for the relays' sockets; short, because the path of a socket may have about a hundred bytes. */

@@ -17,7 +17,9 @@ export class RunFault extends Error {
 export type RunFaultCode =
   | 'USER_ID_REFUSED'
   | 'STAGED_PATH_REFUSED'
+  | 'STAGED_FILE_MISSING'
   | 'STAGING_FAILED'
+  | 'ARCHIVE_REFUSED'
   | 'FOLDER_REFUSED'
   | 'FOLDER_TOO_LARGE'
   | 'SANDBOX_NOT_STARTED'

@@ -9,6 +9,7 @@ import { messageOf, RunFault } from '../fault.ts'
 import { createIntake, type Intake } from '../relay/intake.ts'
 import type { Meter } from '../relay/usage.ts'
 import { type OpenSandbox, openSandbox } from '../sandbox/open.ts'
+import type { Home } from '../stage/home.ts'
 import { hasConversation } from '../stage/resumable.ts'
 import { stageRun } from '../stage/workspace.ts'
 import { playTurn, type TurnEnd } from './play.ts'
@@ -27,33 +28,34 @@ export interface AttemptContext {
 export interface Attempted {
   end: TurnEnd | RunFault
   /** Where the agent has worked; undefined where it never got to. */
-  workspace?: string
+  home?: Home
 }
 
 /** Never rejects: whatever happens is an end. */
 export const attempt = async (station: Station, claimed: ClaimedRun, context: AttemptContext): Promise<Attempted> => {
   const { stop, log } = context
   let sandbox: OpenSandbox | undefined
-  let workspace: string | undefined
+  let home: Home | undefined
   try {
     const staged = await stage(station, claimed, stop)
-    const order = { sessionId: claimed.session_id, runId: claimed.run_id, workspace: staged }
+    const order = { sessionId: claimed.session_id, runId: claimed.run_id, workspace: staged.workspace }
     sandbox = await openSandbox(station, order, log)
-    workspace = staged
-    return { end: await play(station, claimed, sandbox, staged, context), workspace }
+    home = staged
+    return { end: await play(station, claimed, sandbox, staged.workspace, context), home }
   } catch (error) {
     const end = endBy(error, context)
-    return { end, ...(workspace === undefined ? {} : { workspace }) }
+    return { end, ...(home === undefined ? {} : { home }) }
   } finally {
     // Not before this does the session's next run begin, nor the export read the files.
     await sandbox?.close()
   }
 }
 
-const stage = (station: Station, claimed: ClaimedRun, signal: AbortSignal): Promise<string> => {
+const stage = (station: Station, claimed: ClaimedRun, signal: AbortSignal): Promise<Home> => {
   signal.throwIfAborted()
-  const { config, settings } = station
+  const { cache, config, objects, settings } = station
   return stageRun(claimed, {
+    ...{ cache, objects },
     workspaceRoot: config.workspaceRoot,
     stagingRoots: config.stagingRoots,
     maxFolderFiles: settings.folderFiles,
