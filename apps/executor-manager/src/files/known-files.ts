@@ -22,6 +22,8 @@ export interface KnownFiles {
   storedHashes(): Set<string>
   /** Of every file that is known to be stored, whether it is still in the workspace or not. */
   storedPaths(): string[]
+  /** Forgets all other files. */
+  retain(paths: ReadonlySet<string>): void
   save(): Promise<void>
 }
 
@@ -47,6 +49,9 @@ const knownFiles = (path: string, known: readonly Row[]): KnownFiles => {
     },
     storedHashes: () => new Set([...rows.values()].flatMap((row) => (row[3] === 1 ? [row[2]] : []))),
     storedPaths: () => [...rows.values()].flatMap((row) => (row[3] === 1 ? [row[0]] : [])),
+    retain: (paths) => {
+      for (const file of rows.keys()) if (!paths.has(file)) rows.delete(file)
+    },
     save: () => writeWhole(path, JSON.stringify({ version: 1, files: [...rows.values()] })),
   }
 }

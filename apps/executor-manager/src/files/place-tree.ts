@@ -11,7 +11,7 @@ export interface Placing {
   cache: ContentCache
   known: KnownFiles
   /** What stays in an exact folder although the tree has it not. */
-  keeps: (name: string) => boolean
+  keeps: (path: string, name: string, kind: 'file' | 'directory') => boolean
   signal: AbortSignal
 }
 
@@ -20,7 +20,7 @@ const parallel = 8
 
 /** @param path of the directory from the workspace, with a slash at the end; '' for the workspace itself */
 export const placeTree = async (directory: Directory, tree: Tree, path: string, placing: Placing): Promise<void> => {
-  if (tree.exact) await clear(directory, tree, placing)
+  if (tree.exact) await clear(directory, tree, path, placing)
   const files = [...tree.files].reverse()
   const work = async (): Promise<void> => {
     try {
@@ -58,13 +58,13 @@ export const placeTree = async (directory: Directory, tree: Tree, path: string, 
 const isRuntimes = (path: string): boolean => path === runtimeFolder || path === `${runtimeFolder}/claude`
 
 /** Removes what the tree has not, and what is of another kind than the tree has. */
-const clear = async (directory: Directory, tree: Tree, { keeps }: Placing): Promise<void> => {
+const clear = async (directory: Directory, tree: Tree, path: string, { keeps }: Placing): Promise<void> => {
   for (const { name, kind } of await directory.entries()) {
     const wanted =
       (kind === 'file' && tree.files.has(name)) ||
       (kind === 'link' && tree.links.has(name)) ||
       (kind === 'directory' && tree.folders.has(name))
-    if (wanted || keeps(name)) continue
+    if (wanted || keeps(`${path}${name}`, name, kind === 'directory' ? kind : 'file')) continue
     await directory.removeTree(name)
   }
 }

@@ -3,17 +3,19 @@ import { access, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ClaimedRun } from '@tutti/contracts'
 import type { ObjectStore } from '@tutti/objects'
+import type { KeepOptions } from '../export/rules.ts'
 import { errnoOf, messageOf, RunFault } from '../fault.ts'
 import type { ContentCache } from '../files/content-cache.ts'
 import { type Directory, openDirectory } from '../files/directory.ts'
 import { openKnownFiles } from '../files/known-files.ts'
 import { placeTree } from '../files/place-tree.ts'
+import { isUpToDate, restore } from '../snapshot/restore.ts'
 import { copyFolder } from './folder.ts'
-import { type Home, homeOf, makeHome, noteMeta } from './home.ts'
+import { type Home, homeOf, makeHome, noteMeta, readMeta } from './home.ts'
 import { segmentsOf } from './paths.ts'
 import { plannedTrees } from './planned.ts'
 
-export interface StagingOptions {
+export interface StagingOptions extends KeepOptions {
   workspaceRoot: string
   stagingRoots: readonly string[]
   maxFolderFiles: number
@@ -30,7 +32,12 @@ export const stageRun = async (run: StagedRun, options: StagingOptions): Promise
   const home = homeOf(options.workspaceRoot, run.user_id, run.session_id)
   try {
     await makeHome(home)
-    await noteMeta(home, run.run_id, { status: 'active', changed: true })
+    const { snapshot_key } = run
+    const meta = await readMeta(home.folder)
+    const upToDate = isUpToDate(meta, snapshot_key)
+    const base_key = upToDate ? snapshot_key : (meta?.base_key ?? null)
+    await noteMeta(home, run.run_id, { status: 'active', changed: true, base_key })
+    if (!upToDate && snapshot_key !== null) await restore(run, home, snapshot_key, options)
     await stage(run, home, options)
     return home
   } catch (error) {

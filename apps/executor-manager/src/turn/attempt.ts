@@ -56,6 +56,8 @@ const stage = (station: Station, claimed: ClaimedRun, signal: AbortSignal): Prom
   const { cache, config, objects, settings } = station
   return stageRun(claimed, {
     ...{ cache, objects },
+    ignoreDotFiles: config.workspaceIgnoreDotFiles,
+    patterns: config.workspaceGitIgnore,
     workspaceRoot: config.workspaceRoot,
     stagingRoots: config.stagingRoots,
     maxFolderFiles: settings.folderFiles,

@@ -1,4 +1,4 @@
-/** Manifests of snapshots, read back. What they name must lie where the session's owner has workspaces. */
+/** Snapshots, read back. What they name must lie where the session's owner has workspaces. */
 import { text } from 'node:stream/consumers'
 import {
   type PrivateManifest,
