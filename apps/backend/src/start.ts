@@ -57,14 +57,14 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     stops.push(database.close)
     await migrate(database)
     const engine = await startEngine(loaded, shared, log, stops)
-    const workbench = createWorkbench({ database, engine, log, ownerOf: () => config.singleUserId })
-    stops.push(workbench.stop)
-    await workbench.start()
     const objects = createLocalObjects({
       root: config.objectsDir,
       publicUrl: config.backendPublicUrl + objectsPath,
       secret: config.secretKey,
     })
+    const workbench = createWorkbench({ database, engine, log, ownerOf: () => config.singleUserId, objects })
+    stops.push(workbench.stop)
+    await workbench.start()
     const backend = createBackend({ workbench, objects, config: settings, log })
     stops.push(backend.close)
     const port = await backend.listen(config.port)

@@ -1,6 +1,7 @@
 /** What the stations of a run need from outside. */
 import type { Engine } from '@tutti/engine'
 import type { Database } from './database/database.ts'
+import type { SnapshotObjects, SnapshotReader } from './snapshots/objects.ts'
 
 /** Where failures go that nobody is there to answer to. */
 export interface WorkbenchLog {
@@ -14,4 +15,7 @@ export interface WorkbenchDeps {
   /** Whose session an agent run becomes that a blueprint's job asked for. */
   ownerOf: (client: string) => string
   newId: () => string
+  snapshots: SnapshotReader
+  /** Null where there is no object storage: then no snapshot can be read either. */
+  objects: SnapshotObjects | null
 }

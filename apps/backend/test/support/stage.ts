@@ -52,7 +52,7 @@ export const createStage = async (): Promise<Stage> => {
     backend: async (settings = {}) => {
       const engine = createEngine({ store, blueprints: [agentRunBlueprint] })
       engine.start()
-      const workbench = createWorkbench({ database, engine, log: silentLogger, ownerOf: () => 'default' })
+      const workbench = createWorkbench({ database, engine, log: silentLogger, ownerOf: () => 'default', objects })
       await workbench.start()
       const config = { host: '127.0.0.1', userId: 'default', clientToken: null, internalToken, ...settings }
       const backend = createBackend({ workbench, objects, config, log: silentLogger, version: 'test' })

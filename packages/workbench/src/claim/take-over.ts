@@ -7,6 +7,7 @@ import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { hasEnded, isHeld, type RunRow, type StoredOutcome } from '../session/rows.ts'
 import { findRun, logStatus, openRuns, updateRun } from '../session/runs.ts'
 import { interruptTools } from '../session/tool-executions.ts'
+import { stagingPlan } from './plan.ts'
 
 export type Verdict =
   | { kind: 'claimed'; run: ClaimedRun }
@@ -82,12 +83,16 @@ const claimedRun = ({ session }: SessionChange, run: RunRow, lease: LeasedTask):
   continues: false,
   answers: [],
   attended: false,
-  config: run.config,
+  config: withoutFiles(run.config),
   options: turnOptions(run.config),
-  staging: { files: [], folders: [], managed: [], repository: null },
-  snapshot_key: null,
+  staging: stagingPlan(run.user_id, run.config),
+  snapshot_key: session.workspace_manifest_key,
   sdk_session_id: session.sdk_session_id,
 })
+
+/** They are in the plan. */
+const withoutFiles = ({ workspace, ...config }: TaskConfig): TaskConfig =>
+  workspace?.folder === undefined ? config : { ...config, workspace: { folder: workspace.folder } }
 
 const turnOptions = ({ model, instructions, tools, max_turns }: TaskConfig): TurnOptions => ({
   runtime: 'claude',

@@ -1,0 +1,29 @@
+/** What a manager puts into the workspace for a run, from the run's configuration. Pure. */
+import { type StagingPlan, type TaskConfig, userFolder } from '@tutti/contracts'
+
+/** Where the uploads of a user lie. Whatever else a task names is not that user's, or not a file to be handed out. */
+export const uploadsOf = (userId: string): string => `attachments/${userFolder(userId)}/`
+
+/** The path within the task's configuration of a file that the user may not have, if there is one. */
+export const strangeFile = (userId: string, config: TaskConfig): string | undefined => {
+  const own = uploadsOf(userId)
+  const at = (config.input_files ?? []).findIndex(({ type, source }) => type === 'file' && !source.startsWith(own))
+  return at === -1 ? undefined : `input_files[${at}].source`
+}
+
+export const stagingPlan = (userId: string, config: TaskConfig): StagingPlan => ({
+  files: [...(config.workspace?.files ?? []), ...inputFiles(userId, config)],
+  folders: [],
+  managed: [],
+  repository: null,
+})
+
+/** Under `inputs/`, unless the message says where. */
+const inputFiles = (userId: string, { input_files = [] }: TaskConfig): StagingPlan['files'] => {
+  const own = uploadsOf(userId)
+  return input_files.flatMap(({ type, source, name, path, size }) =>
+    type === 'file' && source.startsWith(own)
+      ? [{ path: path ?? `inputs/${name}`, key: source, size: size ?? null, sha256: null }]
+      : [],
+  )
+}
