@@ -37,7 +37,7 @@ beforeEach(() => {
   options = {
     ...{ workspaceRoot: join(root, 'w'), stagingRoots: [] },
     ...{ maxFolderFiles: 20, maxFolderBytes: 1_000_000, signal: new AbortController().signal },
-    ...{ ignoreDotFiles: true, patterns: [] },
+    ...{ ignoreDotFiles: true, patterns: [], privateHosts: false, repositoryTimeoutMs: 30_000 },
     objects: {
       ...objects,
       get: (key, ...given) => {

@@ -71,7 +71,7 @@ const stage = (host: string, run: number, snapshot_key: string | null, more: Par
     },
     {
       ...{ ...keep, objects, workspaceRoot: join(root, host), stagingRoots: [], signal },
-      ...{ maxFolderFiles: 100, maxFolderBytes: 1_000_000 },
+      ...{ maxFolderFiles: 100, maxFolderBytes: 1_000_000, privateHosts: false, repositoryTimeoutMs: 30_000 },
       cache: createContentCache({ workspaceRoot: join(root, host), maxBytes: 10_000_000 }),
     },
   )

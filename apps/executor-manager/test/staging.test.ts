@@ -28,7 +28,7 @@ beforeEach(() => {
   options = {
     ...{ workspaceRoot: join(root, 'w'), stagingRoots: [join(root, 'allowed')] },
     ...{ maxFolderFiles: 20, maxFolderBytes: 1_000_000, signal: new AbortController().signal },
-    ...{ ignoreDotFiles: true, patterns: [] },
+    ...{ ignoreDotFiles: true, patterns: [], privateHosts: false, repositoryTimeoutMs: 30_000 },
     objects: createLocalObjects({ root: join(root, 'objects'), publicUrl: 'http://x', secret: 'secret of tests' }),
     cache: createContentCache({ workspaceRoot: join(root, 'w'), maxBytes: 1_000_000 }),
   }

@@ -50,6 +50,8 @@ export interface Directory {
   copyIn(source: string, name: string, mode: number): Promise<void>
   /** Puts one entry in the place of another. A link that stood there is replaced, not followed. */
   rename(from: string, to: string): Promise<void>
+  /** Moves a file or a folder of ours here; it must be on the same disk. */
+  moveIn(source: string, name: string): Promise<void>
   link(name: string, target: string): Promise<void>
   /** Removes what is not a directory. Nothing of that name: fine. */
   remove(name: string): Promise<void>
@@ -133,6 +135,7 @@ const directoryOf = (handle: FileHandle, path: string): Directory => {
     },
     newFile: (name, mode) => open(at(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode),
     rename: (from, to) => rename(at(from), at(to)),
+    moveIn: (source, name) => rename(source, at(name)),
     link: (name, target) => symlink(target, at(name)),
     remove: (name) => removeEntry(at(name)),
     // With `rm` names need not be UTF-8, and links are removed as what they are.

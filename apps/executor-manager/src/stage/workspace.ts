@@ -14,6 +14,7 @@ import { copyFolder } from './folder.ts'
 import { type Home, homeOf, makeHome, noteMeta, readMeta } from './home.ts'
 import { segmentsOf } from './paths.ts'
 import { plannedTrees } from './planned.ts'
+import { placeRepository } from './repository.ts'
 
 export interface StagingOptions extends KeepOptions {
   workspaceRoot: string
@@ -22,6 +23,10 @@ export interface StagingOptions extends KeepOptions {
   maxFolderBytes: number
   objects: Pick<ObjectStore, 'get' | 'head' | 'list'>
   cache: ContentCache
+  /** Of repositories: see `RepositoryOptions`. */
+  privateHosts: boolean
+  caFile?: string | undefined
+  repositoryTimeoutMs: number
   signal: AbortSignal
 }
 
@@ -66,6 +71,10 @@ const stage = async (run: StagedRun, home: Home, options: StagingOptions): Promi
   const root = await openDirectory(home.workspace)
   try {
     if (first && folder !== undefined) await copyFolder(root, folder, { ...limits, stagingRoots: options.stagingRoots })
+    const { repository } = staging
+    const timeoutMs = options.repositoryTimeoutMs
+    // Before the files: they may be meant to lie in it.
+    if (repository !== null) await placeRepository(root, repository, { ...options, userId: home.userId, timeoutMs })
     await place(root, home, trees, options)
   } finally {
     await root.close()

@@ -55,7 +55,7 @@ const stage = (station: Station, claimed: ClaimedRun, signal: AbortSignal): Prom
   signal.throwIfAborted()
   const { cache, config, objects, settings } = station
   return stageRun(claimed, {
-    ...{ cache, objects },
+    ...{ cache, objects, privateHosts: config.gitPrivateHosts, repositoryTimeoutMs: settings.repositoryMs },
     ignoreDotFiles: config.workspaceIgnoreDotFiles,
     patterns: config.workspaceGitIgnore,
     workspaceRoot: config.workspaceRoot,

@@ -47,7 +47,7 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
     ...{ sandboxDiskMb: 512, sandboxMemoryMb: 1024, sandboxProcesses: 128, stagingRoots: [join(root, 'folders')] },
     ...{ taskClaimLeaseSeconds: 60, taskPullEnabled: true, taskPullIntervalSeconds: 0.01, workerId: 'test-host' },
     ...{ workspaceIgnoreDotFiles: true, workspaceRoot: join(root, 'w') },
-    ...{ workspaceCacheMb: 100, workspaceGitIgnore: [] },
+    ...{ workspaceCacheMb: 100, workspaceGitIgnore: [], gitPrivateHosts: false },
     ...more,
   }
   mkdirSync(join(root, 'folders'))

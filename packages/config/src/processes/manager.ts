@@ -155,6 +155,12 @@ const workspaceVariables = {
 } satisfies VariableTable
 
 const keepingVariables = {
+  gitPrivateHosts: {
+    name: 'GIT_PRIVATE_HOSTS',
+    default: 'false',
+    description: 'Whether repositories may be cloned from hosts in private networks.',
+    schema: flag,
+  },
   workspaceGitIgnore: {
     name: 'WORKSPACE_GIT_IGNORE',
     default: '',

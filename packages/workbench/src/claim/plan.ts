@@ -15,8 +15,29 @@ export const stagingPlan = (userId: string, config: TaskConfig): StagingPlan => 
   files: [...(config.workspace?.files ?? []), ...inputFiles(userId, config)],
   folders: [],
   managed: [],
-  repository: null,
+  repository: repository(config),
 })
+
+/** The folder that a repository is cloned into: the last part of its address. */
+export const repositoryFolder = (url: string): string => {
+  const last =
+    url
+      .replace(/[?#].*$/, '')
+      .replace(/\/+$/, '')
+      .split('/')
+      .at(-1) ?? ''
+  const name = last
+    .replace(/\.git$/, '')
+    .replaceAll(/[^A-Za-z0-9._-]/g, '-')
+    .slice(0, 100)
+  return name === '' || name.startsWith('.') ? 'repository' : name
+}
+
+/** Secrets are not resolved yet: a repository that needs a token can’t be fetched. */
+const repository = ({ repo_url, git_branch }: TaskConfig): StagingPlan['repository'] =>
+  repo_url === undefined
+    ? null
+    : { url: repo_url, branch: git_branch ?? null, path: repositoryFolder(repo_url), token: null }
 
 /** Under `inputs/`, unless the message says where. */
 const inputFiles = (userId: string, { input_files = [] }: TaskConfig): StagingPlan['files'] => {

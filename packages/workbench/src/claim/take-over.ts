@@ -7,7 +7,7 @@ import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { hasEnded, isHeld, type RunRow, type StoredOutcome } from '../session/rows.ts'
 import { findRun, logStatus, openRuns, updateRun } from '../session/runs.ts'
 import { interruptTools } from '../session/tool-executions.ts'
-import { stagingPlan } from './plan.ts'
+import { repositoryFolder, stagingPlan } from './plan.ts'
 
 export type Verdict =
   | { kind: 'claimed'; run: ClaimedRun }
@@ -94,8 +94,9 @@ const claimedRun = ({ session }: SessionChange, run: RunRow, lease: LeasedTask):
 const withoutFiles = ({ workspace, ...config }: TaskConfig): TaskConfig =>
   workspace?.folder === undefined ? config : { ...config, workspace: { folder: workspace.folder } }
 
-const turnOptions = ({ model, instructions, tools, max_turns }: TaskConfig): TurnOptions => ({
+const turnOptions = ({ model, instructions, tools, max_turns, repo_url }: TaskConfig): TurnOptions => ({
   runtime: 'claude',
+  ...(repo_url === undefined ? {} : { cwd: repositoryFolder(repo_url) }),
   ...(model === undefined ? {} : { model }),
   ...(instructions === undefined ? {} : { instructions }),
   ...(tools === undefined ? {} : { tools }),
