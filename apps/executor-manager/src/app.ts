@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ClaimLoop, startClaimLoop } from './claim/loop.ts'
 import { createSessionGate } from './claim/sessions.ts'
+import type { CleanupOptions } from './cleanup/cleanup.ts'
+import { type CleanupSchedule, scheduleCleanup } from './cleanup/schedule.ts'
 import type { ManagerDeps, Station } from './deps.ts'
 import { createContentCache } from './files/content-cache.ts'
 import { type Health, type HealthServer, startHealthServer } from './health/server.ts'
@@ -38,6 +40,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
   let server: HealthServer | undefined
   let socketRoot: string | undefined
   let compileCache: CompileCache | undefined
+  let cleanup: CleanupSchedule | undefined
   let warming: Promise<void> | undefined
   let stopping: Promise<void> | undefined
 
@@ -76,8 +79,14 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     warming = warmUp(station, join(workspaceRoot, 'compiled')).then((made) => {
       compileCache = made
     })
-    if (!config.taskPullEnabled) return log.info('TASK_PULL_ENABLED is off: no runs are taken')
     const gate = createSessionGate()
+    if (config.workspaceCleanupEnabled)
+      cleanup = scheduleCleanup(
+        { gate, log, now: () => new Date() },
+        cleanupOptions(config, workspaceRoot),
+        config.workspaceCleanupIntervalHours * hourMs,
+      )
+    if (!config.taskPullEnabled) return log.info('TASK_PULL_ENABLED is off: no runs are taken')
     const shutdown = { drained: drained.signal, abandoned: abandoned.signal }
     loop = startClaimLoop(deps, {
       workerId,
@@ -101,6 +110,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     abandoned.abort(new Error('the manager stops'))
     // Sandboxes are ended in any case: none outlives its manager.
     await idle
+    await cleanup?.stop()
     await warming
     await server?.close()
     if (socketRoot !== undefined) await dropSocketRoot(socketRoot)
@@ -116,6 +126,15 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     port: () => server?.port,
   }
 }
+
+const hourMs = 3_600_000
+
+const cleanupOptions = (config: ManagerDeps['config'], workspaceRoot: string): CleanupOptions => ({
+  workspaceRoot,
+  maxAgeMs: config.workspaceMaxAgeHours * hourMs,
+  archive: config.workspaceArchiveEnabled,
+  archiveMs: config.workspaceArchiveDays * 24 * hourMs,
+})
 
 /** Host names may have dots; the backend’s names for workers may not. */
 const workerIdOf = (given: string): string => given.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 128)
