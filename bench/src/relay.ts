@@ -52,6 +52,7 @@ export const relay = (quick: boolean): Promise<Figure[]> =>
         permission_mode: 'default',
       },
       intake: { take: unused, final: never, refused: never, idle: unused },
+      commands: { after: unused },
       // The decision about a budget is measured where it is made; here it is free.
       account: {
         ...{

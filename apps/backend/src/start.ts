@@ -58,20 +58,20 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     stops.push(database.close)
     await migrate(database)
     const engine = await startEngine(loaded, shared, log, stops)
+    const objects = createLocalObjects({
+      root: config.objectsDir,
+      publicUrl: config.backendPublicUrl + objectsPath,
+      secret: config.secretKey,
+    })
     const { models } = loaded
     const workbench = createWorkbench({
-      ...{ database, engine, log, ownerOf: () => config.singleUserId },
+      ...{ database, engine, log, ownerOf: () => config.singleUserId, objects },
       budgets: { timeZone: config.tz, defaults: budgetDefaults(config) },
       offersModel: (model) => models.allowed(model) && models.providerOf(model) !== undefined,
       headStartMs: config.sessionHeadStartMs,
     })
     stops.push(workbench.stop)
     await workbench.start()
-    const objects = createLocalObjects({
-      root: config.objectsDir,
-      publicUrl: config.backendPublicUrl + objectsPath,
-      secret: config.secretKey,
-    })
     const backend = createBackend({ workbench, objects, models, config: settings, log })
     stops.push(backend.close)
     const port = await backend.listen(config.port)

@@ -12,7 +12,10 @@ import { type AtWork, createAtWork } from './claim/at-work.ts'
 import { type ClaimLoop, startClaimLoop } from './claim/loop.ts'
 import { openModes } from './claim/schedule.ts'
 import { createSessionGate } from './claim/sessions.ts'
+import type { CleanupOptions } from './cleanup/cleanup.ts'
+import { type CleanupSchedule, scheduleCleanup } from './cleanup/schedule.ts'
 import type { ManagerDeps, Station } from './deps.ts'
+import { createContentCache } from './files/content-cache.ts'
 import { findExecutor } from './sandbox/executor-files.ts'
 import { dropSocketRoot, prepareSocketRoot } from './sandbox/socket-folder.ts'
 import { type CompileCache, warmUp } from './sandbox/warm-up.ts'
@@ -43,6 +46,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
   let server: ApiServer | undefined
   let socketRoot: string | undefined
   let compileCache: CompileCache | undefined
+  let cleanup: CleanupSchedule | undefined
   let warming: Promise<void> | undefined
   let stopping: Promise<void> | undefined
   const atWork = createAtWork()
@@ -71,6 +75,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
         workerId,
         leaseSeconds,
         executor: findExecutor(),
+        cache: createContentCache({ workspaceRoot, maxBytes: config.workspaceCacheMb * 1024 ** 2 }),
         socketRoot,
         compileCache: () => compileCache,
       },
@@ -100,8 +105,14 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     warming = warmUp(station, join(workspaceRoot, 'compiled')).then((made) => {
       compileCache = made
     })
-    if (!config.taskPullEnabled) return log.info('TASK_PULL_ENABLED is off: no runs are taken')
     const gate = createSessionGate()
+    if (config.workspaceCleanupEnabled)
+      cleanup = scheduleCleanup(
+        { gate, log, now: () => new Date() },
+        cleanupOptions(config, workspaceRoot),
+        config.workspaceCleanupIntervalHours * hourMs,
+      )
+    if (!config.taskPullEnabled) return log.info('TASK_PULL_ENABLED is off: no runs are taken')
     const shutdown = { drained: drained.signal, abandoned: abandoned.signal }
     loop = startClaimLoop(deps, {
       workerId,
@@ -127,6 +138,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     abandoned.abort(new Error('the manager stops'))
     // Sandboxes are ended in any case: none outlives its manager.
     await idle
+    await cleanup?.stop()
     await warming
     await server?.close()
     if (socketRoot !== undefined) await dropSocketRoot(socketRoot)
@@ -161,6 +173,14 @@ const cancelSession = async (atWork: AtWork, session_id: string, reason: string 
     message: leases.length === 0 ? 'nothing runs here for this session' : `${stopped} of ${leases.length} ended`,
   }
 }
+const hourMs = 3_600_000
+
+const cleanupOptions = (config: ManagerDeps['config'], workspaceRoot: string): CleanupOptions => ({
+  workspaceRoot,
+  maxAgeMs: config.workspaceMaxAgeHours * hourMs,
+  archive: config.workspaceArchiveEnabled,
+  archiveMs: config.workspaceArchiveDays * 24 * hourMs,
+})
 
 /** Host names may have dots; the backend’s names for workers may not. */
 const workerIdOf = (given: string): string => given.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 128)

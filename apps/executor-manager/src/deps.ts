@@ -6,6 +6,7 @@ import type { SandboxDriver } from '@tutti/sandbox'
 import type { Logger } from '@tutti/telemetry'
 import type { BackendClient } from './backend/client.ts'
 import type { AtWork } from './claim/at-work.ts'
+import type { ContentCache } from './files/content-cache.ts'
 import type { ExecutorFiles } from './sandbox/executor-files.ts'
 import type { CompileCache } from './sandbox/warm-up.ts'
 import type { ManagerSettings } from './settings.ts'
@@ -33,6 +34,7 @@ export type UsedConfig = Pick<
   ManagerConfig,
   | 'egressAllowedHosts'
   | 'egressGrantableHosts'
+  | 'gitPrivateHosts'
   | 'internalApiToken'
   | 'managerHost'
   | 'managerPort'
@@ -47,6 +49,13 @@ export type UsedConfig = Pick<
   | 'taskPullEnabled'
   | 'taskPullIntervalSeconds'
   | 'workerId'
+  | 'workspaceArchiveDays'
+  | 'workspaceArchiveEnabled'
+  | 'workspaceCacheMb'
+  | 'workspaceCleanupEnabled'
+  | 'workspaceCleanupIntervalHours'
+  | 'workspaceMaxAgeHours'
+  | 'workspaceGitIgnore'
   | 'workspaceIgnoreDotFiles'
   | 'workspaceRoot'
 >
@@ -57,7 +66,7 @@ export interface ManagerDeps {
   schedule: PullSchedule
   backend: BackendClient
   driver: SandboxDriver
-  objects: Pick<ObjectStore, 'get' | 'put'>
+  objects: Pick<ObjectStore, 'get' | 'head' | 'list' | 'put'>
   log: Logger
   model: ModelAccess
 }
@@ -67,6 +76,8 @@ export interface Station extends ManagerDeps {
   atWork: AtWork
   settings: ManagerSettings
   executor: ExecutorFiles
+  /** Contents that many workspaces hold. */
+  cache: ContentCache
   /** Undefined until it is made, and where it can’t be. */
   compileCache(): CompileCache | undefined
   /** Folder for the relays' sockets; short, because the path of a socket may have about a hundred bytes. */

@@ -13,6 +13,8 @@ export interface ManagerSettings {
   /** Limits of a folder that is copied into a workspace. */
   folderFiles: number
   folderBytes: number
+  /** How long one step of fetching a repository may take. */
+  repositoryMs: number
   /** Limits of an export. The list of files travels in one request. */
   exportFiles: number
   exportBytes: number
@@ -56,10 +58,11 @@ export const defaultSettings: ManagerSettings = {
   drainMs: 8_000,
   folderFiles: 50_000,
   folderBytes: 1024 * mebibyte,
-  exportFiles: 10_000,
+  repositoryMs: 600_000,
+  exportFiles: 100_000,
   exportBytes: 4096 * mebibyte,
   exportTries: 4,
-  exportParallel: 4,
+  exportParallel: 8,
   exportPauseMs: 250,
   modelBodyBytes: 32 * mebibyte,
   modelParallel: 16,

@@ -227,11 +227,11 @@ describe('the sandbox', () => {
 
 describe('the export', () => {
   it('full-disk-on-export-says-so-after-a-few-tries', async () => {
-    let tries = 0
+    const tries = new Map<string, number>()
     const objects = {
-      get: stage.objects.get,
-      put: async (): Promise<never> => {
-        tries += 1
+      ...stage.objects,
+      put: async (key: string): Promise<never> => {
+        tries.set(key, (tries.get(key) ?? 0) + 1)
         throw new ObjectStoreError('NO_SPACE', 'the disk is full')
       },
     }
@@ -247,13 +247,13 @@ describe('the export', () => {
       export: { status: 'failed', message: expect.stringContaining('full') },
       usage: { input_tokens: expect.any(Number) },
     })
-    expect(tries).toBe(3)
+    expect(Math.max(...tries.values())).toBe(3)
   })
 
   it('an-object-store-that-hiccups-costs-nothing', async () => {
     let fails = 2
     const objects = {
-      get: stage.objects.get,
+      ...stage.objects,
       put: async (...given: Parameters<typeof stage.objects.put>) => {
         fails -= 1
         if (fails >= 0) throw new Error('hiccup')

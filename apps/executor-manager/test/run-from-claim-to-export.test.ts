@@ -48,7 +48,7 @@ it('run-from-claim-to-export', async () => {
   expect(files.map(({ path }) => path)).toEqual(['made.txt', 'notes/a.txt', 'project/src/main.txt', 'project/tool.sh'])
   const made = files.find(({ path }) => path === 'made.txt')
   expect(await stage.read(made?.key ?? '')).toBe('made\n')
-  expect(prefix.startsWith(`workspaces/local/${run.claimed.session_id}/runs/${run.claimed.run_id}/`)).toBe(true)
+  expect(prefix).toBe(`workspaces/local/${run.claimed.session_id}/blobs`)
   const manifest = JSON.parse(await stage.read(manifest_key))
   expect(manifest.files[0]).toMatchObject({ path: 'made.txt', size: 5, sha256: made?.sha256, status: 'uploaded' })
   expect(existsSync(join(stage.workspaceOf(run), '.tutti'))).toBe(true)

@@ -11,7 +11,9 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createLocalObjects } from '@tutti/objects'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createContentCache } from '../src/files/content-cache.ts'
 import { hasConversation } from '../src/stage/resumable.ts'
 import { type StagedRun, type StagingOptions, stageRun } from '../src/stage/workspace.ts'
 
@@ -26,15 +28,20 @@ beforeEach(() => {
   options = {
     ...{ workspaceRoot: join(root, 'w'), stagingRoots: [join(root, 'allowed')] },
     ...{ maxFolderFiles: 20, maxFolderBytes: 1_000_000, signal: new AbortController().signal },
+    ...{ ignoreDotFiles: true, patterns: [], privateHosts: false, repositoryTimeoutMs: 30_000 },
+    objects: createLocalObjects({ root: join(root, 'objects'), publicUrl: 'http://x', secret: 'secret of tests' }),
+    cache: createContentCache({ workspaceRoot: join(root, 'w'), maxBytes: 1_000_000 }),
   }
 })
 afterEach(() => rmSync(root, { recursive: true }))
 
 const run = (workspace: StagedRun['config']['workspace'], more: Partial<StagedRun> = {}): StagedRun => ({
-  ...{ run_id, session_id, user_id: 'local', config: { workspace } },
+  ...{ run_id, session_id, user_id: 'local', config: { workspace }, snapshot_key: null },
+  staging: { files: [], folders: [], managed: [], repository: null },
   ...more,
 })
-const withFile = (path: string): StagedRun => run({ files: [{ path, content: 'content' }] })
+const withFile = (path: string): StagedRun =>
+  run(undefined, { staging: { files: [{ path, content: 'content' }], folders: [], managed: [], repository: null } })
 const workspace = (): string => join(root, 'w/active/local', session_id, 'workspace')
 
 it.each(['../out', '/etc/x', 'a/../../out', 'a\\..\\b', 'a\0b', 'a/', '.', '.tutti/claude/x', 'x\ny', '../../..'])(
@@ -61,10 +68,18 @@ it('a-link-that-an-agent-left-is-neither-followed-nor-written-through', async ()
   expect(readdirSync(join(root, 'outside'))).toEqual(['file'])
 })
 
-it.each(['../x', 'a/b', '', '.', '..', 'x'.repeat(200), 'ä'])(
-  'a-user-id-that-is-no-name-is-refused: %j',
+it.each(['', 'x'.repeat(201), '\ud800'])('a-user-id-that-can-be-no-folder-is-refused: %j', async (user_id) => {
+  await expect(stageRun(run(undefined, { user_id }), options)).rejects.toMatchObject({ code: 'USER_ID_REFUSED' })
+})
+
+it.each(['../x', '..', '.', 'a/b', "o'brien+x@mail.example", 'ä', 'a%2Fb', '.hidden'])(
+  'every-user-has-one-folder-below-active-whatever-the-id: %j',
   async (user_id) => {
-    await expect(stageRun(run(undefined, { user_id }), options)).rejects.toMatchObject({ code: 'USER_ID_REFUSED' })
+    const { workspace: made } = await stageRun(run(undefined, { user_id }), options)
+    const [folder = '', session, last, ...rest] = made.slice(join(root, 'w/active/').length).split('/')
+    expect([session, last, rest]).toEqual([session_id, 'workspace', []])
+    expect(folder).toMatch(/^[A-Za-z0-9_@+%-][A-Za-z0-9._@+%-]*$/)
+    expect(decodeURIComponent(folder)).toBe(user_id)
   },
 )
 

@@ -60,6 +60,11 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Check the id; only the runs of your own sessions are visible.',
   },
+  SNAPSHOT_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: 'Choose a run that has stored its files: its `workspace_export_status` is `ready`.',
+  },
   SCHEDULE_NOT_FOUND: {
     status: 404,
     retryable: false,
@@ -78,6 +83,7 @@ export const errorCatalogue = {
     hint: 'Read the job: its status and `waiting_for` tell what it takes.',
   },
   JOB_RUNNING: { status: 409, retryable: false, hint: 'Cancel the job first, or wait until it has ended.' },
+  SESSION_BUSY: { status: 409, retryable: true, hint: 'Wait until the turn has ended, or cancel it.' },
   EVENT_GAP: {
     status: 409,
     retryable: true,

@@ -2,6 +2,7 @@
 import type { Engine } from '@tutti/engine'
 import type { BudgetSettings } from './budgets/limits.ts'
 import type { Database } from './database/database.ts'
+import type { SnapshotObjects, SnapshotReader } from './snapshots/objects.ts'
 
 /** Where failures go that nobody is there to answer to. */
 export interface WorkbenchLog {
@@ -18,4 +19,7 @@ export interface WorkbenchDeps {
   budgets: BudgetSettings
   /** Whether users may choose the model. */
   offersModel: (model: string) => boolean
+  snapshots: SnapshotReader
+  /** Null where there is no object storage: then no snapshot can be read either. */
+  objects: SnapshotObjects | null
 }

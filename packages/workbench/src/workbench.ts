@@ -12,13 +12,16 @@ import type {
   createTask as createTaskSchema,
   ExportedFile,
   finishRun,
+  ManifestFile,
   MessageView,
+  RunComparison,
   RunView,
   renewAnswer,
   renewRun,
   runEvents,
   runEventsAnswer,
   SessionFrame,
+  SessionRewound,
   SessionView,
   Spending,
   SteerAnswer,
@@ -49,6 +52,11 @@ import { listMessages } from './read/messages.ts'
 import { findSession, listRuns, listSessions, readRun, readSession, type SessionFilter } from './read/sessions.ts'
 import { listToolExecutions } from './read/tool-executions.ts'
 import { sessionView } from './session/rows.ts'
+import { type Archive, archiveOf } from './snapshots/archive.ts'
+import { compareRuns } from './snapshots/compare.ts'
+import { createSnapshotReader, type SnapshotObjects } from './snapshots/objects.ts'
+import { manifestOfRun, manifestOfSession } from './snapshots/of-run.ts'
+import { rewindSession } from './snapshots/rewind.ts'
 import { type FollowRequest, follow } from './stream/follow.ts'
 import { type FollowUserRequest, followUser } from './stream/follow-user.ts'
 import { readFrames, snapshotFrame } from './stream/frames.ts'
@@ -92,6 +100,14 @@ export interface Workbench {
   session(userId: string, sessionId: string): Promise<SessionView>
   messages(userId: string, sessionId: string, page: { afterId: number; limit: number }): Promise<MessageView[]>
   toolExecutions(userId: string, sessionId: string, page: Page): Promise<ToolExecutionView[]>
+  /** @throws TuttiError SESSION_NOT_FOUND, RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND, SESSION_BUSY */
+  rewind(userId: string, sessionId: string, runId: string): Promise<SessionRewound>
+  /** From the workspace of a run to that of another. @throws TuttiError RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND */
+  compare(userId: string, runId: string, otherId: string): Promise<RunComparison>
+  /** The zip of a session’s files, or of a run’s, or of a folder of them. @throws as `rewind`, and FILE_NOT_FOUND */
+  archive(userId: string, of: { sessionId: string } | { runId: string }, folder: string | null): Promise<Archive>
+  /** What a run left. @throws TuttiError RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND */
+  runFiles(userId: string, runId: string): Promise<ManifestFile[]>
   files(userId: string, sessionId: string): Promise<ExportedFile[]>
   run(userId: string, runId: string): Promise<RunView>
   runs(userId: string, sessionId: string, page: Page): Promise<RunView[]>
@@ -119,6 +135,8 @@ export interface WorkbenchOptions {
   budgets?: BudgetSettings
   /** Without: every model. */
   offersModel?: (model: string) => boolean
+  /** Where managers store snapshots; without, nothing can be rewound or compared. */
+  objects?: SnapshotObjects
   sweepIntervalMs?: number
   /** How long a session's next run is left to the manager that had its last one, while that one has room. */
   headStartMs?: number
@@ -130,8 +148,9 @@ export interface WorkbenchOptions {
  */
 export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const { database, engine, log, ownerOf, newId = randomUUID, sweepIntervalMs = 2_000, headStartMs = 2_000 } = options
-  const { budgets = { timeZone: 'UTC', defaults: [] }, offersModel = () => true } = options
-  const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId, budgets, offersModel }
+  const { budgets = { timeZone: 'UTC', defaults: [] }, offersModel = () => true, objects = null } = options
+  const snapshots = createSnapshotReader(objects)
+  const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId, budgets, offersModel, snapshots, objects }
   if (!engine.blueprints.get(AGENT_RUN)) throw new Error(`the engine needs the blueprint ${AGENT_RUN}`)
   const hub = createHub({ database, log })
   let timer: NodeJS.Timeout | undefined
@@ -168,6 +187,16 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     session: async (userId, sessionId) => sessionView(await readSession(database, userId, sessionId)),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),
     toolExecutions: (userId, sessionId, page) => listToolExecutions(database, userId, sessionId, page),
+    rewind: (userId, sessionId, runId) => rewindSession(deps, userId, sessionId, runId),
+    compare: (userId, runId, otherId) => compareRuns(deps, userId, runId, otherId),
+    archive: async (userId, of, folder) => {
+      const manifest =
+        'runId' in of
+          ? await manifestOfRun(deps, userId, of.runId)
+          : await manifestOfSession(deps, userId, of.sessionId)
+      return archiveOf(deps, userId, manifest, folder)
+    },
+    runFiles: async (userId, runId) => (await manifestOfRun(deps, userId, runId)).files,
     files: (userId, sessionId) => listFiles(database, userId, sessionId),
     run: (userId, runId) => readRun(database, userId, runId),
     runs: (userId, sessionId, page) => listRuns(database, userId, sessionId, page),

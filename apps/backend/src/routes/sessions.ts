@@ -1,9 +1,10 @@
-import { type FileView, steerSession } from '@tutti/contracts'
+import { rewindSession, steerSession } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
 import { ok } from '../http/envelope.ts'
-import { idParams, pageQuery } from './params.ts'
+import { archiveView, fileViews } from './file-views.ts'
+import { folderQuery, idParams, pageQuery } from './params.ts'
 
 const limit = z.coerce.number().int().min(1).max(1000)
 const messagesQuery = z.object({
@@ -72,14 +73,25 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
     )
 
     app.get('/sessions/:id/workspace/files', { schema: { params: idParams } }, async ({ params }) => {
-      const files = await workbench.files(userId, params.id)
-      const views = files.map(async (file): Promise<FileView> => {
-        const filename = file.path.split('/').at(-1) ?? file.path
-        const url = await objects.presignGet(file.key, { expiresSeconds: config.presignSeconds, filename })
-        return { ...file, url }
-      })
-      return ok(await Promise.all(views))
+      return ok(await fileViews({ objects, config }, await workbench.files(userId, params.id)))
     })
+
+    app.get('/sessions/:id/workspace/archive', { schema: { params: idParams } }, async ({ params }) =>
+      ok(await archiveView({ objects, config }, await workbench.archive(userId, { sessionId: params.id }, null))),
+    )
+
+    app.get(
+      '/sessions/:id/workspace/folder-archive',
+      { schema: { params: idParams, querystring: folderQuery } },
+      async ({ params, query }) =>
+        ok(
+          await archiveView({ objects, config }, await workbench.archive(userId, { sessionId: params.id }, query.path)),
+        ),
+    )
+
+    app.post('/sessions/:id/rewind', { schema: { params: idParams, body: rewindSession } }, async ({ params, body }) =>
+      ok(await workbench.rewind(userId, params.id, body.run_id)),
+    )
 
     app.get(
       '/sessions/:id/events',

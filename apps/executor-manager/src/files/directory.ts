@@ -3,12 +3,26 @@
  * never through a symbolic link, as openat(2) with O_NOFOLLOW does: Node has no such call, but /proc/self/fd leads to the
  * open directory itself, wherever its path points by now.
  */
-import { constants } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readdir, rename, symlink, unlink } from 'node:fs/promises'
+import { type BigIntStats, constants } from 'node:fs'
+import {
+  copyFile,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  rmdir,
+  symlink,
+  unlink,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../fault.ts'
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
+const { COPYFILE_EXCL, COPYFILE_FICLONE } = constants
 
 export type EntryKind = 'file' | 'directory' | 'link' | 'other'
 
@@ -26,13 +40,25 @@ export interface Directory {
   makeDirectory(name: string): Promise<Directory | undefined>
   /** A regular file for reading; undefined where the name is something else. */
   file(name: string): Promise<FileHandle | undefined>
+  /** What is known of an entry itself, never of what a link points to. Undefined: there is none. */
+  stat(name: string): Promise<BigIntStats | undefined>
+  /** Where a link points. */
+  target(name: string): Promise<string>
   /** A new file; fails where the name exists, whatever it is. */
   newFile(name: string, mode: number): Promise<FileHandle>
+  /** A new file with the content of a file of ours; shares its blocks where the file system can. */
+  copyIn(source: string, name: string, mode: number): Promise<void>
   /** Puts one entry in the place of another. A link that stood there is replaced, not followed. */
   rename(from: string, to: string): Promise<void>
+  /** Moves a file or a folder of ours here; it must be on the same disk. */
+  moveIn(source: string, name: string): Promise<void>
   link(name: string, target: string): Promise<void>
   /** Removes what is not a directory. Nothing of that name: fine. */
   remove(name: string): Promise<void>
+  /** Removes an entry with everything below it, following no link. Nothing of that name: fine. */
+  removeTree(name: string): Promise<void>
+  /** Removes a directory if nothing is in it. */
+  removeEmpty(name: string): Promise<void>
   has(name: string): Promise<boolean>
   close(): Promise<void>
 }
@@ -89,14 +115,36 @@ const directoryOf = (handle: FileHandle, path: string): Directory => {
       await handle.close()
       return undefined
     },
+    stat: async (name) => {
+      try {
+        return await lstat(at(name), { bigint: true })
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return undefined
+        throw error
+      }
+    },
+    target: (name) => readlink(at(name)),
+    copyIn: async (source, name, mode) => {
+      await copyFile(source, at(name), COPYFILE_EXCL | COPYFILE_FICLONE)
+      const handle = await open(at(name), O_RDONLY | O_NOFOLLOW)
+      try {
+        await handle.chmod(mode)
+      } finally {
+        await handle.close()
+      }
+    },
     newFile: (name, mode) => open(at(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode),
     rename: (from, to) => rename(at(from), at(to)),
+    moveIn: (source, name) => rename(source, at(name)),
     link: (name, target) => symlink(target, at(name)),
-    remove: async (name) => {
+    remove: (name) => removeEntry(at(name)),
+    // With `rm` names need not be UTF-8, and links are removed as what they are.
+    removeTree: (name) => rm(at(name), { recursive: true, force: true }),
+    removeEmpty: async (name) => {
       try {
-        await unlink(at(name))
+        await rmdir(at(name))
       } catch (error) {
-        if (errnoOf(error) !== 'ENOENT') throw error
+        if (!['ENOTEMPTY', 'EEXIST', 'ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error
       }
     },
     has: async (name) => {
@@ -109,6 +157,14 @@ const directoryOf = (handle: FileHandle, path: string): Directory => {
       }
     },
     close: () => handle.close(),
+  }
+}
+
+const removeEntry = async (path: string): Promise<void> => {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
   }
 }
 

@@ -32,7 +32,7 @@ export const dropSocketRoot = async (root: string): Promise<void> => {
   await rmdir(root).catch(() => undefined)
 }
 
-const isAlive = (pid: number): boolean => {
+export const isAlive = (pid: number): boolean => {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false
   try {
     process.kill(pid, 0)

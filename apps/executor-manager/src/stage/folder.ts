@@ -44,7 +44,7 @@ export const copyFolder = async (workspace: Directory, folder: Folder, options: 
 }
 
 /** The folder's real path. What is missing and what is forbidden look the same: nobody learns here what the host has. */
-const allowedFolder = async (hostPath: string, stagingRoots: readonly string[]): Promise<string> => {
+export const allowedFolder = async (hostPath: string, stagingRoots: readonly string[]): Promise<string> => {
   const refused = new RunFault(
     'FOLDER_REFUSED',
     stagingRoots.length === 0

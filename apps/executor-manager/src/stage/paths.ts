@@ -1,33 +1,51 @@
 /** Names and paths that come from outside, checked before anything is touched. */
-import { RunFault } from '../fault.ts'
+import { userFolder } from '@tutti/contracts'
+import { messageOf, RunFault } from '../fault.ts'
 
 /** The runtime's own folder in a workspace: its sessions, which the next turn resumes. Never staged, never exported. */
 export const runtimeFolder = '.tutti'
 
-/** A user's name becomes the name of a folder and part of object keys. */
-export const checkUserId = (userId: string): string => {
-  if (/^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$/.test(userId)) return userId
-  throw new RunFault('USER_ID_REFUSED', 'The user id can’t be the name of a folder: use letters, digits and . _ @ + -')
+/** The name of a user's folder, see `userFolder`. */
+export const folderOfUser = (userId: string): string => {
+  try {
+    return userFolder(userId)
+  } catch (error) {
+    throw new RunFault('USER_ID_REFUSED', messageOf(error))
+  }
 }
 
+/** What the backend may place in the runtime's own folder: what an agent is given, never what it remembers. */
+const givenToRuntime = /^\.tutti\/claude\/(?:(?:skills|plugins|commands|agents)(?:\/|$)|CLAUDE\.md$)/
+
+/** As `segmentsOf`, for a path of a staging plan. */
+export const plannedSegmentsOf = (path: string): string[] =>
+  segmentsOf(
+    path,
+    givenToRuntime.test(
+      path
+        .split('/')
+        .filter((part) => part !== '' && part !== '.')
+        .join('/'),
+    ),
+  )
+
 /** The parts of a path below the workspace. `a//b` and `./a` are tolerated; whatever could lead elsewhere is not. */
-export const segmentsOf = (path: string): string[] => {
+export const segmentsOf = (path: string, mayBeTheRuntimes = false): string[] => {
   const shown = JSON.stringify(path.slice(0, 200))
   if (path.startsWith('/')) throw refused(shown, 'is absolute')
   if (/[\p{Cc}\\]/u.test(path) || !path.isWellFormed()) throw refused(shown, 'has characters that a path can’t have')
   const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.')
   if (segments.includes('..')) throw refused(shown, 'leads out of its folder')
   if (segments.some((segment) => Buffer.byteLength(segment) > 255)) throw refused(shown, 'has too long a name')
-  if (segments[0] === runtimeFolder) throw refused(shown, 'belongs to the agent’s runtime')
+  if (segments[0] === runtimeFolder && !mayBeTheRuntimes) throw refused(shown, 'belongs to the agent’s runtime')
   return segments
 }
 
-/** As `segmentsOf`, for a file: it has a name. */
-export const fileSegmentsOf = (path: string): { folders: string[]; name: string } => {
-  const segments = segmentsOf(path)
-  const name = segments.at(-1)
-  if (name === undefined || path.endsWith('/')) throw refused(JSON.stringify(path), 'names no file')
-  return { folders: segments.slice(0, -1), name }
+/** As `plannedSegmentsOf`, for a file: it has a name. */
+export const fileSegmentsOf = (path: string): string[] => {
+  const segments = plannedSegmentsOf(path)
+  if (segments.length === 0 || path.endsWith('/')) throw refused(JSON.stringify(path), 'names no file')
+  return segments
 }
 
 const refused = (shown: string, why: string): RunFault =>

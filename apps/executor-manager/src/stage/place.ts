@@ -47,17 +47,25 @@ export const placeFile = async (
   mode: number,
   fill: (file: FileHandle) => Promise<unknown>,
 ): Promise<void> => {
+  await placeEntry(folder, name, async (temporary) => {
+    const file = await folder.newFile(temporary, mode)
+    try {
+      await fill(file)
+    } finally {
+      await file.close()
+    }
+  })
+}
+
+/** The same for whatever `make` makes under the name that it is given. */
+export const placeEntry = async (
+  folder: Directory,
+  name: string,
+  make: (temporary: string) => Promise<unknown>,
+): Promise<void> => {
   const temporary = `.tutti-${randomBytes(8).toString('hex')}`
-  const file = await folder.newFile(temporary, mode)
   try {
-    await fill(file)
-  } catch (error) {
-    await file.close()
-    await folder.remove(temporary)
-    throw error
-  }
-  await file.close()
-  try {
+    await make(temporary)
     await folder.rename(temporary, name)
   } catch (error) {
     await folder.remove(temporary)

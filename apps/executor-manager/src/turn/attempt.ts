@@ -11,6 +11,7 @@ import type { Account } from '../relay/account.ts'
 import { createIntake, type Intake } from '../relay/intake.ts'
 import { type OpenSandbox, openSandbox } from '../sandbox/open.ts'
 import { egressOf } from '../stage/egress.ts'
+import type { Home } from '../stage/home.ts'
 import { hasConversation } from '../stage/resumable.ts'
 import { stageRun } from '../stage/workspace.ts'
 import { playTurn, type TurnEnd } from './play.ts'
@@ -29,14 +30,14 @@ export interface AttemptContext {
 export interface Attempted {
   end: TurnEnd | RunFault
   /** Where the agent has worked; undefined where it never got to. */
-  workspace?: string
+  home?: Home
 }
 
 /** Never rejects: whatever happens is an end. */
 export const attempt = async (station: Station, claimed: ClaimedRun, context: AttemptContext): Promise<Attempted> => {
   const { stop, log } = context
   let sandbox: OpenSandbox | undefined
-  let workspace: string | undefined
+  let home: Home | undefined
   try {
     checkModel(station, claimed)
     const egress = egressOf(claimed, {
@@ -44,13 +45,14 @@ export const attempt = async (station: Station, claimed: ClaimedRun, context: At
       grantable: station.config.egressGrantableHosts,
     })
     const staged = await stage(station, claimed, stop)
-    const order = { sessionId: claimed.session_id, runId: claimed.run_id, workspace: staged }
+    const order = { sessionId: claimed.session_id, runId: claimed.run_id, workspace: staged.workspace }
     sandbox = await openSandbox(station, order, log)
-    workspace = staged
-    return { end: await play(station, claimed, sandbox, { workspace: staged, egress }, context), workspace }
+    home = staged
+    const place = { workspace: staged.workspace, egress }
+    return { end: await play(station, claimed, sandbox, place, context), home }
   } catch (error) {
     const end = endBy(error, context)
-    return { end, ...(workspace === undefined ? {} : { workspace }) }
+    return { end, ...(home === undefined ? {} : { home }) }
   } finally {
     // Not before this does the session's next run begin, nor the export read the files.
     await sandbox?.close()
@@ -64,10 +66,13 @@ const checkModel = ({ model }: Station, { options }: ClaimedRun): void => {
     throw new RunFault('MODEL_NOT_ALLOWED', `The model ${JSON.stringify(name)} is not offered by this executor manager`)
 }
 
-const stage = (station: Station, claimed: ClaimedRun, signal: AbortSignal): Promise<string> => {
+const stage = (station: Station, claimed: ClaimedRun, signal: AbortSignal): Promise<Home> => {
   signal.throwIfAborted()
-  const { config, settings } = station
+  const { cache, config, objects, settings } = station
   return stageRun(claimed, {
+    ...{ cache, objects, privateHosts: config.gitPrivateHosts, repositoryTimeoutMs: settings.repositoryMs },
+    ignoreDotFiles: config.workspaceIgnoreDotFiles,
+    patterns: config.workspaceGitIgnore,
     workspaceRoot: config.workspaceRoot,
     stagingRoots: config.stagingRoots,
     maxFolderFiles: settings.folderFiles,

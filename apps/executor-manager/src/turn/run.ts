@@ -10,9 +10,11 @@ import type { Station } from '../deps.ts'
 import { exportWorkspace } from '../export/export.ts'
 import { RunFault } from '../fault.ts'
 import { reportEnd } from '../finish/report.ts'
-import { failed, type RunEnd, type Verdict, verdictOf } from '../finish/verdict.ts'
+import { failed, type RunEnd, type Spending, type Verdict, verdictOf } from '../finish/verdict.ts'
 import { createAccount } from '../relay/account.ts'
+import { type Home, homeOf, noteMeta, readMeta } from '../stage/home.ts'
 import { attempt } from './attempt.ts'
+import type { TurnEnd } from './play.ts'
 import type { Shutdown } from './shutdown.ts'
 
 export const workOn = async (
@@ -41,9 +43,18 @@ export const workOn = async (
     if (end !== undefined) await reportEnd(station, claimed, end, { lease, abandoned: shutdown.abandoned, log })
   } finally {
     lease.end()
+    await rest(station, claimed).catch((error: unknown) =>
+      log.warn({ err: error }, 'a workspace stays marked as in use'),
+    )
     leave()
     done()
   }
+}
+
+/** From now on the workspace may be cleaned up. */
+const rest = async ({ config }: Station, claimed: ClaimedRun): Promise<void> => {
+  const home = homeOf(config.workspaceRoot, claimed.user_id, claimed.session_id)
+  if ((await readMeta(home.folder)) !== null) await noteMeta(home, claimed.run_id, { status: 'idle' })
 }
 
 /** The run's end; undefined where it is not ours to tell. */
@@ -60,34 +71,37 @@ const carryOut = async (
     { claimed, workerId: station.workerId, lease, tellEveryMs: station.settings.tellEveryMs },
   )
   const stop = AbortSignal.any([lease.lost, lease.cancelled, shutdown.drained])
-  const { end, workspace } = await attempt(station, claimed, { lease, account, stop, shutdown, log })
+  const { end, home } = await attempt(station, claimed, { lease, account, stop, shutdown, log })
   // Before the end is told: with it the backend adds up what the run has used.
   await account.close()
   if (lease.lost.aborted) return undefined
-  const spending = { spent: account.spent(), durationMs: performance.now() - began }
-  if (!('code' in end) && end.kind === 'stopped') {
-    const usage = { ...spending.spent, duration_ms: Math.round(spending.durationMs) }
-    if (lease.cancelled.aborted) return { outcome: 'canceled', usage }
-    const released = new RunFault('MANAGER_STOPPING', 'The executor manager is being stopped', { retryable: true })
-    return { ...failed(released), usage }
-  }
-  const verdict = 'code' in end ? failed(end) : verdictOf(end, spending)
-  if (workspace === undefined) return verdict
-  return withExport(station, claimed, workspace, verdict, AbortSignal.any([lease.lost, shutdown.abandoned]), log)
+  const verdict = verdictFor(end, lease, { spent: account.spent(), durationMs: performance.now() - began })
+  if (home === undefined) return verdict
+  return withExport(station, claimed, home, verdict, AbortSignal.any([lease.lost, shutdown.abandoned]), log)
 }
 
-/** Also after a failure: what the agent did until then is there to be seen. */
+const verdictFor = (end: TurnEnd | RunFault, lease: Lease, account: Spending): Verdict => {
+  if ('code' in end) return failed(end)
+  if (end.kind !== 'stopped') return verdictOf(end, account)
+  const usage = { ...account.spent, duration_ms: Math.round(account.durationMs) }
+  if (lease.cancelled.aborted) return { outcome: 'canceled', usage }
+  const released = new RunFault('MANAGER_STOPPING', 'The executor manager is being stopped', { retryable: true })
+  return { ...failed(released), usage }
+}
+
+/** Also after a failure or a cancellation: what the agent did until then is there to be seen. */
 const withExport = async (
   { objects, config, settings }: Station,
   claimed: ClaimedRun,
-  workspace: string,
+  home: Home,
   verdict: Verdict,
   signal: AbortSignal,
   log: Logger,
 ): Promise<RunEnd | undefined> => {
   try {
-    const stored = await exportWorkspace({ objects, log }, claimed, workspace, {
+    const stored = await exportWorkspace({ objects, log }, claimed, home, {
       ignoreDotFiles: config.workspaceIgnoreDotFiles,
+      patterns: config.workspaceGitIgnore,
       maxFiles: settings.exportFiles,
       maxBytes: settings.exportBytes,
       tries: settings.exportTries,

@@ -162,7 +162,8 @@ export const createFakeBackend = async (): Promise<FakeBackend> => {
         ...{ lease_token: randomUUID(), prompt: 'Look around.', permission_mode: 'bypassPermissions' as const },
         ...{ config: {}, sdk_session_id: null, snapshot_key: null, continues: false, answers: [], attended: false },
         options: { runtime: 'claude' },
-        staging: { files: [], folders: [], managed: [], repository: null },
+        // As the backend makes it of the task's own files.
+        staging: { files: given.config?.workspace?.files ?? [], folders: [], managed: [], repository: null },
         ...given,
       }
       const run: FakeRun = { claimed, started: null, events: [], finished: [], told: [], lost: false, canceling: false }

@@ -51,6 +51,9 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
     ...{ sandboxDiskMb: 512, sandboxMemoryMb: 1024, sandboxProcesses: 128, stagingRoots: [join(root, 'folders')] },
     ...{ taskClaimLeaseSeconds: 60, taskPullEnabled: true, taskPullIntervalSeconds: 0.01, workerId: 'test-host' },
     ...{ workspaceIgnoreDotFiles: true, workspaceRoot: join(root, 'w') },
+    ...{ workspaceCacheMb: 100, workspaceGitIgnore: [], gitPrivateHosts: false },
+    ...{ workspaceCleanupEnabled: false, workspaceCleanupIntervalHours: 24, workspaceMaxAgeHours: 24 },
+    ...{ workspaceArchiveEnabled: true, workspaceArchiveDays: 7 },
     ...more,
   }
   mkdirSync(join(root, 'folders'))

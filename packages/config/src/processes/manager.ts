@@ -2,16 +2,20 @@ import { join, resolve } from 'node:path'
 import {
   allowedHosts,
   choice,
+  days,
   flag,
   folder,
   folderList,
   headerToken,
   host,
+  hours,
   httpUrl,
   identifier,
+  ignorePatterns,
   integer,
   port,
   seconds,
+  timerHours,
 } from '../variables/schemas.ts'
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
 import { modelVariables } from './models.ts'
@@ -147,6 +151,58 @@ const workspaceVariables = {
   },
 } satisfies VariableTable
 
+const keepingVariables = {
+  gitPrivateHosts: {
+    name: 'GIT_PRIVATE_HOSTS',
+    default: 'false',
+    description: 'Whether repositories may be cloned from hosts in private networks.',
+    schema: flag,
+  },
+  workspaceGitIgnore: {
+    name: 'WORKSPACE_GIT_IGNORE',
+    default: '',
+    description:
+      'What is left out of snapshots beside what tools make again: patterns as in .gitignore, separated by commas.',
+    schema: ignorePatterns,
+  },
+  workspaceCacheMb: {
+    name: 'WORKSPACE_CACHE_MB',
+    default: '10240',
+    description: 'How much WORKSPACE_ROOT/cache may hold of files that sessions share, in megabytes.',
+    schema: integer(1),
+  },
+  workspaceCleanupEnabled: {
+    name: 'WORKSPACE_CLEANUP_ENABLED',
+    default: 'false',
+    description: 'Whether workspaces that were not used for long are removed from this host.',
+    schema: flag,
+  },
+  workspaceCleanupIntervalHours: {
+    name: 'WORKSPACE_CLEANUP_INTERVAL_HOURS',
+    default: '24',
+    description: 'How often the cleanup looks for them.',
+    schema: timerHours,
+  },
+  workspaceMaxAgeHours: {
+    name: 'WORKSPACE_MAX_AGE_HOURS',
+    default: '24',
+    description: 'For how long a workspace stays after its last use.',
+    schema: hours,
+  },
+  workspaceArchiveEnabled: {
+    name: 'WORKSPACE_ARCHIVE_ENABLED',
+    default: 'true',
+    description: 'Whether a workspace is packed into WORKSPACE_ROOT/archive before it is removed.',
+    schema: flag,
+  },
+  workspaceArchiveDays: {
+    name: 'WORKSPACE_ARCHIVE_DAYS',
+    default: '7',
+    description: 'For how many days such archives are kept.',
+    schema: days,
+  },
+} satisfies VariableTable
+
 export const managerVariables = {
   ...modeVariables,
   managerHost: {
@@ -179,6 +235,7 @@ export const managerVariables = {
   ...pullVariables,
   ...sandboxVariables,
   ...workspaceVariables,
+  ...keepingVariables,
   ...workbenchLogVariables,
 } satisfies VariableTable
 

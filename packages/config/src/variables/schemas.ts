@@ -84,16 +84,22 @@ export const wholeLimit = fromText('whole number from 1; empty for no limit', (v
   const number = /^\d{1,15}$/.test(value) ? Number(value) : 0
   return number > 0 ? number : refuse('must be a whole number from 1', 'Use digits only, or leave it empty.')
 })
+const duration = (unit: string, most: number) =>
+  fromText(`${unit}, more than 0 and at most ${most}`, (value) => {
+    const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
+    if (number > 0 && number <= most) return number
+    return refuse(
+      `must be a number of ${unit}, more than 0 and at most ${most}`,
+      `Write the ${unit} as a plain number, such as 30 or 0.5.`,
+    )
+  })
 
 /** A duration; fractions are fine. */
-export const seconds = fromText(`seconds, more than 0 and at most ${longestTimerSeconds}`, (value) => {
-  const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
-  if (number > 0 && number <= longestTimerSeconds) return number
-  return refuse(
-    `must be a number of seconds, more than 0 and at most ${longestTimerSeconds}`,
-    'Write the seconds as a plain number, such as 30 or 0.5.',
-  )
-})
+export const seconds = duration('seconds', longestTimerSeconds)
+/** The pause of a timer, too. */
+export const timerHours = duration('hours', Math.floor(longestTimerSeconds / 3600))
+export const hours = duration('hours', 87_600)
+export const days = duration('days', 3_650)
 
 export const flag = fromText('true, 1, yes, on, false, 0, no or off', (value) => {
   const word = value.toLowerCase()
@@ -227,6 +233,14 @@ export const folderList = fromText('absolute folders, separated by “:”', (va
   if (folders.every((part) => isAbsolute(part))) return folders.map((part) => resolve(part))
   return refuse('must list absolute folders', 'Separate absolute folders with “:”, such as /srv/a:/srv/b.')
 })
+
+/** Patterns as in .gitignore, one per line or separated by commas. */
+export const ignorePatterns = fromText('patterns as in .gitignore', (value) =>
+  value
+    .split(/[\n,]/)
+    .map((part) => part.trim())
+    .filter((part) => part !== '' && !part.startsWith('#')),
+)
 
 export const timeZone = fromText('IANA time zone', (value) => {
   try {

@@ -8,6 +8,7 @@ import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { hasEnded, isHeld, type RunRow, type StoredOutcome } from '../session/rows.ts'
 import { findRun, logStatus, openRuns, updateRun } from '../session/runs.ts'
 import { interruptTools } from '../session/tool-executions.ts'
+import { repositoryFolder, stagingPlan } from './plan.ts'
 
 export type Verdict =
   | { kind: 'claimed'; run: ClaimedRun }
@@ -108,15 +109,20 @@ const claimedRun = ({ session }: SessionChange, run: RunRow, lease: LeasedTask):
   continues: false,
   answers: [],
   attended: false,
-  config: run.config,
+  config: withoutFiles(run.config),
   options: turnOptions(run.config),
-  staging: { files: [], folders: [], managed: [], repository: null },
-  snapshot_key: null,
+  staging: stagingPlan(run.user_id, run.config),
+  snapshot_key: session.workspace_manifest_key,
   sdk_session_id: session.sdk_session_id,
 })
 
-const turnOptions = ({ model, instructions, tools, max_turns }: TaskConfig): TurnOptions => ({
+/** They are in the plan. */
+const withoutFiles = ({ workspace, ...config }: TaskConfig): TaskConfig =>
+  workspace?.folder === undefined ? config : { ...config, workspace: { folder: workspace.folder } }
+
+const turnOptions = ({ model, instructions, tools, max_turns, repo_url }: TaskConfig): TurnOptions => ({
   runtime: 'claude',
+  ...(repo_url === undefined ? {} : { cwd: repositoryFolder(repo_url) }),
   ...(model === undefined ? {} : { model }),
   ...(instructions === undefined ? {} : { instructions }),
   ...(tools === undefined ? {} : { tools }),

@@ -12,6 +12,7 @@ import {
 } from '@tutti/contracts'
 import type { z } from 'zod'
 import { exhausted } from '../budgets/measure.ts'
+import { strangeFile } from '../claim/plan.ts'
 import { type Queryable, violates } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { changeSession, commitChange, type SessionChange } from '../session/change-session.ts'
@@ -24,9 +25,12 @@ import { insertSession } from './insert-session.ts'
 
 type Request = z.output<typeof createTaskSchema>
 
-/** @throws TuttiError SESSION_NOT_FOUND, BUDGET_EXCEEDED, INVALID_BODY for a model that is not offered */
+/** @throws TuttiError SESSION_NOT_FOUND, BUDGET_EXCEEDED, INVALID_BODY for a model that is not offered or a file of somebody else */
 export const createTask = async (deps: WorkbenchDeps, userId: string, sent: Request): Promise<TaskCreated> => {
   const request = storable(plainJson(sent)) as unknown as Request
+  const strange = request.config && strangeFile(userId, request.config)
+  if (strange)
+    throw new TuttiError('INVALID_BODY', 'This is not one of your uploads', { path: `body.config.${strange}` })
   const run = (await earlierRun(deps.database, userId, request)) ?? (await writeRun(deps, userId, request))
   try {
     await ensureJobs(deps, run.session_id)

@@ -65,6 +65,8 @@ export interface RunRow {
   sandbox: string | null
   usage: UsageView | null
   workspace_export_status: ExportStatus | null
+  /** The snapshot that it left. */
+  workspace_manifest_key: string | null
   check_at: Date | null
   created_at: Date
   started_at: Date | null

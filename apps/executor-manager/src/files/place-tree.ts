@@ -1,0 +1,101 @@
+/** Makes a workspace hold what a tree says, touching only what differs. */
+import { RunFault } from '../fault.ts'
+import { runtimeFolder } from '../stage/paths.ts'
+import { placeEntry, placeFile } from '../stage/place.ts'
+import type { ContentCache } from './content-cache.ts'
+import type { Directory } from './directory.ts'
+import type { KnownFiles } from './known-files.ts'
+import type { Tree, WantedFile } from './tree.ts'
+
+export interface Placing {
+  cache: ContentCache
+  known: KnownFiles
+  /** What stays in an exact folder although the tree has it not. */
+  keeps: (path: string, name: string, kind: 'file' | 'directory') => boolean
+  signal: AbortSignal
+}
+
+/** Files are placed this many at a time: they wait for the disk, or for object storage. */
+const parallel = 8
+
+/** @param path of the directory from the workspace, with a slash at the end; '' for the workspace itself */
+export const placeTree = async (directory: Directory, tree: Tree, path: string, placing: Placing): Promise<void> => {
+  if (tree.exact) await clear(directory, tree, path, placing)
+  const files = [...tree.files].reverse()
+  const work = async (): Promise<void> => {
+    try {
+      for (let next = files.pop(); next !== undefined; next = files.pop()) {
+        placing.signal.throwIfAborted()
+        await placeWanted(directory, next[0], next[1], `${path}${next[0]}`, placing)
+      }
+    } finally {
+      files.length = 0
+    }
+  }
+  const ends = await Promise.allSettled(Array.from({ length: parallel }, work))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  for (const [name, target] of tree.links) await placeLink(directory, name, target)
+  for (const [name, inner] of tree.folders) {
+    placing.signal.throwIfAborted()
+    let folder = await directory.makeDirectory(name)
+    if (folder === undefined && (inner.exact || isRuntimes(`${path}${name}`))) {
+      // Ours alone: an agent that put a link there must not be able to end all further turns of its session.
+      await directory.removeTree(name)
+      folder = await directory.makeDirectory(name)
+    }
+    if (folder === undefined) {
+      const shown = JSON.stringify(`${path}${name}`)
+      throw new RunFault('STAGED_PATH_REFUSED', `In the workspace ${shown} is a link or a file, not a folder`)
+    }
+    try {
+      await placeTree(folder, inner, `${path}${name}/`, placing)
+    } finally {
+      await folder.close()
+    }
+  }
+}
+
+const isRuntimes = (path: string): boolean => path === runtimeFolder || path === `${runtimeFolder}/claude`
+
+/** Removes what the tree has not, and what is of another kind than the tree has. */
+const clear = async (directory: Directory, tree: Tree, path: string, { keeps }: Placing): Promise<void> => {
+  for (const { name, kind } of await directory.entries()) {
+    const wanted =
+      (kind === 'file' && tree.files.has(name)) ||
+      (kind === 'link' && tree.links.has(name)) ||
+      (kind === 'directory' && tree.folders.has(name))
+    if (wanted || keeps(`${path}${name}`, name, kind === 'directory' ? kind : 'file')) continue
+    await directory.removeTree(name)
+  }
+}
+
+const placeWanted = async (
+  directory: Directory,
+  name: string,
+  wanted: WantedFile,
+  path: string,
+  { cache, known }: Placing,
+): Promise<void> => {
+  const before = await directory.stat(name)
+  if (before?.isFile() && known.get(path, before)?.sha256 === wanted.sha256) {
+    if (((before.mode & 0o111n) !== 0n) === wanted.executable) {
+      if (wanted.stored) known.set(path, before, { sha256: wanted.sha256, stored: true })
+      return
+    }
+  }
+  const mode = wanted.executable ? 0o755 : 0o644
+  const { content, sha256 } = wanted
+  if (typeof content === 'string') await placeFile(directory, name, mode, (file) => file.writeFile(content))
+  else await cache.use(sha256, content, (source) => placeCopy(directory, name, mode, source))
+  const after = await directory.stat(name)
+  if (after !== undefined) known.set(path, after, { sha256, stored: wanted.stored })
+}
+
+const placeCopy = (directory: Directory, name: string, mode: number, source: string): Promise<void> =>
+  placeEntry(directory, name, (temporary) => directory.copyIn(source, temporary, mode))
+
+const placeLink = async (directory: Directory, name: string, target: string): Promise<void> => {
+  const before = await directory.stat(name)
+  if (before?.isSymbolicLink() && (await directory.target(name)) === target) return
+  await placeEntry(directory, name, (temporary) => directory.link(temporary, target))
+}

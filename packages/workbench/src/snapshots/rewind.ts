@@ -1,0 +1,116 @@
+/**
+ * POST /api/v1/sessions/{id}/rewind: the session's next run finds the files as an earlier run left them. What the agent
+ * remembers stays: the messages since then stay as well. The state that it leaves is still that of its run, so this can be
+ * undone by rewinding to that.
+ */
+import { randomUUID } from 'node:crypto'
+import {
+  type PrivateManifest,
+  type SessionRewound,
+  sessionPrefix,
+  TuttiError,
+  type WorkspaceManifest,
+} from '@tutti/contracts'
+import type { Queryable } from '../database/database.ts'
+import type { WorkbenchDeps } from '../deps.ts'
+import { replaceFiles } from '../finish/store-export.ts'
+import { readSession } from '../read/sessions.ts'
+import { changeSession, type SessionChange } from '../session/change-session.ts'
+import { isHeld } from '../session/rows.ts'
+import { openRuns } from '../session/runs.ts'
+import { snapshotRun } from './of-run.ts'
+
+interface Composed {
+  key: string
+  manifest: WorkspaceManifest
+}
+
+/** How often somebody else may store a snapshot of the session meanwhile. */
+const mostTries = 5
+
+/** @throws TuttiError SESSION_NOT_FOUND, RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND, SESSION_BUSY */
+export const rewindSession = async (
+  deps: WorkbenchDeps,
+  userId: string,
+  sessionId: string,
+  runId: string,
+): Promise<SessionRewound> => {
+  for (let tries = 1; tries <= mostTries; tries += 1) {
+    const { workspace_manifest_key: current } = await readSession(deps.database, userId, sessionId)
+    const run = await snapshotRun(deps.database, userId, runId)
+    if (run.session_id !== sessionId) throw new TuttiError('RUN_NOT_FOUND', 'The session has no such run')
+    await refuseBusy(deps.database, sessionId)
+    const composed = await compose(deps, userId, sessionId, run.workspace_manifest_key, current)
+    const done = await changeSession(deps.database, { sessionId, userId }, async (change) => {
+      await refuseBusy(change.tx, sessionId)
+      if (change.session.workspace_manifest_key !== current) return false
+      await write(change, runId, composed)
+      return true
+    })
+    if (done === undefined) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
+    if (!done) continue
+    const { key, manifest } = composed
+    return { session_id: sessionId, run_id: runId, workspace_manifest_key: key, files: manifest.files.length }
+  }
+  throw new TuttiError('SESSION_BUSY', 'The session’s files keep changing')
+}
+
+/** A turn at work would store its own state over the rewound one, as soon as it ends. */
+const refuseBusy = async (tx: Queryable, sessionId: string): Promise<void> => {
+  if ((await openRuns(tx, sessionId)).some(({ status }) => isHeld(status)))
+    throw new TuttiError('SESSION_BUSY', 'A turn of the session is at work: its files can’t be changed now')
+}
+
+/**
+ * A snapshot of its own, with the contents of the other: managers tell by its key that the state which they have is not
+ * the one that is wanted.
+ */
+const compose = async (
+  { snapshots, objects }: WorkbenchDeps,
+  userId: string,
+  sessionId: string,
+  wanted: string,
+  current: string | null,
+): Promise<Composed> => {
+  const manifest = await snapshots.manifest(userId, wanted)
+  const hidden = await snapshots.hidden(userId, manifest)
+  const newest = current === null ? manifest : await snapshots.manifest(userId, current)
+  const memory = current === null ? hidden : await snapshots.hidden(userId, newest)
+  const base = `${sessionPrefix(userId, sessionId)}/rewinds/${randomUUID()}`
+  const there = new Set(manifest.files.map(({ path }) => path))
+  const rewound: WorkspaceManifest = {
+    ...manifest,
+    generated_at: new Date().toISOString(),
+    deleted: newest.files.map(({ path }) => path).filter((path) => !there.has(path)),
+    private_key: `${base}/private.json`,
+  }
+  const asJson = { contentType: 'application/json' }
+  await objects?.put(rewound.private_key, JSON.stringify(withMemory(hidden, memory)), asJson)
+  await objects?.put(`${base}/manifest.json`, JSON.stringify(rewound), asJson)
+  return { key: `${base}/manifest.json`, manifest: rewound }
+}
+
+/** The runtime's folder of one snapshot in the other. */
+const withMemory = (files: PrivateManifest, memory: PrivateManifest): PrivateManifest => {
+  const isMemory = (path: string): boolean => path === '.tutti' || path.startsWith('.tutti/')
+  const mix = <T>(own: T[], others: T[], pathOf: (one: T) => string): T[] => [
+    ...own.filter((one) => !isMemory(pathOf(one))),
+    ...others.filter((one) => isMemory(pathOf(one))),
+  ]
+  return {
+    version: 1,
+    files: mix(files.files, memory.files, ({ path }) => path),
+    links: mix(files.links, memory.links, ({ path }) => path),
+    folders: mix(files.folders, memory.folders, (path) => path),
+  }
+}
+
+const write = async (change: SessionChange, runId: string, { key, manifest }: Composed): Promise<void> => {
+  await replaceFiles(change, runId, manifest.files)
+  change.patch({ workspace_export_status: 'ready', workspace_manifest_key: key })
+  change.log('workspace.export', {
+    ...{ run_id: runId, export_status: 'ready', rewound: true },
+    ...{ workspace_manifest_key: key, workspace_files_prefix: change.session.workspace_files_prefix },
+    files: manifest.files.length,
+  })
+}
