@@ -44,8 +44,9 @@ describe('what the runtime is started with', () => {
     })
   })
 
-  it('loads the project’s settings only', () => {
-    expect(sdkOptions(turn(), config).settingSources).toEqual(['project'])
+  it('loads settings of the workspace and what was staged as the user’s, never the machine’s', () => {
+    expect(sdkOptions(turn(), config).settingSources).toEqual(['user', 'project'])
+    expect(sdkOptions(turn(), config).env).toMatchObject({ CLAUDE_CONFIG_DIR: '/workspace/.tutti/claude' })
   })
 
   it('passes on what the turn asks for and leaves out what it does not', () => {

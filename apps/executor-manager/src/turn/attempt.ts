@@ -81,6 +81,10 @@ const play = async (
     turn,
     intake,
     meter,
+    screenshot: async (toolUseId, png) => {
+      const key = `replays/${claimed.user_id}/${claimed.session_id}/${claimed.run_id}/${toolUseId}.png`
+      return (await station.objects.put(key, png, { contentType: 'image/png' })).key
+    },
     timeoutMs: station.config.runTimeoutSeconds * 1000,
     stop,
   })

@@ -1,6 +1,7 @@
 /** Running one turn in an open sandbox, to whichever end it comes first. */
 import type { Turn } from '@tutti/contracts'
 import type { SandboxExit } from '@tutti/sandbox'
+import type { CommandSource, StoreScreenshot } from '../relay/assignment.ts'
 import type { FinalEvent, Intake } from '../relay/intake.ts'
 import type { Meter } from '../relay/usage.ts'
 import type { OpenSandbox } from '../sandbox/open.ts'
@@ -20,18 +21,21 @@ export interface PlayOptions {
   turn: Turn
   intake: Intake
   meter: Meter
+  commands?: CommandSource
+  screenshot?: StoreScreenshot
   timeoutMs: number
   stop: AbortSignal
 }
 
 export const playTurn = async (sandbox: OpenSandbox, options: PlayOptions): Promise<TurnEnd> => {
-  const { turn, intake, meter, stop } = options
+  const { timeoutMs, stop, ...assignment } = options
+  const { intake } = assignment
   const early = Promise.withResolvers<TurnEnd>()
   const onStop = (): void => early.resolve({ kind: 'stopped' })
-  const timer = setTimeout(() => early.resolve({ kind: 'timeout' }), options.timeoutMs)
+  const timer = setTimeout(() => early.resolve({ kind: 'timeout' }), timeoutMs)
   stop.addEventListener('abort', onStop, { once: true })
   if (stop.aborted) onStop()
-  else sandbox.relay.assign({ turn, intake, meter })
+  else sandbox.relay.assign(assignment)
   try {
     return await Promise.race([
       early.promise,

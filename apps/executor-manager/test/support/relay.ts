@@ -19,6 +19,8 @@ import { defaultSettings, type ManagerSettings } from '../../src/settings.ts'
 export interface Asked {
   method?: string
   body?: unknown
+  /** In place of a body in JSON. */
+  bytes?: Buffer
   headers?: Record<string, string>
   /** Instead of the relay's own. */
   token?: string | null
@@ -84,10 +86,15 @@ export const createRelayRig = async (
   const open = async (path: string, asked: Asked = {}): Promise<IncomingMessage> => {
     const presented = asked.token === undefined ? token : asked.token
     const outgoing = httpRequest({
-      ...{ socketPath, path, method: asked.method ?? (asked.body === undefined ? 'GET' : 'POST') },
+      ...{
+        socketPath,
+        path,
+        method: asked.method ?? (asked.body === undefined && asked.bytes === undefined ? 'GET' : 'POST'),
+      },
       headers: { ...(presented === null ? {} : { authorization: `Bearer ${presented}` }), ...asked.headers },
     })
-    outgoing.end(typeof asked.body === 'string' || asked.body === undefined ? asked.body : JSON.stringify(asked.body))
+    const body = asked.bytes ?? asked.body
+    outgoing.end(typeof body === 'string' || Buffer.isBuffer(body) || body === undefined ? body : JSON.stringify(body))
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
     return incoming
   }
