@@ -4,7 +4,6 @@
  */
 import { randomUUID, type UUID } from 'node:crypto'
 import type { SDKUserMessage } from '@anthropic-ai/claude-agent-sdk'
-import type { Turn } from '@tutti/contracts'
 
 export interface TurnInput {
   readonly messages: AsyncIterable<SDKUserMessage>
@@ -24,9 +23,9 @@ const userMessage = (text: string, uuid: UUID): SDKUserMessage => ({
   uuid,
 })
 
-export const createInput = (turn: Pick<Turn, 'prompt' | 'continues'>): TurnInput => {
-  // A run that goes on after it was parked has said its prompt before.
-  const waiting: SDKUserMessage[] = turn.continues === true ? [] : [userMessage(turn.prompt, randomUUID())]
+/** @param prompt null: the runtime goes on by itself */
+export const createInput = (prompt: string | null): TurnInput => {
+  const waiting: SDKUserMessage[] = prompt === null ? [] : [userMessage(prompt, randomUUID())]
   const said = new Map<string, string>()
   let changed = Promise.withResolvers<void>()
   let ended = false

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { AgentDefinition, McpServerConfig, Options } from '@anthropic-ai/claude-agent-sdk'
 import type { McpServer, SubAgent, Turn } from '@tutti/contracts'
-import { decide, defaultTools } from './permissions.ts'
+import { offeredTools } from './permissions.ts'
 
 export interface ClaudeRuntimeConfig {
   /** The Claude Code executable. */
@@ -79,12 +79,9 @@ export const sdkOptions = (turn: Turn, config: ClaudeRuntimeConfig): Options => 
     preset: 'claude_code',
     ...(turn.instructions === undefined ? {} : { append: turn.instructions }),
   },
-  tools: [...(turn.tools ?? defaultTools)],
+  tools: offeredTools(turn),
   permissionMode: turn.permission_mode,
-  // In that mode the runtime asks nobody; being asked in vain would only make it warn.
-  ...(turn.permission_mode === 'bypassPermissions'
-    ? { allowDangerouslySkipPermissions: true }
-    : { canUseTool: async (tool, input) => decide(turn, tool, input) }),
+  ...(turn.permission_mode === 'bypassPermissions' ? { allowDangerouslySkipPermissions: true } : {}),
   ...(turn.resume === undefined ? {} : { resume: turn.resume }),
   ...(turn.max_turns === undefined ? {} : { maxTurns: turn.max_turns }),
   // Over its input: on its command line every process of the sandbox could read the secrets in it.

@@ -4,7 +4,7 @@ import { finite, type Loose, text, texts } from '../loose.ts'
 import { boundedJson } from './blocks.ts'
 import type { Spent } from './spent.ts'
 
-export type Terminal = Extract<AgentEvent, { type: 'done' | 'error' }>
+export type Terminal = Extract<AgentEvent, { type: 'done' | 'parked' | 'error' }>
 
 /** What the provider said, when it refused: found on an assistant message, before the result. */
 export interface ModelFailure {
@@ -58,6 +58,10 @@ export const outcome = (result: Loose, failure: ModelFailure | undefined, accoun
   const { turns, duration_ms, ...spent } = account
   const subtype = text(result.subtype)
   const failed = result.is_error === true
+  if (result.terminal_reason === 'tool_deferred' && !failed) {
+    const agent_session_id = text(result.session_id)
+    return { type: 'parked', reason: 'input', until: null, agent_session_id, turns, duration_ms, ...spent }
+  }
   const broken = brokenOff[text(result.terminal_reason)]
   if (broken !== undefined && !failed) return { type: 'error', code: 'model_error', ...broken, ...spent }
   if (subtype === 'success' && !failed) {

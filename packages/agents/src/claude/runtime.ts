@@ -1,10 +1,13 @@
 /** The Claude Agent SDK as an agent runtime: a thin loop around the mapping, which does the thinking. */
+import { join } from 'node:path'
 import type { Query } from '@anthropic-ai/claude-agent-sdk'
 import type { AgentEvent, Turn, TurnCommand } from '@tutti/contracts'
 import { coalesceDeltas } from '../coalesce.ts'
 import { isRecord, text } from '../loose.ts'
 import type { AgentRuntime, StartOptions } from '../runtime.ts'
 import { type Aside, createAside } from './aside.ts'
+import { type Consent, createConsent } from './consent.ts'
+import { goOn, newestPlan, plansFolder } from './going-on.ts'
 import { createToolHooks } from './hooks.ts'
 import { createInput, type TurnInput } from './input.ts'
 import { createLedger } from './ledger.ts'
@@ -57,7 +60,11 @@ async function* runTurn(
   const sdk = await loadSdk()
   const kill = new AbortController()
   const over = new AbortController()
-  const input = createInput(turn)
+  const { prompt, answers, permission_mode } = await goOn(turn, config.configDir)
+  const input = createInput(prompt)
+  const plans = plansFolder(config.configDir)
+  const cwd = turn.cwd === undefined ? config.cwd : join(config.cwd, turn.cwd)
+  const consent = createConsent({ turn: { ...turn, permission_mode }, answers, cwd, plansFolder: plans })
   const aside = createAside()
   const tools = createToolHooks()
   let stderr = ''
@@ -82,12 +89,17 @@ async function* runTurn(
   const before = turn.resume === undefined ? nothingSpent : await ledger.read(turn.resume)
   let state: MappingState = { ...initialState, before }
   let terminal: Terminal | undefined
+  let told: ToldOfPlan = {}
   try {
     query = sdk.query({
       prompt: input.messages,
       options: {
-        ...sdkOptions(turn, config),
-        hooks: tools.hooks,
+        ...sdkOptions({ ...turn, permission_mode }, config),
+        hooks: { ...tools.hooks, PreToolUse: [{ hooks: [consent.beforeTool] }] },
+        // Without it the runtime offers no questions. Where it asks nobody, being offered an answer would make it warn.
+        ...(permission_mode === 'bypassPermissions' && turn.attended !== true
+          ? {}
+          : { canUseTool: consent.canUseTool }),
         abortController: kill,
         stderr: (data) => {
           stderr = (stderr + data).slice(-longestStderr)
@@ -102,7 +114,10 @@ async function* runTurn(
       if (mapped.state.started && !state.started) watchServers(query, turn, aside, over.signal)
       state = mapped.state
       yield* steered(message, input)
-      yield* mapped.events
+      for (const event of mapped.events) {
+        told = { ...told, ...toldOfPlan(event) }
+        yield event
+      }
       yield* aside.take()
       if (mapped.hopeless === true) interrupt()
       if (mapped.end === undefined) continue
@@ -131,7 +146,33 @@ async function* runTurn(
   yield* aside.take()
   terminal ??= failed('The agent runtime ended without a result.', true)
   // What a person stopped is not to be tried again by itself.
-  yield signal.aborted || stopped ? asInterrupted(terminal, !stopped) : terminal
+  if (signal.aborted || stopped) terminal = asInterrupted(terminal, !stopped)
+  else if (terminal.type === 'parked')
+    yield* request(consent, async () => told.plan ?? (await newestPlan(plans)) ?? told.said ?? '')
+  yield terminal
+}
+
+/** What the turn is parked for. Of a plan the runtime shows only that there is one: its text is in the plan's file, or was said before. */
+async function* request(consent: Consent, plan: () => Promise<string>): AsyncGenerator<AgentEvent> {
+  const deferred = consent.deferred()
+  if (deferred === undefined) return
+  const input = deferred.kind === 'plan' ? { ...deferred.input, plan: await plan() } : deferred.input
+  yield { type: 'request', ...deferred, input }
+}
+
+interface ToldOfPlan {
+  plan?: string
+  said?: string
+}
+
+const toldOfPlan = (event: AgentEvent): ToldOfPlan => {
+  if (event.type === 'tool_call' && event.name === 'ExitPlanMode') {
+    const plan = text(event.input.plan)
+    return plan === '' ? {} : { plan }
+  }
+  if (event.type !== 'message' || event.role !== 'assistant' || event.parent_tool_use_id !== null) return {}
+  const said = event.blocks.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join('\n')
+  return said === '' ? {} : { said }
 }
 
 interface Listener {
