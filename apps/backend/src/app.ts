@@ -19,6 +19,7 @@ import { runRoutes } from './routes/runs.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { streamRoutes } from './routes/stream.ts'
 import { taskRoutes } from './routes/tasks.ts'
+import { userInputRequestRoutes } from './routes/user-input-requests.ts'
 import { completeSettings } from './settings.ts'
 
 export interface Backend {
@@ -91,7 +92,8 @@ export const createBackend = (given: BackendDeps): Backend => {
       })
       await api.register(async (scope) => {
         requireUser(scope, config)
-        for (const routes of [taskRoutes, sessionRoutes, runRoutes, streamRoutes]) await scope.register(routes(deps))
+        for (const routes of [taskRoutes, sessionRoutes, runRoutes, userInputRequestRoutes, streamRoutes])
+          await scope.register(routes(deps))
       })
     },
     { prefix: '/api/v1' },

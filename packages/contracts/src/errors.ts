@@ -55,6 +55,11 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Check the id; only the runs of your own sessions are visible.',
   },
+  REQUEST_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: 'Check the id; only what the agents of your own sessions ask is visible.',
+  },
   SCHEDULE_NOT_FOUND: {
     status: 404,
     retryable: false,
@@ -73,6 +78,11 @@ export const errorCatalogue = {
     hint: 'Read the job: its status and `waiting_for` tell what it takes.',
   },
   JOB_RUNNING: { status: 409, retryable: false, hint: 'Cancel the job first, or wait until it has ended.' },
+  REQUEST_ANSWERED: {
+    status: 409,
+    retryable: false,
+    hint: 'The first answer counts: read the session to see what became of it.',
+  },
   EVENT_GAP: {
     status: 409,
     retryable: true,
@@ -90,6 +100,11 @@ export const errorCatalogue = {
     hint: 'A version stands for one blueprint for ever: give the changed one a new version.',
   },
   LEASE_LOST: { status: 409, retryable: false, hint: 'Drop this work: somebody else holds it now.' },
+  REQUEST_EXPIRED: {
+    status: 410,
+    retryable: false,
+    hint: 'The run has ended: send a new message to the session.',
+  },
   PAYLOAD_TOO_LARGE: {
     status: 413,
     retryable: false,

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type {
+  AnswerRequest,
   ClaimedRun,
   claimRun,
   createTask as createTaskSchema,
@@ -20,6 +21,7 @@ import type {
   startRun,
   TaskCreated,
   ToolExecutionView,
+  UserInputRequestView,
 } from '@tutti/contracts'
 import type { Engine } from '@tutti/engine'
 import type { z } from 'zod'
@@ -38,6 +40,8 @@ import { listFiles } from './read/files.ts'
 import { listMessages } from './read/messages.ts'
 import { findSession, listRuns, listSessions, readRun, readSession, type SessionFilter } from './read/sessions.ts'
 import { listToolExecutions } from './read/tool-executions.ts'
+import { answerRequest } from './requests/answer.ts'
+import { listRequests } from './requests/requests.ts'
 import { sessionView } from './session/rows.ts'
 import { type FollowRequest, follow } from './stream/follow.ts'
 import { readFrames, snapshotFrame } from './stream/frames.ts'
@@ -59,6 +63,11 @@ export interface Workbench {
   renewRun(runId: string, request: z.output<typeof renewRun>): Promise<z.output<typeof renewAnswer>>
   storeEvents(runId: string, batch: z.output<typeof runEvents>): Promise<z.output<typeof runEventsAnswer>>
   finishRun(runId: string, request: z.output<typeof finishRun>): Promise<RunView>
+
+  /** What agents want of this user, pending and in time; of one session or of all. */
+  requests(userId: string, sessionId?: string): Promise<UserInputRequestView[]>
+  /** The first answer counts, and wakes the run. @throws TuttiError REQUEST_NOT_FOUND, REQUEST_ANSWERED, REQUEST_EXPIRED, INVALID_BODY */
+  answerRequest(userId: string, requestId: string, answer: AnswerRequest): Promise<UserInputRequestView>
 
   sessions(userId: string, filter: SessionFilter): Promise<SessionView[]>
   session(userId: string, sessionId: string): Promise<SessionView>
@@ -117,6 +126,8 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     renewRun: (runId, request) => renew(deps, runId, request),
     storeEvents: (runId, batch) => storeEvents(deps, runId, batch),
     finishRun: (runId, request) => finish(deps, runId, request),
+    requests: (userId, sessionId) => listRequests(database, userId, sessionId),
+    answerRequest: (userId, requestId, answer) => answerRequest(deps, userId, requestId, answer),
     sessions: (userId, filter) => listSessions(database, userId, filter),
     session: async (userId, sessionId) => sessionView(await readSession(database, userId, sessionId)),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),

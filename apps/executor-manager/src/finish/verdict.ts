@@ -5,7 +5,7 @@ import { RunFault } from '../fault.ts'
 import type { Spent } from '../relay/usage.ts'
 import type { TurnEnd } from '../turn/play.ts'
 
-export type Verdict = Pick<FinishRun, 'outcome' | 'error' | 'result' | 'usage'>
+export type Verdict = Pick<FinishRun, 'outcome' | 'park' | 'error' | 'result' | 'usage'>
 
 /** With what became of the files. */
 export type RunEnd = Verdict & Pick<FinishRun, 'export'>
@@ -24,6 +24,10 @@ export const verdictOf = (end: Exclude<TurnEnd, { kind: 'stopped' }>, account: A
   if (event.type === 'done') {
     const { usage, cost_usd, result } = event
     return { outcome: 'completed', result, usage: { ...usage, cost_usd, duration_ms: event.duration_ms } }
+  }
+  if (event.type === 'parked') {
+    const { reason, until, usage, cost_usd } = event
+    return { outcome: 'parked', park: { reason, until }, usage: { ...usage, cost_usd, duration_ms: event.duration_ms } }
   }
   const { code, message, retryable } = event
   const usage =

@@ -6,6 +6,7 @@ import { AGENT_SKILL, agentRunParams, type ClaimedRun, type claimRun } from '@tu
 import type { LeasedTask } from '@tutti/engine'
 import type { z } from 'zod'
 import type { WorkbenchDeps } from '../deps.ts'
+import { parkedOutcome } from '../finish/park.ts'
 import { markReported, reportLease } from '../finish/report.ts'
 import { settle } from '../finish/settle.ts'
 import { announce } from './announce.ts'
@@ -75,6 +76,12 @@ const write = async (deps: WorkbenchDeps, lease: LeasedTask, leaseMs: number): P
   if (verdict.kind === 'blocked')
     throw new Error(`the session of run ${run.id} is still held by ${verdict.runs.join()}`)
   if (verdict.kind === 'claimed') return verdict.run
+  if (verdict.kind === 'parked') {
+    await reportLease(deps, lease, await parkedOutcome(deps, verdict.run))
+    // What it waits for may have come meanwhile.
+    await settle(deps, run.id)
+    return 'next'
+  }
   await reportLease(deps, lease, verdict.outcome)
   await markReported(deps, run.id)
   return 'next'

@@ -46,6 +46,7 @@ const writeRun = async (deps: WorkbenchDeps, task: Task, params: Params): Promis
           prompt,
           permissionMode: params.permission_mode,
           config,
+          attended: false,
         })
       })
     })

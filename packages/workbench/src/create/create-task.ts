@@ -80,6 +80,7 @@ const addRun = async (deps: WorkbenchDeps, change: SessionChange, request: Reque
     clientRequestId: request.client_request_id ?? null,
     prompt: request.prompt,
     permissionMode: request.permission_mode,
+    attended: true,
     config: { ...snapshot, ...(workspace === undefined ? {} : { workspace }) },
   })
 }

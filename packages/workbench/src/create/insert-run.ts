@@ -13,6 +13,8 @@ export interface NewRun {
   prompt: string
   permissionMode: PermissionMode
   config: TaskConfig
+  /** Whether its agent may ask a person. */
+  attended: boolean
 }
 
 /** Writes a queued run with the message that asks for it, and tells the session's log of both. */
@@ -23,8 +25,8 @@ export const insertRun = async (change: SessionChange, run: NewRun): Promise<Run
   const [row] = await tx.query<RunRow>(
     `insert into workbench.runs
        (id, session_id, user_id, user_message_id, client_request_id, prompt, permission_mode, config, status, job_id,
-        task_id, job_created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, case when $10::text is null then null else now() end)
+        task_id, attended, job_created_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $11, case when $10::text is null then null else now() end)
      returning *`,
     [
       run.id,
@@ -37,6 +39,7 @@ export const insertRun = async (change: SessionChange, run: NewRun): Promise<Run
       run.config,
       run.jobId,
       run.taskId,
+      run.attended,
     ],
   )
   if (!row) throw new Error('PostgreSQL did not answer the run that it stored')

@@ -7,12 +7,14 @@ import { type AgentResult, type finishRun, type RunView, TuttiError } from '@tut
 import type { z } from 'zod'
 import { isLastHolder } from '../claim/held-run.ts'
 import type { WorkbenchDeps } from '../deps.ts'
+import { wakeNext } from '../requests/wake.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { isHeld, type RunRow, runView } from '../session/rows.ts'
-import { findRun, logStatus, updateRun } from '../session/runs.ts'
+import { findRun, logStatus, updateRun, withEarlier } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { interruptTools } from '../session/tool-executions.ts'
 import { endRun } from './end-run.ts'
+import { canWait, parkRun, reportParked } from './park.ts'
 import { reportEnd, reportUnderLastLease } from './report.ts'
 import { settle } from './settle.ts'
 import { storeExport } from './store-export.ts'
@@ -30,7 +32,8 @@ export const finish = async (deps: WorkbenchDeps, runId: string, request: Reques
   await endWhatTheEngineEnded(deps, runId, request)
   const run = await changeSession(deps.database, { runId }, (change) => write(change, runId, request))
   if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
-  if (run.status === 'queued') {
+  if (run.status === 'waiting') await reportParked(deps, run)
+  else if (run.status === 'queued') {
     await reportUnderLastLease(deps, run, {
       status: 'failure',
       data: null,
@@ -38,7 +41,10 @@ export const finish = async (deps: WorkbenchDeps, runId: string, request: Reques
     })
     // Was it the last try, the engine has ended the task now, and the run must not stay queued for ever.
     await settle(deps, runId)
-  } else await reportEnd(deps, run)
+  } else {
+    await reportEnd(deps, run)
+    await wakeNext(deps, run.session_id)
+  }
   return runView((await findRun(deps.database, runId)) ?? run)
 }
 
@@ -59,7 +65,7 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
   if (!isHeld(run.status)) return run
 
   if (request.export) await storeExport(change, run, request.export)
-  if (request.usage) await updateRun(change.tx, run, { usage: request.usage })
+  if (request.usage) await updateRun(change.tx, run, { usage: withEarlier(run, request.usage) })
   const error = request.error ? storable(`${request.error.code}: ${request.error.message}`) : null
   if (run.status === 'canceling' || request.outcome === 'canceled')
     await endRun(change, run, {
@@ -74,6 +80,9 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
       outcome: { status: 'success', data: agentResult(run, request), error: null },
       error: null,
     })
+  else if (request.outcome === 'parked' && canWait(run))
+    await parkRun(change, run, request.park ?? { reason: 'input', until: null })
+  else if (request.outcome === 'parked') await backIntoQueue(change, run, 'the turn has to wait')
   else if (request.error?.retryable) await backIntoQueue(change, run, error ?? 'the turn failed')
   else
     await endRun(change, run, {
@@ -90,7 +99,7 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
 
 /** The lease's token stays: it is how a repeated finish is known. Its events are refused from here on. */
 const backIntoQueue = async (change: SessionChange, run: RunRow, error: string): Promise<void> => {
-  await updateRun(change.tx, run, { status: 'queued', last_error: error }, { checkInMs: retryCheckMs })
+  await updateRun(change.tx, run, { status: 'queued', last_error: error, park: null }, { checkInMs: retryCheckMs })
   await interruptTools(change.tx, run.id, 'interrupted')
   await logStatus(change, run, 'pending')
 }
