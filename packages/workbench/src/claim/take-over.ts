@@ -48,9 +48,10 @@ export const takeOver = async (
     }
     if (run.park !== null && run.park.reason !== 'turn' && canWait(run)) {
       const waits = (await pendingOf(change.tx, run.id)).length > 0
-      // Its last manager has died after the turn was parked, and before it could say so.
-      if (run.status !== 'waiting') await parkRun(change, run, run.park)
-      if (waits || (run.park.until ?? 0) > Date.now()) {
+      // Its last manager has died after the turn was parked, and before it could say so. Else the engine says when time is over.
+      const untold = run.status !== 'waiting'
+      if (untold) await parkRun(change, run, run.park)
+      if (waits || (untold && run.park.reason === 'rate_limit')) {
         await note(change, run, lease, {})
         return { kind: 'parked', run }
       }
