@@ -53,6 +53,7 @@ export const relay = (quick: boolean): Promise<Figure[]> =>
       },
       intake: { take: unused, final: never, refused: never, idle: unused },
       commands: { after: unused },
+      screenshot: unused,
       // The decision about a budget is measured where it is made; here it is free.
       account: {
         ...{

@@ -21,6 +21,7 @@ import { runRoutes } from './routes/runs.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { streamRoutes } from './routes/stream.ts'
 import { taskRoutes } from './routes/tasks.ts'
+import { userInputRequestRoutes } from './routes/user-input-requests.ts'
 import { completeSettings } from './settings.ts'
 
 export interface Backend {
@@ -34,7 +35,15 @@ export interface Backend {
 /** Where presigned addresses are mounted, below the backend's public address. */
 export const objectsPath = '/api/v1/objects'
 
-const userRoutes = [taskRoutes, sessionRoutes, runRoutes, streamRoutes, budgetRoutes, modelRoutes]
+const userRoutes = [
+  taskRoutes,
+  sessionRoutes,
+  runRoutes,
+  userInputRequestRoutes,
+  streamRoutes,
+  budgetRoutes,
+  modelRoutes,
+]
 
 /** Larger than any frame that a reader sends; without it one frame could fill the memory. */
 const maxClientFrameBytes = 16_384

@@ -21,7 +21,7 @@ const setUp = async (given: Parameters<typeof createRelayRig>[0] = {}, hosts: st
   rig = await createRelayRig({ baseUrl: provider.url, ...given })
   closing.push(() => rig.close())
   const egress = hosts.flatMap((text) => readAllowedHost(text) ?? [])
-  rig.relay.assign({ turn: rig.turn, intake: rig.intake, account: rig.account, egress, commands: rig.lease.commands })
+  rig.relay.assign({ ...rig.assignment, egress })
   return seen
 }
 
@@ -181,7 +181,7 @@ it('connections-and-bytes-have-limits-and-end-with-the-turn', async () => {
   expect(await (await open()).answer).toMatch(/^HTTP\/1.1 403/)
   rig.relay.withdraw()
   rig.relay.assign({
-    ...{ turn: rig.turn, intake: rig.intake, account: rig.account, commands: rig.lease.commands },
+    ...rig.assignment,
     egress: [`127.0.0.1:${port}`].flatMap((text) => readAllowedHost(text) ?? []),
   })
   const third = await open()

@@ -15,14 +15,7 @@ const failure: AgentEvent = { type: 'error', code: 'max_turns', message: 'enough
 const batch = (events: NumberedAgentEvent[], more: object = {}) => ({
   body: { run_id: rig.turn.run_id, attempt: 2, events, ...more },
 })
-const assign = () =>
-  rig.relay.assign({
-    turn: rig.turn,
-    intake: rig.intake,
-    account: rig.account,
-    egress: [],
-    commands: rig.lease.commands,
-  })
+const assign = () => rig.relay.assign(rig.assignment)
 
 it('relay-refuses-wrong-token', async () => {
   rig = await createRelayRig()

@@ -41,13 +41,7 @@ const setUp = async (
   })
   closing.push(provider.close)
   rig = await createRelayRig({ ...given, baseUrl: provider.url + base })
-  rig.relay.assign({
-    turn: rig.turn,
-    intake: rig.intake,
-    account: rig.account,
-    egress: [],
-    commands: rig.lease.commands,
-  })
+  rig.relay.assign(rig.assignment)
   return seen
 }
 
@@ -203,13 +197,7 @@ it('a-provider-that-is-away-or-silent-is-told-in-its-own-form', async () => {
   expect([silent.status, JSON.parse(silent.body).error.type]).toEqual([502, 'api_error'])
   await theRig().close()
   rig = await createRelayRig()
-  rig.relay.assign({
-    turn: rig.turn,
-    intake: rig.intake,
-    account: rig.account,
-    egress: [],
-    commands: rig.lease.commands,
-  })
+  rig.relay.assign(rig.assignment)
   const away = await theRig().ask('/model/v1/messages', { body: ask })
   expect(away.status).toBe(502)
   // Where the provider is, is none of the sandbox's business.

@@ -37,13 +37,7 @@ const setUp = async (
   closing.push(provider.close)
   rig = await createRelayRig({ baseUrl: provider.url, ...given })
   current = rig
-  rig.relay.assign({
-    turn: rig.turn,
-    intake: rig.intake,
-    account: rig.account,
-    egress: [],
-    commands: rig.lease.commands,
-  })
+  rig.relay.assign(rig.assignment)
   return { asked: () => asked }
 }
 
@@ -256,13 +250,7 @@ describe('several providers', () => {
     )
     rig = await createRelayRig({ model: modelAccess(models) })
     current = rig
-    rig.relay.assign({
-      turn: rig.turn,
-      intake: rig.intake,
-      account: rig.account,
-      egress: [],
-      commands: rig.lease.commands,
-    })
+    rig.relay.assign(rig.assignment)
     const to = async (model: string) => (await rig.ask('/model/v1/messages', { body: { ...ask, model } })).status
     for (const model of ['claude-sonnet-4-5', 'own/model:1', 'glm-4.6']) expect(await to(model)).toBe(200)
     expect(await to('own/model:2')).toBe(403)

@@ -47,7 +47,7 @@ const run = async (): Promise<number> => {
   })
   await runtime.prepare()
   try {
-    return await serve(first, { relay, runtime, stop: stop.signal })
+    return await serve(first, { relay, runtimes: [runtime], stop: stop.signal })
   } finally {
     relay.close()
     forwarder.close()

@@ -16,6 +16,7 @@ export interface RelayAddress {
 export type Refused = { kind: 'refused'; status: number }
 
 export type NextTurn = { kind: 'turn'; turn: unknown } | { kind: 'none' } | { kind: 'gone' } | Refused
+export type NextCommands = { kind: 'commands'; commands: unknown[] } | { kind: 'none' } | { kind: 'over' } | Refused
 export type Sent = { kind: 'received'; upTo: number } | { kind: 'replaced' } | Refused
 
 export interface Relay {
@@ -24,6 +25,10 @@ export interface Relay {
    * `asked` is called as soon as the first request is on its way, or has failed.
    */
   nextTurn(signal: AbortSignal, asked?: () => void): Promise<NextTurn>
+  /** Asks once for what was said to the turn after the given number. Rejects only when the signal aborts. */
+  commands(runId: string, after: number, signal: AbortSignal): Promise<NextCommands>
+  /** Hands over a picture of the browser; the key under which it is kept, or undefined where it is not. Never rejects. */
+  screenshot(runId: string, toolUseId: string, png: Buffer): Promise<string | undefined>
   /** Hands over a batch; waits out an unreachable relay, so that the batch may arrive twice. */
   send(batch: EventBatch): Promise<Sent>
   close(): void
@@ -49,9 +54,15 @@ const parsed = (body: string): unknown => {
   }
 }
 
-const receivedUpTo = (body: string): number | undefined => {
+const field = (body: string, name: string): unknown => {
   const value = parsed(body)
-  const received = typeof value === 'object' && value !== null && 'received' in value ? value.received : undefined
+  return typeof value === 'object' && value !== null
+    ? Object.entries(value).find(([key]) => key === name)?.[1]
+    : undefined
+}
+
+const receivedUpTo = (body: string): number | undefined => {
+  const received = field(body, 'received')
   return typeof received === 'number' ? received : undefined
 }
 
@@ -62,7 +73,7 @@ export const createRelay = ({ socketPath, token }: RelayAddress): Relay => {
   const once = (
     method: string,
     path: string,
-    body: string | undefined,
+    body: string | Buffer | undefined,
     signal: AbortSignal,
     sent?: () => void,
   ): Promise<Answer> =>
@@ -71,7 +82,10 @@ export const createRelay = ({ socketPath, token }: RelayAddress): Relay => {
         authorization: `Bearer ${token}`,
         ...(body === undefined
           ? {}
-          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+          : {
+              'content-type': typeof body === 'string' ? 'application/json' : 'image/png',
+              'content-length': Buffer.byteLength(body),
+            }),
       }
       const outgoing = httpRequest({ agent, socketPath, method, path, headers, signal, timeout: silenceMs })
       outgoing.on('timeout', () => outgoing.destroy(new Error('the relay is silent')))
@@ -125,7 +139,34 @@ export const createRelay = ({ socketPath, token }: RelayAddress): Relay => {
     return temporary(status) ? undefined : { kind: 'refused', status }
   }
 
+  const understandCommands = ({ status, body }: Answer): NextCommands | undefined => {
+    if (status === 200) {
+      const commands = field(body, 'commands')
+      return Array.isArray(commands) ? { kind: 'commands', commands } : undefined
+    }
+    if (status === 204) return { kind: 'none' }
+    if (status === 410 || status === 409) return { kind: 'over' }
+    return temporary(status) ? undefined : { kind: 'refused', status }
+  }
+
   return {
+    commands: (runId, after, signal) =>
+      persistently(
+        () => once('GET', `/v1/turns/${runId}/commands?after=${after}`, undefined, signal),
+        understandCommands,
+        signal,
+      ),
+    screenshot: async (runId, toolUseId, png) => {
+      const query = new URLSearchParams({ run_id: runId, tool_use_id: toolUseId })
+      try {
+        // Once: a picture that is late shows something else than what the agent saw.
+        const { status, body } = await once('POST', `/v1/screenshots?${query}`, png, never)
+        const key = status === 200 ? field(body, 'key') : undefined
+        return typeof key === 'string' ? key : undefined
+      } catch {
+        return undefined
+      }
+    },
     nextTurn: (signal, asked) =>
       persistently(() => once('GET', '/v1/turns/next', undefined, signal, asked), understandTurn, signal),
     send: (batch) => {

@@ -2,6 +2,7 @@
 import type { AgentRuntime } from '@tutti/agents'
 import type { AgentEvent } from '@tutti/contracts'
 import { backOff } from './backoff.ts'
+import { commandsOf } from './commands.ts'
 import { exitCode } from './exit.ts'
 import { log } from './log.ts'
 import { createOutbox, type Outbox } from './outbox.ts'
@@ -10,7 +11,7 @@ import { type Checked, checkTurn } from './turn.ts'
 
 export interface ServeDeps {
   relay: Relay
-  runtime: AgentRuntime
+  runtimes: readonly AgentRuntime[]
   /** Aborts when the process is asked to stop. */
   stop: AbortSignal
 }
@@ -28,16 +29,26 @@ const failure = (code: 'invalid_turn' | 'runtime_failed', message: string): Agen
 })
 
 /** Puts every event of a turn into the outbox. A runtime keeps its promise not to throw; a broken one ends its turn. */
-const play = async (checked: Checked, outbox: Outbox, { runtime, stop }: ServeDeps): Promise<void> => {
+const play = async (checked: Checked, outbox: Outbox, { relay, runtimes, stop }: ServeDeps): Promise<void> => {
   if (checked.kind !== 'turn') {
     await outbox.put(failure('invalid_turn', checked.fault))
     return
   }
+  const { turn } = checked
+  const runtime = runtimes.find(({ name }) => name === turn.runtime)
+  if (runtime === undefined) {
+    await outbox.put(failure('invalid_turn', `the runtime ${turn.runtime} is not here`))
+    return
+  }
+  const over = new AbortController()
   try {
     const signal = AbortSignal.any([stop, outbox.lost])
-    for await (const event of runtime.start(checked.turn, { signal })) await outbox.put(event)
+    const commands = commandsOf(relay, turn.run_id, AbortSignal.any([signal, over.signal]))
+    for await (const event of runtime.start(turn, { signal, commands })) await outbox.put(event)
   } catch (error) {
     await outbox.put(failure('runtime_failed', error instanceof Error ? error.message : String(error)))
+  } finally {
+    over.abort()
   }
 }
 

@@ -217,3 +217,24 @@ it('ends instead of asking for ever when its token is not valid', { timeout }, a
   expect(await exit).toBe(exitCode.failed)
   expect(JSON.parse(stderr())).toMatchObject({ status: 401 })
 })
+
+it('hands on what is said while the turn runs, once, although the relay says it again', { timeout }, async () => {
+  const asked = turn(scripted([bash('sleep 1'), { say: 'Finished.' }]))
+  relay.offer(asked)
+  start()
+  await relay.until(asked.run_id, ({ type }) => type === 'tool_call')
+  relay.say({ n: 1, type: 'message', id: 'm-1', text: 'Mind the tide.' })
+  expect(await relay.until(asked.run_id, isTerminal)).toMatchObject({ type: 'done' })
+  const steered = relay.received(asked.run_id).filter(({ event }) => event.type === 'steered')
+  expect(steered.map(({ event }) => event)).toEqual([{ type: 'steered', id: 'm-1' }])
+  checkNumbers(asked.run_id)
+})
+
+it('stops its turn when it is told to', { timeout }, async () => {
+  const asked = turn(scripted([bash('sleep 300')]))
+  relay.offer(asked)
+  start()
+  await relay.until(asked.run_id, ({ type }) => type === 'tool_call')
+  relay.say({ n: 1, type: 'interrupt' })
+  expect(await relay.until(asked.run_id, isTerminal)).toMatchObject({ type: 'error', code: 'interrupted' })
+})

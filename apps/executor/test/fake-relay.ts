@@ -2,7 +2,15 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type AgentEvent, eventBatch, type NumberedAgentEvent, type Turn, turn as turnSchema } from '@tutti/contracts'
+import {
+  type AgentEvent,
+  eventBatch,
+  type NumberedAgentEvent,
+  type Turn,
+  type TurnCommand,
+  turnCommands,
+  turn as turnSchema,
+} from '@tutti/contracts'
 
 export interface ModelCall {
   path: string
@@ -17,6 +25,8 @@ export interface FakeRelay {
   polls(): number
   /** Hands a turn to the next poll. */
   offer(turn: Turn): void
+  /** Says something to a running turn. Every poll for commands gets all that there are, also those it has. */
+  say(command: TurnCommand): void
   /** Answers 410 to polls from now on. */
   endTurns(): void
   /** Answers 409 to events from now on. */
@@ -56,6 +66,8 @@ export const createFakeRelay = async (socketPath: string, model: { url: string; 
   const faults: string[] = []
   const modelCalls: ModelCall[] = []
   const watchers = new Set<() => void>()
+  const said: TurnCommand[] = []
+  const listening = new Set<ServerResponse>()
   let polls = 0
   let ended = false
   let replaced = false
@@ -93,6 +105,15 @@ export const createFakeRelay = async (socketPath: string, model: { url: string; 
     for (const watcher of [...watchers]) watcher()
   }
 
+  const tell = (): void => {
+    if (said.length === 0) return
+    for (const response of listening)
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify(turnCommands.parse({ commands: said })))
+    listening.clear()
+  }
+
   const forward = (incoming: IncomingMessage, response: ServerResponse): void => {
     const path = (incoming.url ?? '').slice('/model'.length)
     const { authorization, ...headers } = incoming.headers
@@ -122,6 +143,10 @@ export const createFakeRelay = async (socketPath: string, model: { url: string; 
         if (parked.includes(response)) parked.splice(parked.indexOf(response), 1)
       })
       handOver()
+    } else if (/^\/v1\/turns\/[^/]+\/commands\?after=\d+$/.test(incoming.url ?? '')) {
+      listening.add(response)
+      response.on('close', () => listening.delete(response))
+      tell()
     } else if (incoming.url === '/v1/events' && cutsBefore > 0) {
       cutsBefore -= 1
       incoming.socket.destroy()
@@ -157,6 +182,10 @@ export const createFakeRelay = async (socketPath: string, model: { url: string; 
     offer: (turn) => {
       turns.push(turn)
       handOver()
+    },
+    say: (command) => {
+      said.push(command)
+      tell()
     },
     endTurns: () => {
       ended = true

@@ -24,6 +24,11 @@ it('accepts every turn that the contract accepts', () => {
       resume: fc.string({ minLength: 1 }),
       instructions: fc.string(),
       tools: fc.array(fc.string({ minLength: 1 })),
+      cwd: fc.constantFrom('repo', 'a/b'),
+      plugins: fc.array(fc.constantFrom('.tutti/plugins/a')),
+      mcp_servers: fc.constantFrom({ a: { command: 'x' } }, { b: { type: 'http', url: 'http://b/' } }),
+      agents: fc.constantFrom({ a: { description: '', prompt: '' } }),
+      output_schema: fc.constantFrom({}, { type: 'object' }),
       max_turns: fc.integer({ min: 1 }),
       permission_mode: fc.constantFrom('default', 'acceptEdits', 'plan', 'bypassPermissions'),
     },
@@ -42,6 +47,11 @@ it.each([
   ['with an unknown mode', { permission_mode: 'yolo' }],
   ['with no steps allowed', { max_turns: 0 }],
   ['with tools that are no list', { tools: 'Bash' }],
+  ['for a folder outside', { cwd: '../elsewhere' }],
+  ['for an absolute folder', { cwd: '/etc' }],
+  ['with a plugin from outside', { plugins: ['a/../../b'] }],
+  ['with a server that is nowhere', { mcp_servers: { a: {} } }],
+  ['for a runtime without a program', { runtime: 'acp' }],
   ['of no session', { session_id: undefined }],
 ])('can say whose turn it was that came %s', (_name, more) => {
   expect(checkTurn({ ...turn, ...more })).toMatchObject({ kind: 'invalid', run_id: turn.run_id, attempt: 1 })

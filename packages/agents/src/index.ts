@@ -2,4 +2,4 @@ export { executablePackage, type Platform, resolveClaudeExecutable } from './cla
 export type { ClaudeRuntimeConfig } from './claude/options.ts'
 export { createClaudeRuntime } from './claude/runtime.ts'
 export { joined } from './coalesce.ts'
-export type { AgentRuntime } from './runtime.ts'
+export type { AgentRuntime, StartOptions } from './runtime.ts'

@@ -2,19 +2,27 @@
  * The port of an agent runtime. Everything above it (executor, manager, backend, console) knows only these events;
  * which vendor's runtime produced them is an adapter's business.
  */
-import type { AgentEvent, Turn } from '@tutti/contracts'
+import type { AgentEvent, Turn, TurnCommand } from '@tutti/contracts'
+
+export interface StartOptions {
+  /** When it aborts, the runtime is interrupted and the turn ends with `error`, code `interrupted`. */
+  signal: AbortSignal
+  /**
+   * What is said to the turn while it runs; without, nobody says anything. A message that the agent has taken in gives the
+   * event `steered`; one without that event came too late, and belongs to the next turn. The runtime stops reading with
+   * the turn, but can't end a wait that is going on: whoever waits there is to be told by the caller.
+   */
+  commands?: AsyncIterable<TurnCommand>
+}
 
 export interface AgentRuntime {
   /** As in `Turn.runtime`. */
-  readonly name: string
+  readonly name: Turn['runtime']
   /**
    * Loads what the first turn needs, so that a sandbox that waits for work has done it already. Optional to call,
    * harmless to call twice.
    */
   prepare(): Promise<void>
-  /**
-   * Runs one turn and tells what happens, in order. The last event is exactly one `done` or `error`; nothing is thrown.
-   * When `signal` aborts, the runtime is interrupted and the turn ends with `error`, code `interrupted`.
-   */
-  start(turn: Turn, options: { signal: AbortSignal }): AsyncIterable<AgentEvent>
+  /** Runs one turn and tells what happens, in order. The last event is exactly one `done`, `parked` or `error`; nothing is thrown. */
+  start(turn: Turn, options: StartOptions): AsyncIterable<AgentEvent>
 }

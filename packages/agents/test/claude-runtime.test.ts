@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type AgentEvent, agentEvent, type Turn } from '@tutti/contracts'
+import { type AgentEvent, agentEvent, type Turn, type TurnCommand } from '@tutti/contracts'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createClaudeRuntime, resolveClaudeExecutable } from '../src/index.ts'
 import { createScriptedModel, type ScriptedModel, type ScriptedRequest } from '../src/scripted/index.ts'
@@ -12,11 +12,17 @@ const timeout = 60_000
 let workspace: string
 let model: ScriptedModel
 let requests: ScriptedRequest[]
+let bodies: unknown[]
 
 beforeEach(async () => {
   workspace = await mkdtemp(join(tmpdir(), 'tutti-agents-'))
   requests = []
-  model = await createScriptedModel({ key: 'the key', log: (request) => requests.push(request) })
+  bodies = []
+  model = await createScriptedModel({
+    key: 'the key',
+    log: (request) => requests.push(request),
+    asked: (body) => bodies.push(body),
+  })
 })
 afterEach(async () => {
   await model.close()
@@ -53,15 +59,20 @@ const run = async (
   {
     on,
     signal,
+    commands,
     using = runtime(),
   }: {
     on?: (event: AgentEvent) => void
     signal?: AbortSignal
+    commands?: AsyncIterable<TurnCommand>
     using?: ReturnType<typeof runtime>
   } = {},
 ): Promise<{ events: AgentEvent[]; last: AgentEvent | undefined }> => {
   const events: AgentEvent[] = []
-  for await (const event of using.start(asked, { signal: signal ?? new AbortController().signal })) {
+  for await (const event of using.start(asked, {
+    signal: signal ?? new AbortController().signal,
+    ...(commands === undefined ? {} : { commands }),
+  })) {
     events.push(agentEvent.parse(event))
     on?.(event)
   }
@@ -175,4 +186,74 @@ it('does not start anything for a turn that is interrupted already', async () =>
   const { events } = await run(turn('hello'), { signal: AbortSignal.abort() })
   expect(events).toHaveLength(1)
   expect(requests).toHaveLength(0)
+})
+
+/** Commands that a test gives while a turn runs. */
+const commandsFor = () => {
+  const given: TurnCommand[] = []
+  let changed = Promise.withResolvers<void>()
+  const stream = async function* (): AsyncGenerator<TurnCommand> {
+    for (let at = 0; ; ) {
+      const next = given[at]
+      if (next === undefined) await changed.promise
+      else {
+        at += 1
+        yield next
+      }
+    }
+  }
+  return {
+    stream: stream(),
+    give: (command: TurnCommand) => {
+      given.push(command)
+      changed.resolve()
+      changed = Promise.withResolvers()
+    },
+  }
+}
+
+it('takes in what is said while a tool runs, in the same turn, and says when', { timeout }, async () => {
+  const commands = commandsFor()
+  const id = 'not a number that the runtime would take'
+  const { events, last } = await run(
+    turn(scripted([{ tool: 'Bash', input: { command: 'sleep 1; echo slept' } }, { say: 'Finished.' }])),
+    {
+      commands: commands.stream,
+      on: (event) => {
+        if (event.type === 'tool_call') commands.give({ n: 1, type: 'message', id, text: 'Look at the harbour too.' })
+      },
+    },
+  )
+  expect(last).toMatchObject({ type: 'done' })
+  const kinds = events.map(({ type }) => type)
+  expect(events.filter(({ type }) => type === 'steered')).toEqual([{ type: 'steered', id }])
+  expect(kinds.indexOf('steered')).toBeGreaterThan(kinds.indexOf('tool_result'))
+  expect(JSON.stringify(bodies.at(-1))).toContain('Look at the harbour too.')
+})
+
+it('goes on with what was said while it gave its answer, and counts both parts as one turn', { timeout }, async () => {
+  const commands = commandsFor()
+  let given = false
+  const { events, last } = await run(turn(scripted([{ say: 'A long first answer. '.repeat(200) }])), {
+    commands: commands.stream,
+    on: (event) => {
+      if (event.type === 'text_delta' && !given) {
+        given = true
+        commands.give({ n: 1, type: 'message', id: 'late', text: scripted([{ say: 'And a second one.' }]) })
+      }
+    },
+  })
+  expect(last).toMatchObject({ type: 'done', result: 'And a second one.', turns: 2 })
+  expect(events).toContainEqual({ type: 'steered', id: 'late' })
+})
+
+it('is stopped by a command, and is not to be tried again by itself then', { timeout }, async () => {
+  const commands = commandsFor()
+  const { last } = await run(turn(scripted([{ tool: 'Bash', input: { command: 'sleep 300' } }])), {
+    commands: commands.stream,
+    on: (event) => {
+      if (event.type === 'tool_call') commands.give({ n: 1, type: 'interrupt' })
+    },
+  })
+  expect(last).toMatchObject({ type: 'error', code: 'interrupted', retryable: false })
 })

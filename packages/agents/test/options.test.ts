@@ -1,7 +1,6 @@
 import type { Turn } from '@tutti/contracts'
 import { describe, expect, it } from 'vitest'
 import { sdkOptions } from '../src/claude/options.ts'
-import { decide } from '../src/claude/permissions.ts'
 
 const turn = (more: Partial<Turn> = {}): Turn => ({
   run_id: '00000000-0000-4000-8000-000000000001',
@@ -44,8 +43,9 @@ describe('what the runtime is started with', () => {
     })
   })
 
-  it('loads the project’s settings only', () => {
-    expect(sdkOptions(turn(), config).settingSources).toEqual(['project'])
+  it('loads settings of the workspace and what was staged as the user’s, never the machine’s', () => {
+    expect(sdkOptions(turn(), config).settingSources).toEqual(['user', 'project'])
+    expect(sdkOptions(turn(), config).env).toMatchObject({ CLAUDE_CONFIG_DIR: '/workspace/.tutti/claude' })
   })
 
   it('passes on what the turn asks for and leaves out what it does not', () => {
@@ -56,30 +56,5 @@ describe('what the runtime is started with', () => {
     expect(Object.keys(plain)).not.toContain('maxTurns')
     expect(plain.tools).toContain('Bash')
     expect(plain.tools).not.toContain('AskUserQuestion')
-  })
-})
-
-describe('permissions of an unattended turn', () => {
-  it('allows tools inside the sandbox, with their input unchanged', () => {
-    expect(decide(turn(), 'Bash', { command: 'make' })).toEqual({
-      behavior: 'allow',
-      updatedInput: { command: 'make' },
-    })
-  })
-
-  it.each(['Bash', 'Write', 'Edit', 'NotebookEdit', 'mcp__deploy__run', 'ExitPlanMode'])(
-    'refuses %s in plan mode',
-    (tool) => {
-      expect(decide(turn({ permission_mode: 'plan' }), tool, {}).behavior).toBe('deny')
-    },
-  )
-
-  it.each(['Read', 'Glob', 'Grep'])('allows %s in plan mode', (tool) => {
-    expect(decide(turn({ permission_mode: 'plan' }), tool, {}).behavior).toBe('allow')
-  })
-
-  it('refuses a tool that is not in the turn’s list, and a question that nobody would answer', () => {
-    expect(decide(turn({ tools: ['Read'] }), 'Bash', {}).behavior).toBe('deny')
-    expect(decide(turn(), 'AskUserQuestion', {}).behavior).toBe('deny')
   })
 })

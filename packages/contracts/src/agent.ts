@@ -100,6 +100,8 @@ export const agentEvent = z.discriminatedUnion('type', [
     type: z.literal('done'),
     agent_session_id: z.string(),
     result: z.string(),
+    /** The answer in the shape of the turn's `output_schema`; absent where none was asked for. */
+    output: json.optional(),
     turns: z.int().nonnegative(),
     duration_ms: z.int().nonnegative(),
     usage: tokenUsage,

@@ -65,6 +65,11 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Choose a run that has stored its files: its `workspace_export_status` is `ready`.',
   },
+  REQUEST_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: 'Check the id; only what the agents of your own sessions ask is visible.',
+  },
   SCHEDULE_NOT_FOUND: {
     status: 404,
     retryable: false,
@@ -84,6 +89,11 @@ export const errorCatalogue = {
   },
   JOB_RUNNING: { status: 409, retryable: false, hint: 'Cancel the job first, or wait until it has ended.' },
   SESSION_BUSY: { status: 409, retryable: true, hint: 'Wait until the turn has ended, or cancel it.' },
+  REQUEST_ANSWERED: {
+    status: 409,
+    retryable: false,
+    hint: 'The first answer counts: read the session to see what became of it.',
+  },
   EVENT_GAP: {
     status: 409,
     retryable: true,
@@ -101,6 +111,11 @@ export const errorCatalogue = {
     hint: 'A version stands for one blueprint for ever: give the changed one a new version.',
   },
   LEASE_LOST: { status: 409, retryable: false, hint: 'Drop this work: somebody else holds it now.' },
+  REQUEST_EXPIRED: {
+    status: 410,
+    retryable: false,
+    hint: 'The run has ended: send a new message to the session.',
+  },
   PAYLOAD_TOO_LARGE: {
     status: 413,
     retryable: false,

@@ -1,17 +1,38 @@
 /**
- * The built-in blueprint `agent_run`: a session's run as a job. One state, because everything that can go wrong between
- * hand-out and result (lease, retry, cancel) is the engine's own business.
+ * The built-in blueprint `agent_run`: a session's run as a job. What can go wrong between hand-out and result (lease, retry, cancel) is
+ * the engine's own business. A turn that is parked has no task and no sandbox: the job waits for the answer, and then has its next turn.
  */
 import { agentRunParams, agentSkillOf } from '@tutti/contracts'
 import { blueprint } from '@tutti/engine'
+import { z } from 'zod'
 
 export const AGENT_RUN = 'agent_run'
 
 /** Tries of a turn in all. A turn costs money: a fault that outlives three tries will not go away by a fourth. */
 export const agentRunAttempts = 3
 
-export const agentRunBlueprint = blueprint({ name: AGENT_RUN, version: 1, input: agentRunParams })
-  .state('turn', { start: true, to: ['completed', 'failed'] }, ({ input, job, dispatch }) =>
+/** The status with which the task of a parked turn is answered, and the event that ends the waiting. */
+export const PARKED = 'parked'
+export const WOKEN = 'woken'
+
+/** What the task of a parked turn is answered with. */
+export const parkedData = z.object({
+  /** `turn`: an earlier run of the session is parked, and goes first. */
+  reason: z.enum(['input', 'rate_limit', 'turn']),
+  /** Milliseconds since the epoch; of `rate_limit`. */
+  until: z.number().nullable(),
+  /** Longest wait; null: as long as it takes. */
+  timeout_ms: z.number().nonnegative().nullable(),
+})
+export type ParkedData = z.infer<typeof parkedData>
+
+export const wokenData = z.object({ expired: z.boolean().default(false) })
+
+export const agentRunBlueprint = blueprint({
+  ...{ name: AGENT_RUN, version: 1, input: agentRunParams },
+  events: { [WOKEN]: wokenData },
+})
+  .state('turn', { start: true, to: ['completed', 'failed', 'parked'] }, ({ input, job, dispatch }) =>
     dispatch(agentSkillOf(input.schedule_mode), input, {
       // With the owner in the key nobody can hold up a stranger's session by guessing its id.
       concurrencyKey: `session:${job.client}:${input.session_id ?? job.id}`,
@@ -19,8 +40,21 @@ export const agentRunBlueprint = blueprint({ name: AGENT_RUN, version: 1, input:
       timeout: '1d',
       retry: { attempts: agentRunAttempts, backoff: 'exponential', initial: '2s', max: '1m' },
       // Without a route for `cancelled` the job ends as cancelled.
-      on: { success: 'completed', failure: 'failed' },
+      on: { success: 'completed', failure: 'failed', [PARKED]: 'parked' },
     }),
   )
+  .state('parked', { to: ['turn', 'woken', 'expired'] }, ({ last, waitForEvent, sleepUntil }) => {
+    const { reason, until, timeout_ms } = parkedData.parse(last?.data)
+    if (reason === 'rate_limit') return sleepUntil(until ?? 0, { to: 'turn' })
+    return waitForEvent({
+      name: WOKEN,
+      on: { event: 'woken', timeout: 'expired' },
+      ...(timeout_ms === null ? {} : { timeout: timeout_ms }),
+    })
+  })
+  .state('woken', { to: ['turn', 'expired'] }, ({ last, goTo }) =>
+    goTo(wokenData.parse(last?.data).expired ? 'expired' : 'turn'),
+  )
+  .state('expired', { to: [] }, ({ fail }) => fail('nobody answered in time', 'QUESTION_EXPIRED'))
   .end('completed', ({ last }) => last?.data ?? null)
   .end('failed', { outcome: 'failed' })

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type {
   AccountAnswer,
+  AnswerRequest,
   accountRun,
   BudgetView,
   ClaimedRun,
@@ -29,6 +30,7 @@ import type {
   steerSession,
   TaskCreated,
   ToolExecutionView,
+  UserInputRequestView,
 } from '@tutti/contracts'
 import type { Engine } from '@tutti/engine'
 import type { z } from 'zod'
@@ -51,6 +53,8 @@ import { listFiles } from './read/files.ts'
 import { listMessages } from './read/messages.ts'
 import { findSession, listRuns, listSessions, readRun, readSession, type SessionFilter } from './read/sessions.ts'
 import { listToolExecutions } from './read/tool-executions.ts'
+import { answerRequest } from './requests/answer.ts'
+import { listRequests } from './requests/requests.ts'
 import { sessionView } from './session/rows.ts'
 import { type Archive, archiveOf } from './snapshots/archive.ts'
 import { compareRuns } from './snapshots/compare.ts'
@@ -95,6 +99,11 @@ export interface Workbench {
   putOperatorBudget(budget: NewBudget): Promise<BudgetView>
   /** What a session has used in all its runs and their tries. @throws TuttiError SESSION_NOT_FOUND */
   sessionSpending(userId: string, sessionId: string): Promise<Spending | null>
+
+  /** What agents want of this user, pending and in time; of one session or of all. */
+  requests(userId: string, sessionId?: string): Promise<UserInputRequestView[]>
+  /** The first answer counts, and wakes the run. @throws TuttiError REQUEST_NOT_FOUND, REQUEST_ANSWERED, REQUEST_EXPIRED, INVALID_BODY */
+  answerRequest(userId: string, requestId: string, answer: AnswerRequest): Promise<UserInputRequestView>
 
   sessions(userId: string, filter: SessionFilter): Promise<SessionView[]>
   session(userId: string, sessionId: string): Promise<SessionView>
@@ -183,6 +192,8 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
       await readSession(database, userId, sessionId)
       return (await spendingBy(database, 'session', sessionId)) ?? null
     },
+    requests: (userId, sessionId) => listRequests(database, userId, sessionId),
+    answerRequest: (userId, requestId, answer) => answerRequest(deps, userId, requestId, answer),
     sessions: (userId, filter) => listSessions(database, userId, filter),
     session: async (userId, sessionId) => sessionView(await readSession(database, userId, sessionId)),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),

@@ -129,6 +129,7 @@ test('cancel-reaches-a-claimed-run', async () => {
     session_id,
     status: 'canceling',
     canceled_runs: 2,
+    expired_user_input_requests: 0,
     executor_cancel_status: 'pending',
   })
   expect(await stage.engine.job(queued.run_id, null)).toMatchObject({ status: 'cancelled' })

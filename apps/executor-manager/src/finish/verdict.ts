@@ -27,6 +27,10 @@ export const verdictOf = (end: Exclude<TurnEnd, { kind: 'stopped' }>, spending: 
     const { usage, cost_usd, result } = event
     return { outcome: 'completed', result, usage: { ...usage, cost_usd, duration_ms: event.duration_ms } }
   }
+  if (event.type === 'parked') {
+    const { reason, until, usage, cost_usd } = event
+    return { outcome: 'parked', park: { reason, until }, usage: { ...usage, cost_usd, duration_ms: event.duration_ms } }
+  }
   const { code, message, retryable } = event
   const usage =
     event.usage === undefined ? counted : { ...event.usage, cost_usd: event.cost_usd ?? counted.cost_usd, duration_ms }

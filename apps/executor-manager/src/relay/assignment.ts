@@ -4,6 +4,9 @@ import type { Commands } from '../claim/commands.ts'
 import type { Account } from './account.ts'
 import type { Intake } from './intake.ts'
 
+/** Where a picture of the turn's browser is kept; gives its key. */
+export type StoreScreenshot = (toolUseId: string, png: Buffer) => Promise<string>
+
 /** What a sandbox works on at the moment. */
 export interface Assignment {
   turn: Turn
@@ -13,4 +16,5 @@ export interface Assignment {
   egress: readonly AllowedHost[]
   /** What is said to the turn while it runs. */
   commands: Commands
+  screenshot: StoreScreenshot
 }

@@ -10,7 +10,10 @@ import { persist } from '../backend/persist.ts'
 import type { Lease } from '../claim/lease.ts'
 import { messageOf } from '../fault.ts'
 
-export type FinalEvent = Extract<AgentEvent, { type: 'done' | 'error' }>
+export type FinalEvent = Extract<AgentEvent, { type: 'done' | 'parked' | 'error' }>
+
+const isFinal = (event: AgentEvent): event is FinalEvent =>
+  event.type === 'done' || event.type === 'parked' || event.type === 'error'
 
 /** What the executor is told of a batch. */
 export type Taken =
@@ -62,8 +65,7 @@ export const createIntake = (deps: { backend: BackendClient; log: Logger }, opti
       refused.resolve(error.message)
       return { kind: 'refused', message: error.message }
     }
-    const last = events.find(({ n, event }) => n <= received && (event.type === 'done' || event.type === 'error'))
-    if (last?.event.type === 'done' || last?.event.type === 'error') final.resolve(last.event)
+    for (const { n, event } of events) if (n <= received && isFinal(event)) final.resolve(event)
     return { kind: 'received', upTo: received }
   }
 

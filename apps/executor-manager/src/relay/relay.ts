@@ -9,8 +9,10 @@ import type { Logger } from '@tutti/telemetry'
 import { messageOf } from '../fault.ts'
 import type { Assignment } from './assignment.ts'
 import { parseJson, readBody } from './body.ts'
+import { createCommandDesk } from './commands.ts'
 import { createEgress, type EgressOptions } from './egress.ts'
 import { createModelProxy, type ModelProxyOptions } from './model.ts'
+import { takeScreenshot } from './screenshots.ts'
 import { createTokenCheck } from './token.ts'
 import { createTurnDesk } from './turns.ts'
 
@@ -39,6 +41,7 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
   const { log } = options
   const hasToken = createTokenCheck(options.token)
   const desk = createTurnDesk(options.turnPollMs)
+  const commands = createCommandDesk(options.turnPollMs)
   const model = createModelProxy(options)
   const egress = createEgress(options)
   let current: Assignment | undefined
@@ -68,6 +71,10 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
     if (url.pathname.startsWith('/model/')) return model(incoming, response, url, current)
     if (url.pathname === '/v1/turns/next' && method === 'GET') return desk.next(response)
     if (url.pathname === '/v1/events' && method === 'POST') return takeEvents(incoming, response)
+    if (url.pathname === '/v1/screenshots' && method === 'POST')
+      return takeScreenshot(incoming, response, url.searchParams, current)
+    const said = /^\/v1\/turns\/([^/]+)\/commands$/.exec(url.pathname)
+    if (said?.[1] !== undefined && method === 'GET') return commands.next(response, said[1], lastOf(url.searchParams))
     answer(response, 404, { error: 'there is nothing here' })
   }
 
@@ -101,15 +108,18 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
   return {
     assign: (assignment) => {
       current = assignment
+      commands.offer(assignment)
       desk.offer(assignment.turn)
     },
     withdraw: () => {
       current = undefined
+      commands.clear()
       egress.clear()
       desk.clear()
     },
     close: async () => {
       current = undefined
+      commands.clear()
       // The server does not count them among its connections any more.
       egress.clear()
       desk.end()
@@ -119,6 +129,12 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
       await closed
     },
   }
+}
+
+/** The number of the last command that the executor has; anything else is none. */
+const lastOf = (query: URLSearchParams): number => {
+  const after = Number(query.get('after') ?? 0)
+  return Number.isSafeInteger(after) && after >= 0 ? after : 0
 }
 
 const answer = (response: ServerResponse, status: number, body: object): void => {

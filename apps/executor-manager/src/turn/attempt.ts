@@ -102,6 +102,10 @@ const play = async (
     account,
     egress,
     commands: lease.commands,
+    screenshot: async (toolUseId, png) => {
+      const key = `replays/${claimed.user_id}/${claimed.session_id}/${claimed.run_id}/${toolUseId}.png`
+      return (await station.objects.put(key, png, { contentType: 'image/png' })).key
+    },
     haltGraceMs: station.settings.haltGraceMs,
     timeoutMs: station.config.runTimeoutSeconds * 1000,
     stop,

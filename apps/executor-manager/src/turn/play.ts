@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Turn } from '@tutti/contracts'
 import type { AllowedHost } from '@tutti/network'
 import type { SandboxExit } from '@tutti/sandbox'
-import type { Commands } from '../claim/commands.ts'
-import type { Account, Halt } from '../relay/account.ts'
+import type { Halt } from '../relay/account.ts'
+import type { Assignment } from '../relay/assignment.ts'
 import type { FinalEvent, Intake } from '../relay/intake.ts'
 import type { OpenSandbox } from '../sandbox/open.ts'
 
@@ -21,12 +21,7 @@ export type TurnEnd =
   /** A signal ended it: the lease is lost, the run cancelled, the manager stopping. */
   | { kind: 'stopped' }
 
-export interface PlayOptions {
-  turn: Turn
-  intake: Intake
-  account: Account
-  egress: readonly AllowedHost[]
-  commands: Commands
+export interface PlayOptions extends Assignment {
   timeoutMs: number
   /** How long the agent may take to end by itself once a budget is used up. */
   haltGraceMs: number
@@ -34,15 +29,16 @@ export interface PlayOptions {
 }
 
 export const playTurn = async (sandbox: OpenSandbox, options: PlayOptions): Promise<TurnEnd> => {
-  const { turn, intake, account, egress, commands, stop } = options
+  const { timeoutMs, haltGraceMs, stop, ...assignment } = options
+  const { intake, account } = assignment
   const early = Promise.withResolvers<TurnEnd>()
   const onStop = (): void => early.resolve({ kind: 'stopped' })
-  const timer = setTimeout(() => early.resolve({ kind: 'timeout' }), options.timeoutMs)
+  const timer = setTimeout(() => early.resolve({ kind: 'timeout' }), timeoutMs)
   stop.addEventListener('abort', onStop, { once: true })
   if (stop.aborted) onStop()
   else {
     account.work()
-    sandbox.relay.assign({ turn, intake, account, egress, commands })
+    sandbox.relay.assign(assignment)
   }
   try {
     const end = await Promise.race([

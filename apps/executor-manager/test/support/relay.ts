@@ -13,6 +13,7 @@ import { createCommandBox } from '../../src/claim/commands.ts'
 import type { Lease } from '../../src/claim/lease.ts'
 import type { ModelAccess } from '../../src/deps.ts'
 import { type Account, createAccount } from '../../src/relay/account.ts'
+import type { Assignment } from '../../src/relay/assignment.ts'
 import { createIntake, type Intake } from '../../src/relay/intake.ts'
 import { createRelay, type Relay } from '../../src/relay/relay.ts'
 import { defaultSettings, type ManagerSettings } from '../../src/settings.ts'
@@ -21,6 +22,8 @@ import { oneProvider } from './one-provider.ts'
 export interface Asked {
   method?: string
   body?: unknown
+  /** In place of a body in JSON. */
+  bytes?: Buffer
   headers?: Record<string, string>
   /** Instead of the relay's own. */
   token?: string | null
@@ -34,6 +37,8 @@ export interface RelayRig {
   turn: Turn
   intake: Intake
   account: Account
+  /** The turn with all that belongs to it; to be assigned. */
+  assignment: Assignment
   /** What the backend was told, in order. */
   told: AccountRun[]
   lease: Lease
@@ -111,17 +116,22 @@ export const createRelayRig = async (
 
   const open = async (path: string, asked: Asked = {}): Promise<IncomingMessage> => {
     const presented = asked.token === undefined ? token : asked.token
+    const sent = asked.bytes ?? asked.body
     const outgoing = httpRequest({
-      ...{ socketPath, path, method: asked.method ?? (asked.body === undefined ? 'GET' : 'POST') },
+      ...{ socketPath, path, method: asked.method ?? (sent === undefined ? 'GET' : 'POST') },
       ...(asked.signal === undefined ? {} : { signal: asked.signal }),
       headers: { ...(presented === null ? {} : { authorization: `Bearer ${presented}` }), ...asked.headers },
     })
-    outgoing.end(typeof asked.body === 'string' || asked.body === undefined ? asked.body : JSON.stringify(asked.body))
+    outgoing.end(typeof sent === 'string' || Buffer.isBuffer(sent) || sent === undefined ? sent : JSON.stringify(sent))
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
     return incoming
   }
+  const assignment: Assignment = {
+    ...{ turn, intake, account, egress: [], commands: lease.commands },
+    screenshot: async (toolUseId) => `replays/${toolUseId}.png`,
+  }
   return {
-    ...{ relay, socketPath, token, turn, intake, account, told, lease, stored, open },
+    ...{ relay, socketPath, token, turn, intake, account, assignment, told, lease, stored, open },
     ask: async (path, asked) => {
       const incoming = await open(path, asked)
       return { status: incoming.statusCode ?? 0, body: await text(incoming), headers: incoming.headers }

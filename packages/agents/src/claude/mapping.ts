@@ -16,6 +16,8 @@ export interface MappingState {
   failure: ModelFailure | undefined
   /** What the session had spent before this turn. */
   before: Spent
+  /** Of the turn's results until now: a message that comes late gets one of its own. */
+  so_far: { turns: number; duration_ms: number }
 }
 
 export interface Mapped {
@@ -33,7 +35,10 @@ export interface Mapped {
   }
 }
 
-export const initialState: MappingState = { started: false, calls: new Map(), failure: undefined, before: nothingSpent }
+export const initialState: MappingState = {
+  ...{ started: false, calls: new Map(), failure: undefined, before: nothingSpent },
+  so_far: { turns: 0, duration_ms: 0 },
+}
 
 const parentOf = (message: Loose): string | null => text(message.parent_tool_use_id) || null
 
@@ -100,7 +105,10 @@ const assistant = (state: MappingState, message: Loose, now: number): Mapped => 
   }
 }
 
-const user = (state: MappingState, message: Loose, now: number): Mapped => {
+/** How long a tool ran, where that was measured: without waiting for consent, or for the calls before it. */
+export type Took = (toolUseId: string) => number | undefined
+
+const user = (state: MappingState, message: Loose, now: number, took: Took): Mapped => {
   const blocks = contentBlocks(record(message.message).content)
   const results = blocks.filter((block) => block.type === 'tool_result')
   const parent_tool_use_id = parentOf(message)
@@ -111,7 +119,8 @@ const user = (state: MappingState, message: Loose, now: number): Mapped => {
   const finished = results.map(({ tool_use_id, content, is_error }): AgentEvent => {
     const began = calls.get(tool_use_id)
     calls.delete(tool_use_id)
-    const duration_ms = began === undefined ? null : Math.max(0, Math.round(now - began))
+    const ms = took(tool_use_id) ?? (began === undefined ? undefined : now - began)
+    const duration_ms = ms === undefined ? null : Math.max(0, Math.round(ms))
     return { type: 'tool_result', tool_use_id, output: content, is_error, duration_ms }
   })
   return {
@@ -122,16 +131,25 @@ const user = (state: MappingState, message: Loose, now: number): Mapped => {
 
 const result = (state: MappingState, message: Loose): Mapped => {
   const total = totalOf(message)
-  const terminal = outcome(message, state.failure, spentSince(total, state.before))
+  const so_far = {
+    turns: state.so_far.turns + count(message.num_turns),
+    duration_ms: state.so_far.duration_ms + count(message.duration_ms),
+  }
+  const terminal = outcome(message, state.failure, { ...so_far, ...spentSince(total, state.before) })
   return {
-    state,
+    state: { ...state, so_far },
     events: [],
     end: { terminal, session: text(message.session_id), total: furthest(total, state.before) },
   }
 }
 
 /** Maps one message that arrived at `now` (milliseconds of any steady clock). */
-export const mapMessage = (state: MappingState, message: unknown, now: number): Mapped => {
+export const mapMessage = (
+  state: MappingState,
+  message: unknown,
+  now: number,
+  took: Took = () => undefined,
+): Mapped => {
   if (!isRecord(message)) return { state, events: [] }
   switch (message.type) {
     case 'system':
@@ -141,7 +159,7 @@ export const mapMessage = (state: MappingState, message: unknown, now: number): 
     case 'assistant':
       return assistant(state, message, now)
     case 'user':
-      return user(state, message, now)
+      return user(state, message, now, took)
     case 'result':
       return result(state, message)
     default:

@@ -1,7 +1,8 @@
 /** What the Claude Agent SDK is told for a turn. Pure, so that a test can read every promise off the result. */
-import type { Options } from '@anthropic-ai/claude-agent-sdk'
-import type { Turn } from '@tutti/contracts'
-import { decide, defaultTools } from './permissions.ts'
+import { join } from 'node:path'
+import type { AgentDefinition, McpServerConfig, Options } from '@anthropic-ai/claude-agent-sdk'
+import type { McpServer, SubAgent, Turn } from '@tutti/contracts'
+import { offeredTools } from './permissions.ts'
 
 export interface ClaudeRuntimeConfig {
   /** The Claude Code executable. */
@@ -36,27 +37,62 @@ const environment = (config: ClaudeRuntimeConfig): Record<string, string | undef
   IS_SANDBOX: '1',
 })
 
+/** Connected before the first request, and its tools always shown: a server that was configured is meant to be used. */
+const mcpServer = (server: McpServer): McpServerConfig =>
+  server.type === 'http'
+    ? {
+        ...{ type: 'http', url: server.url, alwaysLoad: true },
+        ...(server.headers === undefined ? {} : { headers: server.headers }),
+      }
+    : {
+        ...{ type: 'stdio', command: server.command, alwaysLoad: true },
+        ...(server.args === undefined ? {} : { args: server.args }),
+        ...(server.env === undefined ? {} : { env: server.env }),
+      }
+
+const subAgent = ({ description, prompt, tools, model }: SubAgent): AgentDefinition => ({
+  ...{ description, prompt },
+  ...(tools === undefined ? {} : { tools }),
+  ...(model === undefined ? {} : { model }),
+})
+
+const mapped = <From, To>(entries: Record<string, From>, change: (from: From) => To): Record<string, To> =>
+  Object.fromEntries(Object.entries(entries).map(([name, value]) => [name, change(value)]))
+
 export const sdkOptions = (turn: Turn, config: ClaudeRuntimeConfig): Options => ({
   pathToClaudeCodeExecutable: config.executable,
-  cwd: config.cwd,
+  cwd: turn.cwd === undefined ? config.cwd : join(config.cwd, turn.cwd),
   // The SDK replaces the process environment with this one; nothing is inherited.
   env: environment(config),
   model: turn.model,
   includePartialMessages: true,
   forwardSubagentText: true,
-  // The workspace's own settings belong to the work; a user's or a machine's would make two sandboxes differ.
-  settingSources: ['project'],
+  // Every message that it has read is repeated: so a message that steers is known to be taken.
+  extraArgs: { 'replay-user-messages': null },
+  // The workspace's own settings, and what was staged as the user's in the configuration folder: skills, commands,
+  // agents, CLAUDE.md. Nothing of the machine: two sandboxes would differ.
+  settingSources: ['user', 'project'],
+  // Settings of the workspace, which the agent can write, must not switch off what watches over its tools.
+  settings: { disableAllHooks: false },
   systemPrompt: {
     type: 'preset',
     preset: 'claude_code',
     ...(turn.instructions === undefined ? {} : { append: turn.instructions }),
   },
-  tools: [...(turn.tools ?? defaultTools)],
+  tools: offeredTools(turn),
   permissionMode: turn.permission_mode,
-  // In that mode the runtime asks nobody; being asked in vain would only make it warn.
-  ...(turn.permission_mode === 'bypassPermissions'
-    ? { allowDangerouslySkipPermissions: true }
-    : { canUseTool: async (tool, input) => decide(turn, tool, input) }),
+  ...(turn.permission_mode === 'bypassPermissions' ? { allowDangerouslySkipPermissions: true } : {}),
   ...(turn.resume === undefined ? {} : { resume: turn.resume }),
   ...(turn.max_turns === undefined ? {} : { maxTurns: turn.max_turns }),
+  // Over its input: on its command line every process of the sandbox could read the secrets in it.
+  mcpServersDelivery: 'initialize',
+  ...(turn.mcp_servers === undefined ? {} : { mcpServers: mapped(turn.mcp_servers, mcpServer) }),
+  ...(turn.agents === undefined ? {} : { agents: mapped(turn.agents, subAgent) }),
+  ...(turn.plugins === undefined
+    ? {}
+    : {
+        plugins: turn.plugins.map((path) => ({ type: 'local', path: join(config.cwd, path) })),
+        pluginDelivery: 'initialize',
+      }),
+  ...(turn.output_schema === undefined ? {} : { outputFormat: { type: 'json_schema', schema: turn.output_schema } }),
 })

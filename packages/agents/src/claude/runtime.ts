@@ -1,12 +1,20 @@
 /** The Claude Agent SDK as an agent runtime: a thin loop around the mapping, which does the thinking. */
-import type { Query, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk'
-import type { AgentEvent, Turn } from '@tutti/contracts'
+import { join } from 'node:path'
+import type { Query } from '@anthropic-ai/claude-agent-sdk'
+import type { AgentEvent, Turn, TurnCommand } from '@tutti/contracts'
 import { coalesceDeltas } from '../coalesce.ts'
-import type { AgentRuntime } from '../runtime.ts'
+import { isRecord, text } from '../loose.ts'
+import type { AgentRuntime, StartOptions } from '../runtime.ts'
+import { type Aside, createAside } from './aside.ts'
+import { type Consent, createConsent } from './consent.ts'
+import { goOn, newestPlan, plansFolder } from './going-on.ts'
+import { createToolHooks } from './hooks.ts'
+import { createInput, type TurnInput } from './input.ts'
 import { createLedger } from './ledger.ts'
 import { initialState, type MappingState, mapMessage } from './mapping.ts'
 import { type ClaudeRuntimeConfig, sdkOptions } from './options.ts'
 import type { Terminal } from './outcome.ts'
+import { createServerWatch } from './servers.ts'
 import { nothingSpent } from './spent.ts'
 
 /** How long the runtime may take to stop, after an interruption or after its result, before it is killed. */
@@ -32,51 +40,66 @@ const failed = (message: string, retryable: boolean): Terminal => ({
   retryable,
 })
 
-const userMessage = (prompt: string): SDKUserMessage => ({
-  type: 'user',
-  message: { role: 'user', content: prompt },
-  parent_tool_use_id: null,
-})
-
-/** A turn that did not succeed while its signal was aborted was interrupted, whatever the runtime calls it. */
-const withSignal = (terminal: Terminal, signal: AbortSignal): Terminal => {
-  if (terminal.type === 'done' || !signal.aborted) return terminal
+/** A turn that did not succeed although it was to stop was interrupted, whatever the runtime calls it. */
+const asInterrupted = (terminal: Terminal, retryable: boolean): Terminal => {
+  if (terminal.type === 'done') return terminal
   const { usage, cost_usd } = terminal
-  return { ...interrupted, ...(usage === undefined ? {} : { usage }), ...(cost_usd === undefined ? {} : { cost_usd }) }
+  const spent = { ...(usage === undefined ? {} : { usage }), ...(cost_usd === undefined ? {} : { cost_usd }) }
+  return { ...interrupted, retryable, ...spent }
 }
 
-async function* runTurn(turn: Turn, config: ClaudeRuntimeConfig, signal: AbortSignal): AsyncGenerator<AgentEvent> {
+async function* runTurn(
+  turn: Turn,
+  config: ClaudeRuntimeConfig,
+  { signal, commands }: StartOptions,
+): AsyncGenerator<AgentEvent> {
   if (signal.aborted) {
     yield interrupted
     return
   }
   const sdk = await loadSdk()
-  const inputEnds = Promise.withResolvers<void>()
   const kill = new AbortController()
+  const over = new AbortController()
+  const { prompt, answers, permission_mode } = await goOn(turn, config.configDir)
+  const input = createInput(prompt)
+  const plans = plansFolder(config.configDir)
+  const cwd = turn.cwd === undefined ? config.cwd : join(config.cwd, turn.cwd)
+  const consent = createConsent({ turn: { ...turn, permission_mode }, answers, cwd, plansFolder: plans })
+  const aside = createAside()
+  const tools = createToolHooks()
   let stderr = ''
   let killTimer: NodeJS.Timeout | undefined
   const killSoon = (): void => {
     killTimer ??= setTimeout(() => kill.abort(), graceMs)
-  }
-  // Kept open until the result: with a closed input the runtime can be neither interrupted nor asked for permissions.
-  const prompt = async function* (): AsyncGenerator<SDKUserMessage> {
-    yield userMessage(turn.prompt)
-    await inputEnds.promise
   }
   let query: Query | undefined
   const interrupt = (): void => {
     killSoon()
     query?.interrupt().catch(() => kill.abort())
   }
+  let stopped = false
+  const listener = {
+    say: input.say,
+    stop: (): void => {
+      stopped = true
+      interrupt()
+    },
+  }
   const ledger = createLedger(config.configDir)
   const before = turn.resume === undefined ? nothingSpent : await ledger.read(turn.resume)
   let state: MappingState = { ...initialState, before }
   let terminal: Terminal | undefined
+  let told: ToldOfPlan = {}
   try {
     query = sdk.query({
-      prompt: prompt(),
+      prompt: input.messages,
       options: {
-        ...sdkOptions(turn, config),
+        ...sdkOptions({ ...turn, permission_mode }, config),
+        hooks: { ...tools.hooks, PreToolUse: [{ hooks: [consent.beforeTool] }] },
+        // Without it the runtime offers no questions. Where it asks nobody, being offered an answer would make it warn.
+        ...(permission_mode === 'bypassPermissions' && turn.attended !== true
+          ? {}
+          : { canUseTool: consent.canUseTool }),
         abortController: kill,
         stderr: (data) => {
           stderr = (stderr + data).slice(-longestStderr)
@@ -85,16 +108,25 @@ async function* runTurn(turn: Turn, config: ClaudeRuntimeConfig, signal: AbortSi
     })
     signal.addEventListener('abort', interrupt, { once: true })
     if (signal.aborted) interrupt()
+    if (commands !== undefined) listen(commands, listener, over.signal)
     for await (const message of query) {
-      const mapped = mapMessage(state, message, performance.now())
+      const mapped = mapMessage(state, message, performance.now(), tools.took)
+      if (mapped.state.started && !state.started) watchServers(query, turn, aside, over.signal)
       state = mapped.state
-      yield* mapped.events
+      yield* steered(message, input)
+      for (const event of mapped.events) {
+        told = { ...told, ...toldOfPlan(event) }
+        yield event
+      }
+      yield* aside.take()
       if (mapped.hopeless === true) interrupt()
       if (mapped.end === undefined) continue
-      terminal = mapped.end.terminal
       await ledger.write(mapped.end.session, mapped.end.total)
+      // Something was said that the runtime has not read: it goes on with that by itself, and has another result then.
+      if (mapped.end.terminal.type === 'done' && input.pending() && !stopped && !signal.aborted) continue
+      terminal = mapped.end.terminal
       // The event waits until the process is gone: only then is its session written completely, ready to be exported.
-      inputEnds.resolve()
+      input.end()
       killSoon()
     }
   } catch (error) {
@@ -106,10 +138,73 @@ async function* runTurn(turn: Turn, config: ClaudeRuntimeConfig, signal: AbortSi
   } finally {
     signal.removeEventListener('abort', interrupt)
     clearTimeout(killTimer)
-    inputEnds.resolve()
+    over.abort()
+    input.end()
     query?.close()
   }
-  yield withSignal(terminal ?? failed('The agent runtime ended without a result.', true), signal)
+  await aside.settle(graceMs)
+  yield* aside.take()
+  terminal ??= failed('The agent runtime ended without a result.', true)
+  // What a person stopped is not to be tried again by itself.
+  if (signal.aborted || stopped) terminal = asInterrupted(terminal, !stopped)
+  else if (terminal.type === 'parked')
+    yield* request(consent, async () => told.plan ?? (await newestPlan(plans)) ?? told.said ?? '')
+  yield terminal
+}
+
+/** What the turn is parked for. Of a plan the runtime shows only that there is one: its text is in the plan's file, or was said before. */
+async function* request(consent: Consent, plan: () => Promise<string>): AsyncGenerator<AgentEvent> {
+  const deferred = consent.deferred()
+  if (deferred === undefined) return
+  const input = deferred.kind === 'plan' ? { ...deferred.input, plan: await plan() } : deferred.input
+  yield { type: 'request', ...deferred, input }
+}
+
+interface ToldOfPlan {
+  plan?: string
+  said?: string
+}
+
+const toldOfPlan = (event: AgentEvent): ToldOfPlan => {
+  if (event.type === 'tool_call' && event.name === 'ExitPlanMode') {
+    const plan = text(event.input.plan)
+    return plan === '' ? {} : { plan }
+  }
+  if (event.type !== 'message' || event.role !== 'assistant' || event.parent_tool_use_id !== null) return {}
+  const said = event.blocks.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join('\n')
+  return said === '' ? {} : { said }
+}
+
+interface Listener {
+  say(id: string, text: string): void
+  stop(): void
+}
+
+/** Hands on what is said to the turn, until it is over. */
+const listen = async (commands: AsyncIterable<TurnCommand>, listener: Listener, over: AbortSignal): Promise<void> => {
+  try {
+    for await (const command of commands) {
+      if (over.aborted) return
+      if (command.type === 'message') listener.say(command.id, command.text)
+      else listener.stop()
+    }
+  } catch {
+    // Whoever sends commands has gone: the turn goes on without.
+  }
+}
+
+/** The runtime repeats every message that it has read, under the number that the message was given. */
+const steered = (message: unknown, input: TurnInput): AgentEvent[] => {
+  if (!isRecord(message) || message.type !== 'user' || message.isReplay !== true) return []
+  const id = input.taken(text(message.uuid))
+  return id === undefined ? [] : [{ type: 'steered', id }]
+}
+
+const watchServers = (query: Query, turn: Turn, aside: Aside, over: AbortSignal): void => {
+  if (Object.keys(turn.mcp_servers ?? {}).length === 0 && (turn.plugins ?? []).length === 0 && turn.browser !== true)
+    return
+  const watch = createServerWatch(async () => (await query.mcpServerStatus()).map((server) => ({ ...server })))
+  watch.follow(over, aside.add).catch(() => undefined)
 }
 
 /** An agent runtime over the real Claude Agent SDK. */
@@ -118,5 +213,5 @@ export const createClaudeRuntime = (config: ClaudeRuntimeConfig): AgentRuntime =
   prepare: async () => {
     await loadSdk()
   },
-  start: (turn, { signal }) => coalesceDeltas(runTurn(turn, config, signal)),
+  start: (turn, options) => coalesceDeltas(runTurn(turn, config, options)),
 })

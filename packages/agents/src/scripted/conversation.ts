@@ -25,7 +25,8 @@ export interface Conversation {
   cwd: string | undefined
 }
 
-const notWrittenByPeople = /^\s*(<system-reminder>|<local-command-|<command-|\[Request interrupted)/
+const notWrittenByPeople =
+  /^\s*(<system-reminder>|<local-command-|<command-|\[Request interrupted|Continue from where you left off\.)/
 
 /** The runtime also appends its reminders to what a tool answered. */
 const reminder = /\s*<system-reminder>[\s\S]*?<\/system-reminder>\s*/g

@@ -23,6 +23,8 @@ export interface ScriptedModelOptions {
   /** The key that callers must present, as `x-api-key` or as a bearer token. */
   key: string
   log?: (request: ScriptedRequest) => void
+  /** Called with every conversation that is sent, whole. It holds what was said: never for a log. */
+  asked?: (body: unknown) => void
   /** Default: a free port on loopback. */
   port?: number
   host?: string
@@ -116,7 +118,9 @@ export const createScriptedModel = async (options: ScriptedModelOptions): Promis
       sendError(response, 401, 'invalid x-api-key')
       return {}
     }
-    const request = parseRequest(await readBody(incoming))
+    const body = await readBody(incoming)
+    if (!counts) options.asked?.(body)
+    const request = parseRequest(body)
     if (typeof request === 'string') {
       sendError(response, 400, request)
       return {}

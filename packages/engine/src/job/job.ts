@@ -142,8 +142,10 @@ export interface Job {
   error: JobError | null
   /** Failed handler runs in the present state. */
   attempt: number
-  /** State changes so far: the guard against a blueprint that loops for ever. */
+  /** State changes so far. */
   transitions: number
+  /** From which of them on the guard against a blueprint that loops by itself counts. Absent: from the first. */
+  guardFrom?: number
   progress: number | null
   progressMessage: string | null
   priority: number

@@ -28,7 +28,7 @@ export const enterState = (draft: Draft, to: string, { done, data = null, tellDa
   job.undoBy = null
   job.transitions += 1
   // Undoing may take as many steps again as doing.
-  if (job.transitions > env.limits.maxTransitions * (job.ending ? 2 : 1)) {
+  if (job.transitions - (job.guardFrom ?? 0) > env.limits.maxTransitions * (job.ending ? 2 : 1)) {
     endJob(draft, 'failed', null, {
       code: 'TRANSITION_LIMIT',
       message: `the job changed state more than ${env.limits.maxTransitions} times: the blueprint seems to loop`,

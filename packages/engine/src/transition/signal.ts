@@ -47,6 +47,8 @@ export const waitForEvent = (draft: Draft, action: Action & { kind: 'wait_for_ev
 const consume = (draft: Draft, { id, name, data }: Signal, on: Record<string, string>): void => {
   log(draft, 'signal_consumed', { signal_id: id, name })
   draft.job.last = { status: 'event', data, error: null }
+  // The guard is against a blueprint that loops by itself. Who sends an event has decided that the job goes on.
+  draft.job.guardFrom = draft.job.transitions
   const to = own(on, 'event')
   if (to !== undefined) enterState(draft, to, { done: true })
   else endJob(draft, 'failed', null, { code: 'UNHANDLED_STATUS', message: `no route for the event "${name}"` })

@@ -7,6 +7,7 @@ import { agentRunParams, type ClaimedRun, type claimRun } from '@tutti/contracts
 import type { LeasedTask } from '@tutti/engine'
 import type { z } from 'zod'
 import type { WorkbenchDeps } from '../deps.ts'
+import { parkedOutcome } from '../finish/park.ts'
 import { markReported, reportLease } from '../finish/report.ts'
 import { settle } from '../finish/settle.ts'
 import { type News, newsChannel } from '../session/change-session.ts'
@@ -171,6 +172,12 @@ const write = async (deps: ClaimDeps, lease: LeasedTask, leaseMs: number): Promi
   if (verdict.kind === 'blocked')
     throw new Error(`the session of run ${run.id} is still held by ${verdict.runs.join()}`)
   if (verdict.kind === 'claimed') return verdict.run
+  if (verdict.kind === 'parked') {
+    await reportLease(deps, lease, await parkedOutcome(deps, verdict.run))
+    // What it waits for may have come meanwhile.
+    await settle(deps, run.id)
+    return 'next'
+  }
   await reportLease(deps, lease, verdict.outcome)
   await markReported(deps, run.id)
   return 'next'

@@ -47,6 +47,7 @@ const writeRun = async (deps: WorkbenchDeps, task: Task, params: Params): Promis
           permissionMode: params.permission_mode,
           scheduleMode: params.schedule_mode,
           config,
+          attended: false,
         })
       })
     })

@@ -4,8 +4,10 @@ import type { LeasedTask } from '@tutti/engine'
 import { exhausted } from '../budgets/measure.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { endRun } from '../finish/end-run.ts'
+import { canWait, parkRun } from '../finish/park.ts'
+import { expireRequests, pendingOf, type RequestRow } from '../requests/requests.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
-import { hasEnded, isHeld, type RunRow, type StoredOutcome } from '../session/rows.ts'
+import { hasEnded, isHeld, type Park, type RunRow, type StoredOutcome } from '../session/rows.ts'
 import { findRun, logStatus, openRuns, updateRun } from '../session/runs.ts'
 import { interruptTools } from '../session/tool-executions.ts'
 import { repositoryFolder, stagingPlan } from './plan.ts'
@@ -14,6 +16,8 @@ export type Verdict =
   | { kind: 'claimed'; run: ClaimedRun }
   /** The run needs no turn any more; the engine only has to be told. */
   | { kind: 'over'; outcome: StoredOutcome }
+  /** It has to wait before its next turn. */
+  | { kind: 'parked'; run: RunRow }
   /** These runs of the session are still written down as held. */
   | { kind: 'blocked'; runs: string[] }
 
@@ -29,21 +33,35 @@ export const takeOver = async (
   const verdict = await changeSession(deps.database, { runId }, async (change): Promise<Verdict> => {
     const run = await findRun(change.tx, runId)
     if (!run) throw new Error(`run ${runId} is gone`)
-    if (run.task_id === null) await updateRun(change.tx, run, { task_id: lease.task.id })
     if (hasEnded(run.status)) return { kind: 'over', outcome: run.outcome ?? cancelled }
     if (run.status === 'canceling') {
       // Whoever was to stop the turn has lost it: the sandbox is gone, or its manager is, and its events are refused.
       await endRun(change, run, { status: 'canceled', outcome: cancelled, error: null })
       return { kind: 'over', outcome: cancelled }
     }
-    const others = (await openRuns(change.tx, change.session.id)).filter(
-      (other) => other.id !== run.id && isHeld(other.status),
-    )
+    const open = await openRuns(change.tx, change.session.id)
+    const others = open.filter((other) => other.id !== run.id && isHeld(other.status))
     if (others.length > 0) return { kind: 'blocked', runs: others.map(({ id }) => id) }
     const spent = await endWithoutBudget(deps, change, run)
     if (spent !== undefined) return { kind: 'over', outcome: spent }
+    const parked = open.some((other) => other.user_message_id < run.user_message_id && other.status === 'waiting')
+    if (parked && canWait(run)) {
+      // In the middle of the other run's turn it would be said to an agent that waits for an answer.
+      await note(change, run, lease, { park: { reason: 'turn', until: null } })
+      return { kind: 'parked', run }
+    }
+    if (run.park !== null && run.park.reason !== 'turn' && canWait(run)) {
+      const waits = (await pendingOf(change.tx, run.id)).length > 0
+      // Its last manager has died after the turn was parked, and before it could say so. Else the engine says when time is over.
+      const untold = run.status !== 'waiting'
+      if (untold) await parkRun(change, run, run.park)
+      if (waits || (untold && run.park.reason === 'rate_limit')) {
+        await note(change, run, lease, {})
+        return { kind: 'parked', run }
+      }
+    }
     await hold(change, run, lease, leaseMs)
-    return { kind: 'claimed', run: claimedRun(change, run, lease) }
+    return { kind: 'claimed', run: await claimedRun(change, run, lease) }
   })
   if (!verdict) throw new Error(`the session of run ${runId} is gone`)
   return verdict
@@ -69,17 +87,25 @@ const endWithoutBudget = async (
 }
 
 const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, leaseMs: number): Promise<void> => {
-  const formerAttempt = run.attempt
   await change.tx.query('update workbench.sessions set warm_worker = $2 where id = $1', [
     change.session.id,
     lease.worker,
   ])
+  const sameTask = run.task_id === lease.task.id
+  const again = sameTask && run.task_attempt > 0 && lease.task.attempt > run.task_attempt
+  // Given back untried, it is the same hand-out.
+  const attempt = sameTask && lease.task.attempt === run.task_attempt ? run.attempt : run.attempt + 1
+  // What an attempt asked that never came to its end is asked again, or not at all.
+  await expireRequests(change, run.id)
   await updateRun(
     change.tx,
     run,
     {
       status: 'claimed',
-      attempt: lease.task.attempt,
+      attempt,
+      task_id: lease.task.id,
+      task_attempt: lease.task.attempt,
+      park: null,
       claimed_by: lease.worker,
       lease_token: lease.token,
       received_n: 0,
@@ -87,7 +113,7 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
     },
     { checkInMs: leaseMs + leaseGraceMs },
   )
-  if (formerAttempt > 0 && lease.task.attempt > formerAttempt) {
+  if (again) {
     await interruptTools(change.tx, run.id, 'interrupted')
     change.log('run.attempt', { run_id: run.id, attempt: run.attempt, error: run.last_error })
   }
@@ -96,19 +122,57 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
   change.alert(run.id)
 }
 
-const claimedRun = ({ session }: SessionChange, run: RunRow, lease: LeasedTask): ClaimedRun => ({
+/** Who has to tell the engine that the run waits. */
+const note = (change: SessionChange, run: RunRow, lease: LeasedTask, more: { park?: Park }): Promise<void> =>
+  updateRun(change.tx, run, {
+    ...more,
+    task_id: lease.task.id,
+    task_attempt: lease.task.attempt,
+    claimed_by: lease.worker,
+    lease_token: lease.token,
+    job_created_at: run.job_created_at ?? new Date(),
+  })
+
+const claimedRun = async (change: SessionChange, run: RunRow, lease: LeasedTask): Promise<ClaimedRun> => ({
+  ...claimOf(change, run, lease),
+  ...(run.parks === 0 ? {} : await continuation(change, run)),
+})
+
+/** What the run waited for, and under which mode it goes on. */
+const continuation = async (
+  { tx }: SessionChange,
+  run: RunRow,
+): Promise<Pick<ClaimedRun, 'continues' | 'answers' | 'permission_mode'>> => {
+  const rows = await tx.query<Pick<RequestRow, 'park' | 'kind' | 'answer'>>(
+    `select park, kind, answer from workbench.user_input_requests
+     where run_id = $1 and status = 'answered' order by park, created_at, id`,
+    [run.id],
+  )
+  const answered = rows.flatMap(({ answer, park, kind }) => (answer === null ? [] : [{ answer, park, kind }]))
+  // The approval just given is carried out by the agent's runtime, which still plans; one given before is in force.
+  const approved = answered.filter(
+    ({ park, kind, answer }) => park < run.parks && kind === 'plan' && answer.decision === 'allow',
+  )
+  return {
+    continues: true,
+    answers: answered.filter(({ park }) => park === run.parks).map(({ answer }) => answer),
+    permission_mode: approved.at(-1)?.answer.permission_mode ?? run.permission_mode,
+  }
+}
+
+const claimOf = ({ session }: SessionChange, run: RunRow, lease: LeasedTask): ClaimedRun => ({
   run_id: run.id,
   session_id: session.id,
   job_id: run.job_id,
   task_id: lease.task.id,
   user_id: run.user_id,
-  attempt: lease.task.attempt,
+  attempt: run.attempt,
   lease_token: lease.token,
   prompt: run.prompt,
   permission_mode: run.permission_mode,
   continues: false,
   answers: [],
-  attended: false,
+  attended: run.attended && canWait(run),
   config: withoutFiles(run.config),
   options: turnOptions(run.config),
   staging: stagingPlan(run.user_id, run.config),
@@ -120,11 +184,15 @@ const claimedRun = ({ session }: SessionChange, run: RunRow, lease: LeasedTask):
 const withoutFiles = ({ workspace, ...config }: TaskConfig): TaskConfig =>
   workspace?.folder === undefined ? config : { ...config, workspace: { folder: workspace.folder } }
 
-const turnOptions = ({ model, instructions, tools, max_turns, repo_url }: TaskConfig): TurnOptions => ({
-  runtime: 'claude',
-  ...(repo_url === undefined ? {} : { cwd: repositoryFolder(repo_url) }),
-  ...(model === undefined ? {} : { model }),
-  ...(instructions === undefined ? {} : { instructions }),
-  ...(tools === undefined ? {} : { tools }),
-  ...(max_turns === undefined ? {} : { max_turns }),
-})
+const turnOptions = (config: TaskConfig): TurnOptions => {
+  const { model, instructions, tools, max_turns, repo_url, permission_rules } = config
+  return {
+    runtime: 'claude',
+    ...(repo_url === undefined ? {} : { cwd: repositoryFolder(repo_url) }),
+    ...(model === undefined ? {} : { model }),
+    ...(instructions === undefined ? {} : { instructions }),
+    ...(tools === undefined ? {} : { tools }),
+    ...(max_turns === undefined ? {} : { max_turns }),
+    ...(permission_rules === undefined ? {} : { rules: permission_rules }),
+  }
+}

@@ -26,7 +26,7 @@ export const passOnCommands = async (
     const { workspace: _, ...config }: TaskConfig = run.config
     await insertRun(change, {
       ...{ id, jobId: id, taskId: null, prompt, config },
-      ...{ permissionMode: run.permission_mode, scheduleMode: 'immediate' },
+      ...{ permissionMode: run.permission_mode, scheduleMode: 'immediate', attended: true },
       // The request's id stays with the command: the user may have used it for another message, too.
       clientRequestId: null,
     })

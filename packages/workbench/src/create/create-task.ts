@@ -87,6 +87,7 @@ const addRun = async (deps: WorkbenchDeps, change: SessionChange, request: Reque
     prompt: request.prompt,
     permissionMode: request.permission_mode,
     scheduleMode: request.schedule_mode ?? 'immediate',
+    attended: true,
     config: { ...snapshot, ...(workspace === undefined ? {} : { workspace }) },
   })
 }

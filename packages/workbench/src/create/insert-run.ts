@@ -14,6 +14,8 @@ export interface NewRun {
   permissionMode: PermissionMode
   scheduleMode: ScheduleMode
   config: TaskConfig
+  /** Whether its agent may ask a person. */
+  attended: boolean
 }
 
 /** Writes a queued run with the message that asks for it, and tells the session's log of both. */
@@ -24,9 +26,9 @@ export const insertRun = async (change: SessionChange, run: NewRun): Promise<Run
   const [row] = await tx.query<RunRow>(
     `insert into workbench.runs
        (id, session_id, user_id, user_message_id, client_request_id, prompt, permission_mode, config, status, job_id,
-        task_id, job_created_at, schedule_mode)
+        task_id, job_created_at, schedule_mode, attended)
      values ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, case when $10::text is null then null else now() end,
-             $11)
+             $11, $12)
      returning *`,
     [
       run.id,
@@ -40,6 +42,7 @@ export const insertRun = async (change: SessionChange, run: NewRun): Promise<Run
       run.jobId,
       run.taskId,
       run.scheduleMode,
+      run.attended,
     ],
   )
   if (!row) throw new Error('PostgreSQL did not answer the run that it stored')

@@ -3,9 +3,11 @@
  * its result tells what a session's readers will see.
  */
 import type { AgentEvent, Json, JsonObject, NumberedAgentEvent, TokenUsage, UsageView } from '@tutti/contracts'
+import type { NewRequest } from '../requests/requests.ts'
 import type { LineType } from '../session/change-session.ts'
 import { agentMessage, type NewMessage, promptMessage, resultMessage } from '../session/messages.ts'
 import { plainJson } from '../session/plain-json.ts'
+import type { Park } from '../session/rows.ts'
 import type { ToolCall, ToolResult } from '../session/tool-executions.ts'
 
 /** In the order in which readers get them. `message`: the place of a stored message in `messages`. */
@@ -24,6 +26,8 @@ export interface Projection {
   todos: Json | null
   usage: UsageView | null
   error: string | null
+  requests: NewRequest[]
+  park: Park | null
 }
 
 /** A chunk's text at most: with the frame around it and the worst of UTF-8 it still fits into one notification. */
@@ -47,6 +51,8 @@ export const project = (
     todos: null,
     usage: null,
     error: null,
+    requests: [],
+    park: null,
   }
   const left = new Map(steered)
   for (const { n, event } of events) add(projection, runId, n, event, left)
@@ -101,6 +107,14 @@ const add = (
       steered.delete(event.id)
       return
     }
+    case 'request':
+      projection.requests.push(event)
+      return
+    case 'parked':
+      projection.sdkSessionId = event.agent_session_id
+      projection.park = { reason: event.reason, until: event.until }
+      addUsage(projection, line, event.usage, event.cost_usd, event.duration_ms)
+      return
     case 'done':
       projection.sdkSessionId = event.agent_session_id
       message(resultMessage(event))

@@ -7,11 +7,12 @@ import type { z } from 'zod'
 import { heldRun } from '../claim/held-run.ts'
 import { takeMessages } from '../commands/commands.ts'
 import type { WorkbenchDeps } from '../deps.ts'
+import { insertRequests } from '../requests/requests.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { insertMessages, logMessage } from '../session/messages.ts'
 import { plainJson } from '../session/plain-json.ts'
 import type { RunRow } from '../session/rows.ts'
-import { updateRun } from '../session/runs.ts'
+import { updateRun, withEarlier } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { storeToolResults, upsertToolCalls } from '../session/tool-executions.ts'
 import { type Projection, project } from './project.ts'
@@ -44,7 +45,7 @@ export const storeEvents = async (
     if (!last) return run.received_n
     const events = storable(plainJson(fresh)) as unknown as typeof fresh
     const steered = await takeMessages(change.tx, run.id, steeredIn(events))
-    await write(change, run, last.n, project(run.id, events, steered))
+    await write(deps, change, run, last.n, project(run.id, events, steered))
     return last.n
   })
   if (received === undefined) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
@@ -64,15 +65,24 @@ const inOrder = (received: number, events: Batch['events']): Batch['events'] => 
   return fresh
 }
 
-const write = async (change: SessionChange, run: RunRow, n: number, projection: Projection): Promise<void> => {
+const write = async (
+  deps: WorkbenchDeps,
+  change: SessionChange,
+  run: RunRow,
+  n: number,
+  projection: Projection,
+): Promise<void> => {
   const { tx, session } = change
-  const { sdkSessionId, todos, usage, error } = projection
+  const { sdkSessionId, todos, usage, error, park } = projection
   const messages = await insertMessages(tx, session.id, run.id, projection.messages)
   await upsertToolCalls(tx, run, projection.toolCalls)
   await storeToolResults(tx, run.id, projection.toolResults)
+  await insertRequests(change, run, projection.requests, deps.newId)
   await updateRun(tx, run, {
     received_n: n,
-    ...(usage === null ? {} : { usage }),
+    ...(usage === null ? {} : { usage: withEarlier(run, usage) }),
+    // From here on the turn is over, whatever becomes of its manager: see `takeOver`.
+    ...(park === null ? {} : { park, parks: run.parks + 1 }),
     ...(error === null ? {} : { last_error: error }),
   })
   if (sdkSessionId !== null && sdkSessionId !== session.sdk_session_id) change.patch({ sdk_session_id: sdkSessionId })

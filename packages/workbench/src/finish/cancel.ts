@@ -1,5 +1,6 @@
 import { type SessionStatus, TuttiError } from '@tutti/contracts'
 import type { WorkbenchDeps } from '../deps.ts'
+import { expireRequests } from '../requests/requests.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { isHeld, type RunRow } from '../session/rows.ts'
 import { logStatus, openRuns, updateRun } from '../session/runs.ts'
@@ -11,6 +12,7 @@ export interface CancelAnswer {
   session_id: string
   status: SessionStatus
   canceled_runs: number
+  expired_user_input_requests: number
   /** `pending`: a manager still has to stop the turn. */
   executor_cancel_status: 'not_required' | 'pending'
 }
@@ -29,16 +31,22 @@ export const cancelSession = async (
 ): Promise<CancelAnswer> => {
   const cancelled = await changeSession(deps.database, { sessionId, userId }, async (change) => {
     const runs = await openRuns(change.tx, sessionId)
-    for (const run of runs) await cancelRun(change, run, storable(reason))
-    return { runs, status: change.session.status }
+    let expired = 0
+    for (const run of runs) {
+      // No answer will be heard, also where the turn is still to be stopped.
+      expired += await expireRequests(change, run.id)
+      await cancelRun(change, run, storable(reason))
+    }
+    return { runs, expired, status: change.session.status }
   })
   if (!cancelled) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
-  const { runs, status } = cancelled
+  const { runs, expired, status } = cancelled
   for (const run of runs.filter((run) => run.status === 'canceled')) await tell(deps, run)
   return {
     session_id: sessionId,
     status,
     canceled_runs: runs.length,
+    expired_user_input_requests: expired,
     executor_cancel_status: runs.some((run) => run.status === 'canceling') ? 'pending' : 'not_required',
   }
 }

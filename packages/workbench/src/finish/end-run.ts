@@ -1,4 +1,5 @@
 import { passOnCommands } from '../commands/overtaken.ts'
+import { expireRequests } from '../requests/requests.ts'
 import type { SessionChange } from '../session/change-session.ts'
 import { isHeld, type RunRow, type StoredOutcome } from '../session/rows.ts'
 import { logStatus, updateRun } from '../session/runs.ts'
@@ -17,10 +18,15 @@ export const endRun = async (
   await updateRun(
     change.tx,
     run,
-    { status: end.status, outcome: end.outcome, last_error: end.error },
+    {
+      ...{ status: end.status, outcome: end.outcome, last_error: end.error },
+      // One that ended while it waited keeps it: its job is told otherwise than one whose task is out.
+      ...(isHeld(run.status) ? { park: null } : {}),
+    },
     { finished: true, checkInMs: reportCheckMs },
   )
   if (end.status !== 'completed') await interruptTools(change.tx, run.id, end.status)
+  await expireRequests(change, run.id)
   await logStatus(change, run, end.status)
   change.alert(run.id)
   await passOnCommands(change, run, { cancelled })

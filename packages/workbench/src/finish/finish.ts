@@ -9,12 +9,14 @@ import { spendingBy } from '../budgets/views.ts'
 import { isLastHolder } from '../claim/held-run.ts'
 import { ensureJobs } from '../create/ensure-jobs.ts'
 import type { WorkbenchDeps } from '../deps.ts'
+import { wakeNext } from '../requests/wake.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { isHeld, type RunRow, runView } from '../session/rows.ts'
-import { findRun, logStatus, updateRun } from '../session/runs.ts'
+import { findRun, logStatus, updateRun, withEarlier } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { interruptTools } from '../session/tool-executions.ts'
 import { endRun } from './end-run.ts'
+import { canWait, parkRun, reportParked } from './park.ts'
 import { reportEnd, reportUnderLastLease } from './report.ts'
 import { settle } from './settle.ts'
 import { storeExport } from './store-export.ts'
@@ -32,7 +34,8 @@ export const finish = async (deps: WorkbenchDeps, runId: string, request: Reques
   await endWhatTheEngineEnded(deps, runId, request)
   const run = await changeSession(deps.database, { runId }, (change) => write(change, runId, request))
   if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
-  if (run.status === 'queued') {
+  if (run.status === 'waiting') await reportParked(deps, run)
+  else if (run.status === 'queued') {
     await reportUnderLastLease(deps, run, {
       status: 'failure',
       data: null,
@@ -40,7 +43,10 @@ export const finish = async (deps: WorkbenchDeps, runId: string, request: Reques
     })
     // Was it the last try, the engine has ended the task now, and the run must not stay queued for ever.
     await settle(deps, runId)
-  } else await reportEnd(deps, run)
+  } else {
+    await reportEnd(deps, run)
+    await wakeNext(deps, run.session_id)
+  }
   // What was said to the run too late has become the next one.
   await ensureJobs(deps, run.session_id)
   return runView((await findRun(deps.database, runId)) ?? run)
@@ -78,6 +84,9 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
       outcome: { status: 'success', data: agentResult(run, request), error: null },
       error: null,
     })
+  else if (request.outcome === 'parked' && canWait(run))
+    await parkRun(change, run, request.park ?? { reason: 'input', until: null })
+  else if (request.outcome === 'parked') await backIntoQueue(change, run, 'the turn has to wait')
   else if (request.error?.retryable) await backIntoQueue(change, run, error ?? 'the turn failed')
   else
     await endRun(change, run, {
@@ -96,7 +105,7 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
 const storeUsage = async (change: SessionChange, run: RunRow, { usage }: Request): Promise<void> => {
   const spent = await spendingBy(change.tx, 'run', run.id)
   if (spent === undefined || spent.calls === 0) {
-    if (usage) await updateRun(change.tx, run, { usage })
+    if (usage) await updateRun(change.tx, run, { usage: withEarlier(run, usage) })
     return
   }
   const { calls: _, wall_seconds, ...rest } = spent
@@ -106,7 +115,7 @@ const storeUsage = async (change: SessionChange, run: RunRow, { usage }: Request
 
 /** The lease's token stays: it is how a repeated finish is known. Its events are refused from here on. */
 const backIntoQueue = async (change: SessionChange, run: RunRow, error: string): Promise<void> => {
-  await updateRun(change.tx, run, { status: 'queued', last_error: error }, { checkInMs: retryCheckMs })
+  await updateRun(change.tx, run, { status: 'queued', last_error: error, park: null }, { checkInMs: retryCheckMs })
   await interruptTools(change.tx, run.id, 'interrupted')
   await logStatus(change, run, 'pending')
 }

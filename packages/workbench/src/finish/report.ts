@@ -1,7 +1,9 @@
 /** Telling the engine how a run ended. Every way of telling may be repeated: the engine takes a result once. */
 import { TuttiError } from '@tutti/contracts'
 import type { LeasedTask, OutcomeAnswer, TaskOutcome } from '@tutti/engine'
+import type { PARKED, ParkedData } from '../agent-run-blueprint.ts'
 import type { WorkbenchDeps } from '../deps.ts'
+import { wake } from '../requests/wake.ts'
 import { plainJson } from '../session/plain-json.ts'
 import type { RunRow, StoredOutcome } from '../session/rows.ts'
 
@@ -9,7 +11,7 @@ import type { RunRow, StoredOutcome } from '../session/rows.ts'
 export const reportLease = async (
   { engine }: WorkbenchDeps,
   { task, token, worker }: LeasedTask,
-  outcome: StoredOutcome,
+  outcome: Told,
 ): Promise<void> => {
   await engine.results([
     { ...asResult(outcome), jobId: task.jobId, taskId: task.id, worker, token, attempt: task.attempt },
@@ -20,15 +22,18 @@ export const reportLease = async (
 export const reportUnderLastLease = async (
   { engine }: WorkbenchDeps,
   run: RunRow,
-  outcome: StoredOutcome,
+  outcome: Told,
 ): Promise<OutcomeAnswer | undefined> => {
-  const { job_id: jobId, task_id: taskId, claimed_by: worker, lease_token: token, attempt } = run
+  const { job_id: jobId, task_id: taskId, claimed_by: worker, lease_token: token, task_attempt: attempt } = run
   if (taskId === null || worker === null || token === null) return undefined
   const [answer] = await engine.results([{ ...asResult(outcome), jobId, taskId, worker, token, attempt }])
   return answer
 }
 
-const asResult = ({ status, data, error }: StoredOutcome): Pick<TaskOutcome, 'status' | 'data' | 'error'> => ({
+/** How a run ended, or that its turn is parked. */
+export type Told = StoredOutcome | { status: typeof PARKED; data: ParkedData; error: null }
+
+const asResult = ({ status, data, error }: Told): Pick<TaskOutcome, 'status' | 'data' | 'error'> => ({
   status,
   data: plainJson(data),
   error,
@@ -43,6 +48,12 @@ export const reportEnd = async (deps: WorkbenchDeps, run: RunRow): Promise<void>
   if (run.status === 'canceled' && run.job_id === run.id) {
     // Also ends a job whose task is in nobody's hands.
     await cancelJob(deps, run)
+    await markReported(deps, run.id)
+    return
+  }
+  if (run.park !== null && run.parks > 0) {
+    // It ended while its job waited: only because nobody had answered.
+    await wake(deps, run, { expired: true })
     await markReported(deps, run.id)
     return
   }

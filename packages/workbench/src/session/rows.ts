@@ -40,6 +40,13 @@ export type StoredOutcome =
   | { status: 'success'; data: AgentResult; error: null }
   | { status: 'failure' | 'cancelled'; data: null; error: JobError | null }
 
+/** `turn`: it waits until an earlier run of the session, which is parked, has ended. */
+export interface Park {
+  reason: 'input' | 'rate_limit' | 'turn'
+  /** Milliseconds since the epoch. */
+  until: number | null
+}
+
 export interface RunRow {
   id: string
   session_id: string
@@ -54,6 +61,11 @@ export interface RunRow {
   job_id: string
   job_created_at: Date | null
   task_id: string | null
+  task_attempt: number
+  attended: boolean
+  park: Park | null
+  parks: number
+  usage_before: UsageView | null
   attempt: number
   claimed_by: string | null
   lease_token: string | null

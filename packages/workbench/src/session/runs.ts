@@ -1,5 +1,5 @@
 /** Single statements on runs that several stations use. All of them expect the lock of the run's session. */
-import type { RunStatus, SessionStatus } from '@tutti/contracts'
+import type { RunStatus, SessionStatus, UsageView } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
 import type { SessionChange } from './change-session.ts'
 import { progressOf, type RunRow } from './rows.ts'
@@ -44,7 +44,7 @@ export const updateRun = async (tx: Queryable, run: RunRow, patch: RunPatch, clo
 export const openRuns = (tx: Queryable, sessionId: string): Promise<RunRow[]> =>
   tx.query<RunRow>(
     `select * from workbench.runs
-     where session_id = $1 and status in ('queued', 'claimed', 'running', 'canceling') order by user_message_id`,
+     where session_id = $1 and status in ('queued', 'claimed', 'running', 'waiting', 'canceling') order by user_message_id`,
     [sessionId],
   )
 
@@ -64,6 +64,19 @@ export const logStatus = async (change: SessionChange, run: RunRow, ended: Sessi
 
 const sessionStatusOf = (open: RunStatus[]): SessionStatus | undefined => {
   if (open.includes('canceling')) return 'canceling'
-  if (open.includes('running')) return 'running'
+  if (open.includes('running') || open.includes('waiting')) return 'running'
   return open.length > 0 ? 'pending' : undefined
 }
+
+/** The run's usage with that of its turns before the last parking. */
+export const withEarlier = ({ usage_before: before }: RunRow, usage: UsageView): UsageView =>
+  before === null
+    ? usage
+    : {
+        input_tokens: before.input_tokens + usage.input_tokens,
+        output_tokens: before.output_tokens + usage.output_tokens,
+        cache_creation_input_tokens: before.cache_creation_input_tokens + usage.cache_creation_input_tokens,
+        cache_read_input_tokens: before.cache_read_input_tokens + usage.cache_read_input_tokens,
+        cost_usd: before.cost_usd + usage.cost_usd,
+        duration_ms: before.duration_ms + usage.duration_ms,
+      }

@@ -6,7 +6,8 @@
 import type { SessionFrame } from '@tutti/contracts'
 import type { Database } from '../database/database.ts'
 import { findSession } from '../read/sessions.ts'
-import { chunkFrame, readFrames, snapshotFrame } from './frames.ts'
+import { shownRequests } from '../requests/requests.ts'
+import { chunkFrame, readFrames, requestsFrame, snapshotFrame } from './frames.ts'
 import type { Hub } from './hub.ts'
 import { createInbox } from './inbox.ts'
 
@@ -32,6 +33,8 @@ export async function* follow(
     const session = await findSession(database, userId, sessionId)
     yield snapshotFrame(sessionId, session)
     if (!session) return
+    const requests = await shownRequests(database, session)
+    if (requests.length > 0) yield requestsFrame(sessionId, session.seq, requests)
 
     // A number that the log has not reached comes from another database: waiting for it would be silence for ever.
     let cursor = Math.min(since ?? session.seq, session.seq)

@@ -49,6 +49,15 @@ export const snapshotFrame = (sessionId: string, session: SessionRow | undefined
   timestamp: new Date().toISOString(),
 })
 
+/** What waits for a person now. Made for one reader, so it repeats the number of the snapshot before it. */
+export const requestsFrame = (sessionId: string, seq: number, requests: JsonObject[]): SessionFrame => ({
+  type: 'user_input.update',
+  session_id: sessionId,
+  seq,
+  data: { requests },
+  timestamp: new Date().toISOString(),
+})
+
 /** Lines after `since`, oldest first. */
 export const readFrames = async (
   database: Queryable,

@@ -1,0 +1,67 @@
+/**
+ * What is said to the runtime in one turn: the prompt, then whatever comes while it works. The stream stays open until the
+ * turn is to end: with a closed input the runtime can be neither interrupted nor asked for permissions.
+ */
+import { randomUUID, type UUID } from 'node:crypto'
+import type { SDKUserMessage } from '@anthropic-ai/claude-agent-sdk'
+
+export interface TurnInput {
+  readonly messages: AsyncIterable<SDKUserMessage>
+  /** Says something more. `id` is the caller's name for it. */
+  say(id: string, text: string): void
+  /** The runtime has repeated a message: it has been read. Its id, or undefined where it is none of ours. */
+  taken(uuid: string): string | undefined
+  /** Whether something was said that has not been taken: the runtime will go on with it after its result. */
+  pending(): boolean
+  end(): void
+}
+
+const userMessage = (text: string, uuid: UUID): SDKUserMessage => ({
+  type: 'user',
+  message: { role: 'user', content: text },
+  parent_tool_use_id: null,
+  uuid,
+})
+
+/** @param prompt null: the runtime goes on by itself */
+export const createInput = (prompt: string | null): TurnInput => {
+  const waiting: SDKUserMessage[] = prompt === null ? [] : [userMessage(prompt, randomUUID())]
+  const said = new Map<string, string>()
+  let changed = Promise.withResolvers<void>()
+  let ended = false
+
+  const announce = (): void => {
+    changed.resolve()
+    changed = Promise.withResolvers<void>()
+  }
+
+  const messages = async function* (): AsyncGenerator<SDKUserMessage> {
+    for (;;) {
+      const next = waiting.shift()
+      if (next !== undefined) yield next
+      else if (ended) return
+      else await changed.promise
+    }
+  }
+
+  return {
+    messages: messages(),
+    say: (id, text) => {
+      if (ended) return
+      const uuid = randomUUID()
+      said.set(uuid, id)
+      waiting.push(userMessage(text, uuid))
+      announce()
+    },
+    taken: (uuid) => {
+      const id = said.get(uuid)
+      said.delete(uuid)
+      return id
+    },
+    pending: () => said.size > 0,
+    end: () => {
+      ended = true
+      announce()
+    },
+  }
+}

@@ -1,0 +1,188 @@
+/** Turns that wait for a person: the real Claude Agent SDK parks them, and takes them up again in a new process. */
+import { access, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type AgentEvent, agentEvent, type RequestAnswer, type Turn } from '@tutti/contracts'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createClaudeRuntime, resolveClaudeExecutable } from '../src/index.ts'
+import { createScriptedModel, type ScriptedModel } from '../src/scripted/index.ts'
+
+const timeout = 60_000
+let workspace: string
+let model: ScriptedModel
+
+beforeEach(async () => {
+  workspace = await mkdtemp(join(tmpdir(), 'tutti-parking-'))
+  model = await createScriptedModel({ key: 'the key' })
+})
+afterEach(async () => {
+  await model.close()
+  await rm(workspace, { recursive: true, force: true, maxRetries: 5 })
+})
+
+const scripted = (steps: unknown[]) => `Play.\n\`\`\`scripted\n${JSON.stringify(steps)}\n\`\`\``
+const bash = (command: string) => ({ tool: 'Bash', input: { command } })
+const exists = (name: string) =>
+  access(join(workspace, name)).then(
+    () => true,
+    () => false,
+  )
+
+interface Ran {
+  events: AgentEvent[]
+  last: AgentEvent | undefined
+  requests: Extract<AgentEvent, { type: 'request' }>[]
+  /** What the model was told by the tools. */
+  results: string
+  session: string
+}
+
+const run = async (prompt: string, more: Partial<Turn> = {}): Promise<Ran> => {
+  const runtime = createClaudeRuntime({
+    executable: resolveClaudeExecutable(),
+    ...{ baseUrl: model.url, authToken: 'the key', cwd: workspace, configDir: join(workspace, '.tutti', 'claude') },
+    env: { PATH: process.env.PATH, HOME: workspace },
+  })
+  const turn: Turn = {
+    run_id: '00000000-0000-4000-8000-000000000001',
+    session_id: '00000000-0000-4000-8000-000000000002',
+    ...{ attempt: 1, runtime: 'claude', prompt, model: 'claude-sonnet-4-5', permission_mode: 'default' },
+    ...{ attended: true, ...more },
+  }
+  const events: AgentEvent[] = []
+  for await (const event of runtime.start(turn, { signal: new AbortController().signal }))
+    events.push(agentEvent.parse(event))
+  const last = events.at(-1)
+  return {
+    ...{ events, last },
+    requests: events.filter((event) => event.type === 'request'),
+    results: JSON.stringify(events.filter((event) => event.type === 'tool_result')),
+    session: last?.type === 'parked' || last?.type === 'done' ? last.agent_session_id : '',
+  }
+}
+
+const goOn = (prompt: string, before: Ran, answer: Partial<RequestAnswer>, more: Partial<Turn> = {}): Promise<Ran> =>
+  run(prompt, {
+    ...{ resume: before.session, continues: true },
+    answers: [{ tool_use_id: before.requests[0]?.tool_use_id ?? '', decision: 'allow', ...answer }],
+    ...more,
+  })
+
+const question = {
+  tool: 'AskUserQuestion',
+  input: {
+    questions: [
+      {
+        ...{ question: 'Which colour?', header: 'Colour', multiSelect: false },
+        options: [
+          { label: 'red', description: 'r' },
+          { label: 'blue', description: 'b' },
+        ],
+      },
+    ],
+  },
+}
+
+it('parks for a question, also where nothing else is asked, and goes on with the answer', { timeout }, async () => {
+  const prompt = scripted([question, { say_last_result: true }])
+  const asked = await run(prompt, { permission_mode: 'bypassPermissions' })
+  expect(asked.last).toMatchObject({ type: 'parked', reason: 'input', until: null })
+  expect(asked.last?.type === 'parked' && asked.last.usage.input_tokens).toBeGreaterThan(0)
+  expect(asked.requests).toMatchObject([{ kind: 'question', tool_name: 'AskUserQuestion' }])
+  const input = { ...asked.requests[0]?.input, answers: { 'Which colour?': 'blue' } }
+  const answered = await goOn(prompt, asked, { input }, { permission_mode: 'bypassPermissions' })
+  expect(answered.last).toMatchObject({ type: 'done', result: expect.stringContaining('"Which colour?"="blue"') })
+})
+
+it('runs no command before the consent, and the corrected one after it', { timeout }, async () => {
+  const prompt = scripted([bash('touch asked.txt'), { say: 'Done.' }])
+  const asked = await run(prompt)
+  expect(asked.requests).toMatchObject([{ kind: 'permission', input: { command: 'touch asked.txt' } }])
+  expect(await exists('asked.txt')).toBe(false)
+  const done = await goOn(prompt, asked, { input: { command: 'touch corrected.txt' } })
+  expect(done.last).toMatchObject({ type: 'done' })
+  expect([await exists('asked.txt'), await exists('corrected.txt')]).toEqual([false, true])
+})
+
+it('does not run what was refused, and tells the agent why', { timeout }, async () => {
+  const prompt = scripted([bash('touch no.txt'), { say_last_result: true }])
+  const asked = await run(prompt)
+  const refused = await goOn(prompt, asked, { decision: 'deny', message: 'not on a Friday' })
+  expect(refused.last).toMatchObject({ type: 'done', result: expect.stringContaining('not on a Friday') })
+  expect(await exists('no.txt')).toBe(false)
+})
+
+it('obeys a rule also in what a person has corrected', { timeout }, async () => {
+  const rules = { allow: [], ask: [], deny: ['Bash(git push*)'] }
+  const prompt = scripted([bash('ls'), { say_last_result: true }])
+  const asked = await run(prompt, { rules })
+  const done = await goOn(prompt, asked, { input: { command: 'cd . && git push' } }, { rules })
+  expect(done.results).toContain('is not allowed here')
+})
+
+it('loses none of several calls in one message: one waits, the others are to be asked for again', {
+  timeout,
+}, async () => {
+  const calls = [{ tool: 'Glob', input: { pattern: '*' } }, bash('touch one'), bash('touch two'), bash('touch three')]
+  const prompt = scripted([{ tools: calls }, bash('touch two'), { say: 'All done.' }])
+  const first = await run(prompt)
+  expect(first.requests).toMatchObject([{ input: { command: 'touch one' } }])
+  expect(first.results.match(/another request of yours waits/g)).toHaveLength(2)
+  const second = await goOn(prompt, first, {})
+  expect(second.requests).toMatchObject([{ input: { command: 'touch two' } }])
+  expect([await exists('one'), await exists('two'), await exists('three')]).toEqual([true, false, false])
+  const third = await goOn(prompt, second, {})
+  expect(third.last).toMatchObject({ type: 'done', result: 'All done.' })
+  expect([await exists('two'), await exists('three')]).toEqual([true, false])
+})
+
+it('refuses a sub-agent what needs consent, and tells it to hand it up', { timeout }, async () => {
+  const below = `Go.\n\`\`\`scripted\n${JSON.stringify([bash('touch below'), { say_last_result: true }])}\n\`\`\``
+  const agent = { tool: 'Agent', input: { description: 'b', subagent_type: 'general-purpose', prompt: below } }
+  const { last, results } = await run(scripted([agent, { say: 'Back.' }]))
+  expect(last).toMatchObject({ type: 'done', result: 'Back.' })
+  expect(results).toContain('a sub-agent can’t ask')
+  expect(await exists('below')).toBe(false)
+})
+
+it('shows a plan as it was written, and carries it out under the mode that was approved', { timeout }, async () => {
+  const plan = { tool: 'Write', input: { file_path: '', content: '# Two steps' } }
+  plan.input.file_path = join(workspace, '.tutti', 'claude', 'plans', 'quiet-sea.md')
+  const write = { tool: 'Write', input: { file_path: join(workspace, 'x.txt'), content: 'x' } }
+  const prompt = scripted([plan, { tool: 'ExitPlanMode', input: {} }, write, bash('touch y.txt'), { say: 'Built.' }])
+  const planned = await run(prompt, { permission_mode: 'plan' })
+  expect(planned.requests).toMatchObject([{ kind: 'plan', input: { plan: '# Two steps' } }])
+  const approved = await goOn(prompt, planned, { permission_mode: 'acceptEdits' }, { permission_mode: 'plan' })
+  expect(await readFile(join(workspace, 'x.txt'), 'utf8')).toBe('x')
+  expect(approved.requests).toMatchObject([{ kind: 'permission', input: { command: 'touch y.txt' } }])
+  const done = await goOn(prompt, approved, {}, { permission_mode: 'acceptEdits' })
+  expect(done.last).toMatchObject({ type: 'done', result: 'Built.' })
+})
+
+it('goes on planning after a plan was refused', { timeout }, async () => {
+  const exit = { tool: 'ExitPlanMode', input: { plan: 'A rough plan' } }
+  const prompt = scripted([exit, bash('touch z.txt'), { say: 'Thinking on.' }])
+  const planned = await run(prompt, { permission_mode: 'plan' })
+  expect(planned.requests).toMatchObject([{ input: { plan: 'A rough plan' } }])
+  const refused = await goOn(prompt, planned, { decision: 'deny' }, { permission_mode: 'plan' })
+  expect(refused.last).toMatchObject({ type: 'done' })
+  expect(await exists('z.txt')).toBe(false)
+})
+
+it('does not hang when an attempt before this one has taken up the answer already', { timeout }, async () => {
+  const prompt = scripted([bash('echo once >> count.txt'), { say: 'Counted.' }])
+  const asked = await run(prompt)
+  await goOn(prompt, asked, {})
+  const again = await goOn(prompt, asked, {})
+  expect(again.last).toMatchObject({ type: 'done' })
+  expect(await readFile(join(workspace, 'count.txt'), 'utf8')).toBe('once\n')
+})
+
+it('begins anew with what was answered where the conversation is lost', { timeout }, async () => {
+  const prompt = scripted([{ say: 'Anew.' }])
+  const { last } = await run(prompt, {
+    continues: true,
+    answers: [{ tool_use_id: 'toolu_gone', decision: 'allow', message: 'blue' }],
+  })
+  expect(last).toMatchObject({ type: 'done', result: 'Anew.' })
+})

@@ -1,0 +1,289 @@
+import type { AgentEvent, ClaimedRun, UserInputRequestView } from '@tutti/contracts'
+import { TuttiError } from '@tutti/contracts'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { createStage, finishOf, holder, numbered, type Stage, user } from './support/stage.ts'
+
+let stage: Stage
+
+beforeAll(async () => {
+  stage = await createStage()
+})
+afterAll(() => stage.close())
+
+const usage = { input_tokens: 10, output_tokens: 1, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 }
+const parkedEvent: AgentEvent = {
+  ...{ type: 'parked', reason: 'input', until: null, agent_session_id: 'sdk-1', turns: 1, duration_ms: 5 },
+  ...{ usage, cost_usd: 0.5 },
+}
+const asks = (id: string, more: Partial<Extract<AgentEvent, { type: 'request' }>> = {}): AgentEvent => ({
+  ...{ type: 'request', kind: 'permission', tool_use_id: id, tool_name: 'Bash', input: { command: `make ${id}` } },
+  ...more,
+})
+const park = { outcome: 'parked', park: { reason: 'input', until: null } }
+
+const store = (run: ClaimedRun, events: AgentEvent[], worker = 'manager-1') =>
+  stage.workbench.storeEvents(run.run_id, {
+    ...holder(run, worker),
+    attempt: run.attempt,
+    events: numbered(events),
+  })
+
+/** A run whose agent has asked this, and which waits. */
+const parked = async (
+  events: AgentEvent[],
+  options: Parameters<Stage['send']>[1] = {},
+): Promise<{ run: ClaimedRun; requests: UserInputRequestView[] }> => {
+  await stage.send('ask me', options)
+  const run = await stage.claim()
+  await store(run, [...events, parkedEvent])
+  await stage.workbench.finishRun(
+    run.run_id,
+    finishOf(run, { ...park, usage: { ...usage, cost_usd: 0.5, duration_ms: 5 } }),
+  )
+  return { run, requests: await stage.workbench.requests(user, run.session_id) }
+}
+
+const answer = (request: UserInputRequestView | undefined, body: Parameters<Stage['workbench']['answerRequest']>[2]) =>
+  stage.workbench.answerRequest(user, request?.id ?? '', body)
+const code = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'none',
+    (error: unknown) => (error instanceof TuttiError ? error.code : String(error)),
+  )
+const jobOf = (run: ClaimedRun) => stage.engine.job(run.job_id, null)
+const lastUpdate = async (run: ClaimedRun) =>
+  (await stage.frames(run.session_id)).filter(({ type }) => type === 'user_input.update').at(-1)?.data.requests
+
+test('parked-run-holds-no-task-and-an-answer-wakes-exactly-it', async () => {
+  const { run, requests } = await parked([asks('a')])
+  expect(run).toMatchObject({ attended: true, continues: false })
+  expect(await jobOf(run)).toMatchObject({ status: 'waiting_for_event', state: 'parked' })
+  expect(await stage.workbench.run(user, run.run_id)).toMatchObject({ status: 'waiting', attempts: 1 })
+  expect((await stage.workbench.session(user, run.session_id)).status).toBe('running')
+  expect(await stage.tryClaim()).toBeNull()
+  expect(requests).toMatchObject([{ kind: 'permission', status: 'pending', tool_input: { command: 'make a' } }])
+  expect(await lastUpdate(run)).toMatchObject([{ id: requests[0]?.id }])
+
+  expect(await answer(requests[0], { decision: 'allow' })).toMatchObject({ status: 'answered', decision: 'allow' })
+  expect(await lastUpdate(run)).toEqual([])
+  const next = await stage.claim('manager-2')
+  expect(next).toMatchObject({ run_id: run.run_id, attempt: 2, continues: true, sdk_session_id: 'sdk-1' })
+  expect(next.answers).toEqual([{ tool_use_id: 'a', decision: 'allow', input: { command: 'make a' } }])
+  await store(next, [{ ...parkedEvent, type: 'done', result: 'made' } as AgentEvent], 'manager-2')
+  const view = await stage.workbench.finishRun(next.run_id, finishOf(next, {}, 'manager-2'))
+  expect(view).toMatchObject({ status: 'completed', usage: { input_tokens: 20, cost_usd: 1 } })
+  expect(await jobOf(run)).toMatchObject({ status: 'finished' })
+})
+
+test('run-that-asks-a-hundred-times-is-no-loop', { timeout: 60_000 }, async () => {
+  let { run, requests } = await parked([asks('q0')])
+  for (let n = 1; n <= 60; n += 1) {
+    await answer(requests[0], { decision: 'allow' })
+    run = await stage.claim()
+    await store(run, [asks(`q${n}`), parkedEvent])
+    await stage.workbench.finishRun(run.run_id, finishOf(run, park))
+    requests = await stage.workbench.requests(user, run.session_id)
+  }
+  expect(await jobOf(run)).toMatchObject({ status: 'waiting_for_event' })
+  expect(await stage.workbench.run(user, run.run_id)).toMatchObject({ status: 'waiting', attempts: 61 })
+  await stage.workbench.cancelSession(user, run.session_id, null)
+})
+
+test('two-answers-at-once-one-wins-and-repeating-it-is-harmless', async () => {
+  const { run, requests } = await parked([asks('b')])
+  const answers = [{ decision: 'allow' as const }, { decision: 'deny' as const, message: 'no' }]
+  const codes = await Promise.all(answers.map((body) => code(answer(requests[0], body))))
+  expect([...codes].sort()).toEqual(['REQUEST_ANSWERED', 'none'])
+  const won = answers[codes.indexOf('none')] ?? {}
+  expect(await code(answer(requests[0], won))).toBe('none')
+  const next = await stage.claim()
+  expect(next.answers).toMatchObject([won])
+  await stage.workbench.finishRun(next.run_id, finishOf(next))
+  expect(await stage.tryClaim()).toBeNull()
+  expect(await jobOf(run)).toMatchObject({ status: 'finished' })
+})
+
+test('answer-before-the-turn-is-reported-parked-is-not-lost', async () => {
+  await stage.send('quick')
+  const run = await stage.claim()
+  await store(run, [asks('c'), parkedEvent])
+  const [request] = await stage.workbench.requests(user, run.session_id)
+  await answer(request, { decision: 'allow' })
+  await stage.workbench.finishRun(run.run_id, finishOf(run, park))
+  const next = await stage.claim()
+  expect(next).toMatchObject({ run_id: run.run_id, continues: true, answers: [{ tool_use_id: 'c' }] })
+  await stage.workbench.finishRun(next.run_id, finishOf(next))
+})
+
+test('backend-crash-between-answer-and-engine-heals-by-the-sweeper', async () => {
+  const { run, requests } = await parked([asks('d')])
+  const dying = stage.process((engine) => ({ ...engine, signal: () => Promise.reject(new Error('died')) }))
+  await dying.workbench.answerRequest(user, requests[0]?.id ?? '', { decision: 'allow' })
+  expect(await stage.tryClaim()).toBeNull()
+  await stage.sweepAll()
+  const next = await stage.claim()
+  expect(next.answers).toMatchObject([{ tool_use_id: 'd' }])
+  await stage.workbench.finishRun(run.run_id, finishOf(next))
+})
+
+test('backend-crash-between-parking-and-engine-heals-by-the-sweeper', async () => {
+  await stage.send('crash')
+  const run = await stage.claim()
+  await store(run, [asks('e'), parkedEvent])
+  const dying = stage.process((engine) => ({ ...engine, results: () => Promise.reject(new Error('died')) }))
+  await expect(dying.workbench.finishRun(run.run_id, finishOf(run, park))).rejects.toThrow('died')
+  await stage.sweepAll()
+  expect(await jobOf(run)).toMatchObject({ status: 'waiting_for_event' })
+  await stage.workbench.cancelSession(user, run.session_id, null)
+})
+
+test('manager-that-dies-after-the-turn-was-parked-costs-no-second-turn', async () => {
+  await stage.send('dies')
+  const run = await stage.claim()
+  await store(run, [asks('f'), parkedEvent])
+  await stage.loseLease(run.run_id)
+  expect(await stage.tryClaim('manager-2')).toBeNull()
+  expect(await jobOf(run)).toMatchObject({ status: 'waiting_for_event' })
+  const [request] = await stage.workbench.requests(user, run.session_id)
+  await answer(request, { decision: 'allow' })
+  const next = await stage.claim('manager-2')
+  expect(next).toMatchObject({ continues: true, answers: [{ tool_use_id: 'f' }] })
+  await stage.workbench.finishRun(next.run_id, finishOf(next, {}, 'manager-2'))
+})
+
+test('question-of-an-attempt-that-was-lost-before-it-was-parked-is-withdrawn', async () => {
+  await stage.send('lost')
+  const run = await stage.claim()
+  await store(run, [asks('g')])
+  const [request] = await stage.workbench.requests(user, run.session_id)
+  await stage.loseLease(run.run_id)
+  const next = await stage.claim('manager-2')
+  expect(next).toMatchObject({ continues: false, attempt: 2 })
+  expect(await code(answer(request, { decision: 'allow' }))).toBe('REQUEST_EXPIRED')
+  await stage.workbench.finishRun(next.run_id, finishOf(next, {}, 'manager-2'))
+})
+
+test('continued-turn-that-crashes-is-given-its-answers-again', async () => {
+  const { run, requests } = await parked([asks('h')])
+  await answer(requests[0], { decision: 'allow' })
+  const second = await stage.claim()
+  await stage.loseLease(run.run_id)
+  const third = await stage.claim('manager-2')
+  expect(third).toMatchObject({ attempt: 3, continues: true, answers: second.answers })
+  await stage.workbench.finishRun(third.run_id, finishOf(third, {}, 'manager-2'))
+})
+
+test('unanswered-request-ends-the-run-when-its-time-is-over', async () => {
+  const { run, requests } = await parked([asks('i')], { config: { answer_timeout_seconds: 0.05 } })
+  expect(requests.length).toBeLessThanOrEqual(1)
+  await vi.waitFor(async () => {
+    await stage.sweepAll()
+    expect(await stage.workbench.run(user, run.run_id)).toMatchObject({ status: 'failed' })
+  })
+  expect((await stage.workbench.run(user, run.run_id)).last_error).toContain('QUESTION_EXPIRED')
+  await vi.waitFor(async () =>
+    expect(await jobOf(run)).toMatchObject({ status: 'failed', error: { code: 'QUESTION_EXPIRED' } }),
+  )
+  const [row] = await stage.database.query<{ id: string; status: string }>(
+    'select id, status from workbench.user_input_requests where run_id = $1',
+    [run.run_id],
+  )
+  expect(row?.status).toBe('expired')
+  expect(await code(stage.workbench.answerRequest(user, row?.id ?? '', { decision: 'allow' }))).toBe('REQUEST_EXPIRED')
+})
+
+test('cancel-while-waiting-expires-the-request-and-ends-the-job', async () => {
+  const { run, requests } = await parked([asks('j')])
+  const cancelled = await stage.workbench.cancelSession(user, run.session_id, 'changed my mind')
+  expect(cancelled).toMatchObject({
+    ...{ status: 'canceled', canceled_runs: 1, expired_user_input_requests: 1 },
+    executor_cancel_status: 'not_required',
+  })
+  expect(await jobOf(run)).toMatchObject({ status: 'cancelled' })
+  expect(await code(answer(requests[0], { decision: 'allow' }))).toBe('REQUEST_EXPIRED')
+})
+
+test('job-cancelled-elsewhere-while-waiting-ends-the-run', async () => {
+  const { run } = await parked([asks('k')])
+  await stage.engine.cancel(run.job_id, null, 'operator', 'enough')
+  await stage.sweepAll()
+  expect(await stage.workbench.run(user, run.run_id)).toMatchObject({ status: 'canceled' })
+  expect(await stage.workbench.requests(user, run.session_id)).toEqual([])
+})
+
+test('second-message-waits-until-the-parked-run-has-ended', async () => {
+  const { run, requests } = await parked([asks('l')])
+  const second = await stage.send('and then?', { session_id: run.session_id })
+  expect(await stage.tryClaim()).toBeNull()
+  expect(await stage.workbench.run(user, second.run_id)).toMatchObject({ status: 'queued' })
+  await answer(requests[0], { decision: 'allow' })
+  const next = await stage.claim()
+  expect(next.run_id).toBe(run.run_id)
+  await stage.workbench.finishRun(next.run_id, finishOf(next))
+  const after = await stage.claim()
+  expect(after).toMatchObject({ run_id: second.run_id, continues: false, prompt: 'and then?' })
+  await stage.workbench.finishRun(after.run_id, finishOf(after))
+})
+
+test('rate-limited-turn-sleeps-and-goes-on', async () => {
+  await stage.send('slow down')
+  const run = await stage.claim()
+  const until = Date.now() + 30 * 86_400_000
+  await stage.workbench.finishRun(
+    run.run_id,
+    finishOf(run, { outcome: 'parked', park: { reason: 'rate_limit', until } }),
+  )
+  expect(await jobOf(run)).toMatchObject({ status: 'sleeping' })
+  expect(await stage.tryClaim()).toBeNull()
+  stage.advance(31 * 86_400_000)
+  const next = await stage.claim()
+  expect(next).toMatchObject({ run_id: run.run_id, continues: true, answers: [], attempt: 2 })
+  await stage.workbench.finishRun(next.run_id, finishOf(next))
+})
+
+test('remembered-permission-becomes-a-rule-of-the-run-and-of-the-session', async () => {
+  const { run, requests } = await parked([asks('m', { input: { command: 'rm *.tmp' } })])
+  await answer(requests[0], { answers: { approved: 'true' }, remember: true })
+  const next = await stage.claim()
+  expect(next.options.rules).toEqual({ allow: ['Bash(rm \\*.tmp)'], ask: [], deny: [] })
+  await stage.workbench.finishRun(next.run_id, finishOf(next))
+  await stage.send('again', { session_id: run.session_id })
+  const later = await stage.claim()
+  expect(later.options.rules?.allow).toEqual(['Bash(rm \\*.tmp)'])
+  await stage.workbench.finishRun(later.run_id, finishOf(later))
+})
+
+test('approved-plan-stays-approved-over-the-next-parking', async () => {
+  const plan = asks('n', { kind: 'plan', tool_name: 'ExitPlanMode', input: { plan: '# Plan' } })
+  const { requests } = await parked([plan], { permission_mode: 'plan' })
+  await answer(requests[0], { answers: { approved: 'true' } })
+  const next = await stage.claim()
+  expect(next).toMatchObject({ permission_mode: 'plan', answers: [{ permission_mode: 'acceptEdits' }] })
+  await store(next, [asks('o'), parkedEvent])
+  await stage.workbench.finishRun(next.run_id, finishOf(next, park))
+  const [second] = await stage.workbench.requests(user, next.session_id)
+  await answer(second, { decision: 'deny', message: 'not that' })
+  const last = await stage.claim()
+  expect(last).toMatchObject({ permission_mode: 'acceptEdits', answers: [{ tool_use_id: 'o', decision: 'deny' }] })
+  await stage.workbench.finishRun(last.run_id, finishOf(last))
+})
+
+test('answers-are-checked-against-the-questions-and-a-stranger-finds-nothing', async () => {
+  const questions = [{ question: 'Which colour?' }]
+  const { run, requests } = await parked([
+    asks('p', { kind: 'question', tool_name: 'AskUserQuestion', input: { questions } }),
+  ])
+  const [request] = requests
+  expect(await code(answer(request, {}))).toBe('INVALID_BODY')
+  expect(await code(answer(request, { answers: { 'Which size?': 'L' } }))).toBe('INVALID_BODY')
+  expect(await code(answer(request, { answers: { 'Which colour?': ' ' } }))).toBe('INVALID_BODY')
+  expect(await code(answer(request, { decision: 'allow', answers: { 'Which colour?': 'red' }, remember: true }))).toBe(
+    'INVALID_BODY',
+  )
+  const stranger = stage.workbench.answerRequest('stranger', request?.id ?? '', { answers: { 'Which colour?': 'red' } })
+  expect(await code(stranger)).toBe('REQUEST_NOT_FOUND')
+  await answer(request, { answers: { 'Which colour?': 'red, blue' } })
+  const next = await stage.claim()
+  expect(next.answers).toMatchObject([{ input: { questions, answers: { 'Which colour?': 'red, blue' } } }])
+  await stage.workbench.finishRun(run.run_id, finishOf(next))
+})
