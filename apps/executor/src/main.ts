@@ -30,8 +30,9 @@ const run = async (): Promise<number> => {
   // Loading blocks the process: begun before the request has left, it would hold the request back by a tenth of a second.
   await asked.promise
 
-  const [{ createClaudeRuntime }, { createForwarder }, { serve }] = await Promise.all([
+  const [{ createClaudeRuntime }, { createObserve }, { createForwarder }, { serve }] = await Promise.all([
     import('@tutti/agents'),
+    import('./changes/observe.ts'),
     import('./forwarder.ts'),
     import('./serve.ts'),
   ])
@@ -44,9 +45,10 @@ const run = async (): Promise<number> => {
     configDir: join(workspace, '.tutti', 'claude'),
     env: { ...process.env, HOME: process.env.HOME ?? workspace },
   })
+  const observe = createObserve({ workspace, ignore: process.env.WORKSPACE_GIT_IGNORE ?? '', env: process.env })
   await runtime.prepare()
   try {
-    return await serve(first, { relay, runtimes: [runtime], stop: stop.signal })
+    return await serve(first, { relay, runtimes: [runtime], observe, stop: stop.signal })
   } finally {
     relay.close()
     forwarder.close()
