@@ -30,19 +30,29 @@ const run = async (): Promise<number> => {
   // Loading blocks the process: begun before the request has left, it would hold the request back by a tenth of a second.
   await asked.promise
 
-  const [{ createClaudeRuntime }, { createObserve }, { createForwarder }, { serve }] = await Promise.all([
-    import('@tutti/agents'),
-    import('./changes/observe.ts'),
-    import('./forwarder.ts'),
-    import('./serve.ts'),
-  ])
+  const [{ browserExecutable, createClaudeRuntime }, { createObserve }, { createForwarder }, { serve }] =
+    await Promise.all([
+      import('@tutti/agents'),
+      import('./changes/observe.ts'),
+      import('./forwarder.ts'),
+      import('./serve.ts'),
+    ])
   const forwarder = await createForwarder(address)
+  const browser = browserExecutable()
   const runtime = createClaudeRuntime({
     executable: environment.TUTTI_CLAUDE_EXECUTABLE,
     baseUrl: forwarder.url,
     authToken: forwarder.token,
     cwd: workspace,
     configDir: join(workspace, '.tutti', 'claude'),
+    ...(browser === undefined
+      ? {}
+      : {
+          browser: {
+            ...{ executable: browser, viewport: { width: 1366, height: 768 } },
+            store: ({ run_id }, toolUseId, png) => relay.screenshot(run_id, toolUseId, png),
+          },
+        }),
     env: { ...process.env, HOME: process.env.HOME ?? workspace },
   })
   const observe = createObserve({ workspace, ignore: process.env.WORKSPACE_GIT_IGNORE ?? '', env: process.env })

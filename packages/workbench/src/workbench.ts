@@ -37,7 +37,7 @@ import { sweep } from './finish/sweep.ts'
 import { listFiles } from './read/files.ts'
 import { listMessages } from './read/messages.ts'
 import { findSession, listRuns, listSessions, readRun, readSession, type SessionFilter } from './read/sessions.ts'
-import { listToolExecutions } from './read/tool-executions.ts'
+import { listToolExecutions, runOfToolCall } from './read/tool-executions.ts'
 import { sessionView } from './session/rows.ts'
 import { type FollowRequest, follow } from './stream/follow.ts'
 import { readFrames, snapshotFrame } from './stream/frames.ts'
@@ -63,6 +63,7 @@ export interface Workbench {
   sessions(userId: string, filter: SessionFilter): Promise<SessionView[]>
   session(userId: string, sessionId: string): Promise<SessionView>
   messages(userId: string, sessionId: string, page: { afterId: number; limit: number }): Promise<MessageView[]>
+  runOfToolCall(userId: string, sessionId: string, toolUseId: string): Promise<string | null>
   toolExecutions(userId: string, sessionId: string, page: Page): Promise<ToolExecutionView[]>
   files(userId: string, sessionId: string): Promise<ExportedFile[]>
   run(userId: string, runId: string): Promise<RunView>
@@ -120,6 +121,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     sessions: (userId, filter) => listSessions(database, userId, filter),
     session: async (userId, sessionId) => sessionView(await readSession(database, userId, sessionId)),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),
+    runOfToolCall: (userId, sessionId, toolUseId) => runOfToolCall(database, userId, sessionId, toolUseId),
     toolExecutions: (userId, sessionId, page) => listToolExecutions(database, userId, sessionId, page),
     files: (userId, sessionId) => listFiles(database, userId, sessionId),
     run: (userId, runId) => readRun(database, userId, runId),

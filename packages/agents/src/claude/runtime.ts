@@ -1,6 +1,9 @@
 /** The Claude Agent SDK as an agent runtime: a thin loop around the mapping, which does the thinking. */
+import { join } from 'node:path'
 import type { Query } from '@anthropic-ai/claude-agent-sdk'
 import type { AgentEvent, Turn, TurnCommand } from '@tutti/contracts'
+import { type Browser, openBrowser } from '../browser/browser.ts'
+import { browserMcp, browserServer, isBrowserTool } from '../browser/server.ts'
 import { coalesceDeltas } from '../coalesce.ts'
 import { isRecord, text } from '../loose.ts'
 import type { AgentRuntime, StartOptions } from '../runtime.ts'
@@ -59,7 +62,13 @@ async function* runTurn(
   const over = new AbortController()
   const input = createInput(turn)
   const aside = createAside()
-  const tools = createToolHooks()
+  let browser: Browser | undefined
+  // Waited for: what comes after the call may look different.
+  const tools = createToolHooks(async (tool, toolUseId) => {
+    if (browser === undefined || !isBrowserTool(tool)) return
+    const png = await browser.screenshot()
+    if (png !== undefined) aside.add(stored(turn, config, toolUseId, png))
+  })
   let stderr = ''
   let killTimer: NodeJS.Timeout | undefined
   const killSoon = (): void => {
@@ -83,10 +92,11 @@ async function* runTurn(
   let state: MappingState = { ...initialState, before }
   let terminal: Terminal | undefined
   try {
+    browser = turn.browser === true ? await startBrowser(config) : undefined
     query = sdk.query({
       prompt: input.messages,
       options: {
-        ...sdkOptions(turn, config),
+        ...sdkOptions(browser === undefined ? turn : withBrowser(turn, browser, config), config),
         hooks: tools.hooks,
         abortController: kill,
         stderr: (data) => {
@@ -126,6 +136,7 @@ async function* runTurn(
     over.abort()
     input.end()
     query?.close()
+    await browser?.close()
   }
   await aside.settle(graceMs)
   yield* aside.take()
@@ -157,6 +168,26 @@ const steered = (message: unknown, input: TurnInput): AgentEvent[] => {
   if (!isRecord(message) || message.type !== 'user' || message.isReplay !== true) return []
   const id = input.taken(text(message.uuid))
   return id === undefined ? [] : [{ type: 'steered', id }]
+}
+
+const startBrowser = (config: ClaudeRuntimeConfig): Promise<Browser> => {
+  if (config.browser === undefined) throw new Error('The turn asks for a browser, and none was found in the sandbox.')
+  return openBrowser({ ...config.browser, env: { PATH: config.env.PATH, HOME: config.env.HOME } })
+}
+
+const withBrowser = (turn: Turn, browser: Browser, config: ClaudeRuntimeConfig): Turn => {
+  const server = browserMcp(browser, join(config.cwd, '.tutti', 'browser'))
+  return { ...turn, mcp_servers: { ...turn.mcp_servers, [browserServer]: server } }
+}
+
+const stored = async (
+  turn: Turn,
+  { browser }: ClaudeRuntimeConfig,
+  tool_use_id: string,
+  png: Buffer,
+): Promise<AgentEvent | undefined> => {
+  const key = await browser?.store(turn, tool_use_id, png)
+  return key === undefined ? undefined : { type: 'screenshot', tool_use_id, key }
 }
 
 const watchServers = (query: Query, turn: Turn, aside: Aside, over: AbortSignal): void => {
