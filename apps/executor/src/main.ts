@@ -30,13 +30,17 @@ const run = async (): Promise<number> => {
   // Loading blocks the process: begun before the request has left, it would hold the request back by a tenth of a second.
   await asked.promise
 
-  const [{ browserExecutable, createClaudeRuntime }, { createObserve }, { createForwarder }, { serve }] =
-    await Promise.all([
-      import('@tutti/agents'),
-      import('./changes/observe.ts'),
-      import('./forwarder.ts'),
-      import('./serve.ts'),
-    ])
+  const [
+    { browserExecutable, createAcpRuntime, createClaudeRuntime },
+    { createObserve },
+    { createForwarder },
+    { serve },
+  ] = await Promise.all([
+    import('@tutti/agents'),
+    import('./changes/observe.ts'),
+    import('./forwarder.ts'),
+    import('./serve.ts'),
+  ])
   const forwarder = await createForwarder(address)
   const browser = browserExecutable()
   const runtime = createClaudeRuntime({
@@ -55,10 +59,12 @@ const run = async (): Promise<number> => {
         }),
     env: { ...process.env, HOME: process.env.HOME ?? workspace },
   })
+  const env = { ...process.env, HOME: process.env.HOME ?? workspace }
+  const acp = createAcpRuntime({ cwd: workspace, baseUrl: forwarder.url, authToken: forwarder.token, env })
   const observe = createObserve({ workspace, ignore: process.env.WORKSPACE_GIT_IGNORE ?? '', env: process.env })
   await runtime.prepare()
   try {
-    return await serve(first, { relay, runtimes: [runtime], observe, stop: stop.signal })
+    return await serve(first, { relay, runtimes: [runtime, acp], observe, stop: stop.signal })
   } finally {
     relay.close()
     forwarder.close()
