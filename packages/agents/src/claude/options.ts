@@ -80,8 +80,6 @@ export const sdkOptions = (turn: Turn, config: ClaudeRuntimeConfig): Options => 
   // The workspace's own settings, and what was staged as the user's in the configuration folder: skills, commands,
   // agents, CLAUDE.md. Nothing of the machine: two sandboxes would differ.
   settingSources: ['user', 'project'],
-  // Settings of the workspace, which the agent can write, must not switch off what watches over its tools.
-  settings: { disableAllHooks: false },
   systemPrompt: {
     type: 'preset',
     preset: 'claude_code',
