@@ -67,6 +67,7 @@ const testPrograms = [
   { ...redis, why: 'one of the stores' },
   { program: 'redis-cli', debian: 'redis-tools', why: 'makes clusters of it' },
   { program: 'openssl', debian: 'openssl', why: 'certificates' },
+  { program: 'chromium', debian: 'chromium', why: 'the browser that agents are given' },
   { program: 'python3', debian: 'python3', why: 'workers in Python' },
 ]
 

@@ -1,4 +1,6 @@
+import { screenshotKey } from '@tutti/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import { claimNew, createStage, holder, internalToken, type Running, type Stage } from './support/stage.ts'
 
 let stage: Stage
@@ -143,4 +145,24 @@ test('internal-token-is-needed-by-managers-only', async () => {
       body: { code: 40300, data: { code: 'FORBIDDEN' } },
     })
   expect(await backend.get('/health')).toMatchObject({ status: 200, body: { data: { status: 'ok' } } })
+})
+
+test('a-picture-of-the-browser-is-found-by-its-tool-call-once-it-is-there', async () => {
+  const run = await claimNew(backend)
+  const call = { type: 'tool_call', tool_use_id: 'toolu_1', name: 'mcp__browser__browser_click', input: {} }
+  const events = [{ n: 1, at: 0, event: { ...call, parent_tool_use_id: null } }]
+  await backend.manage(`/${run.run_id}/events`, { ...holder(run), events })
+  const address = `/api/v1/sessions/${run.session_id}/computer/browser`
+  const early = await backend.get(`${address}/toolu_1`)
+  expect(early).toMatchObject({ status: 404, body: { data: { code: 'FILE_NOT_FOUND' } } })
+  await stage.objects.put(screenshotKey({ ...run, tool_use_id: 'toolu_1' }), 'picture')
+  const found = await backend.get(`${address}/toolu_1`)
+  expect(found).toMatchObject({ status: 200, body: { data: { tool_use_id: 'toolu_1' } } })
+  const { url } = z.object({ url: z.url() }).parse(found.body.data)
+  const { pathname, search } = new URL(url)
+  expect(await (await fetch(backend.address + pathname + search)).text()).toBe('picture')
+  for (const path of [`${address}/toolu_2`, `/api/v1/sessions/${run.run_id}/computer/browser/toolu_1`])
+    expect((await backend.get(path)).status).toBe(404)
+  expect((await backend.get(`${address}/..%2Fx`)).status).toBe(404)
+  await backend.manage(`/${run.run_id}/finish`, { ...holder(run), outcome: 'completed' })
 })

@@ -84,7 +84,8 @@ it('a-picture-is-kept-under-its-tool-call-and-what-is-none-is-refused', async ()
   for (const id of ['', '..%2F..%2Fx', 'a%00', 'x'.repeat(129)])
     expect((await rig.ask(picture(id), { bytes: body })).status).toBe(400)
   expect((await rig.ask(picture('t_2'), { body: 'GIF89a' })).status).toBe(415)
-  const large = Buffer.concat([body, Buffer.alloc(5 * 1024 * 1024)])
-  expect((await rig.ask(picture('t_3'), { bytes: large })).status).toBe(413)
+  // It is refused for what it says it has: the rest is never read.
+  const large = { 'content-length': String(6 * 1024 * 1024) }
+  expect((await rig.ask(picture('t_3'), { bytes: body, headers: large })).status).toBe(413)
   expect(kept).toEqual([['t_1', body.length]])
 })

@@ -30,24 +30,43 @@ const run = async (): Promise<number> => {
   // Loading blocks the process: begun before the request has left, it would hold the request back by a tenth of a second.
   await asked.promise
 
-  const [{ createClaudeRuntime }, { createEgressProxy }, { createForwarder }, { serve }] = await Promise.all([
+  const [
+    { browserExecutable, createAcpRuntime, createClaudeRuntime },
+    { createObserve },
+    { createEgressProxy },
+    { createForwarder },
+    { serve },
+  ] = await Promise.all([
     import('@tutti/agents'),
+    import('./changes/observe.ts'),
     import('./egress.ts'),
     import('./forwarder.ts'),
     import('./serve.ts'),
   ])
   const [forwarder, egress] = await Promise.all([createForwarder(address), createEgressProxy(address)])
+  const browser = browserExecutable()
+  const env = { ...process.env, ...egress.env, HOME: process.env.HOME ?? workspace }
   const runtime = createClaudeRuntime({
     executable: environment.TUTTI_CLAUDE_EXECUTABLE,
     baseUrl: forwarder.url,
     authToken: forwarder.token,
     cwd: workspace,
     configDir: join(workspace, '.tutti', 'claude'),
-    env: { ...process.env, ...egress.env, HOME: process.env.HOME ?? workspace },
+    ...(browser === undefined
+      ? {}
+      : {
+          browser: {
+            ...{ executable: browser, viewport: { width: 1366, height: 768 } },
+            store: ({ run_id }, toolUseId, png) => relay.screenshot(run_id, toolUseId, png),
+          },
+        }),
+    env,
   })
+  const acp = createAcpRuntime({ cwd: workspace, baseUrl: forwarder.url, authToken: forwarder.token, env })
+  const observe = createObserve({ workspace, ignore: process.env.WORKSPACE_GIT_IGNORE ?? '', env: process.env })
   await runtime.prepare()
   try {
-    return await serve(first, { relay, runtimes: [runtime], stop: stop.signal })
+    return await serve(first, { relay, runtimes: [runtime, acp], observe, stop: stop.signal })
   } finally {
     relay.close()
     forwarder.close()

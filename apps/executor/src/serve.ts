@@ -2,6 +2,7 @@
 import type { AgentRuntime } from '@tutti/agents'
 import type { AgentEvent } from '@tutti/contracts'
 import { backOff } from './backoff.ts'
+import type { Observe } from './changes/observe.ts'
 import { commandsOf } from './commands.ts'
 import { exitCode } from './exit.ts'
 import { log } from './log.ts'
@@ -12,6 +13,7 @@ import { type Checked, checkTurn } from './turn.ts'
 export interface ServeDeps {
   relay: Relay
   runtimes: readonly AgentRuntime[]
+  observe: Observe
   /** Aborts when the process is asked to stop. */
   stop: AbortSignal
 }
@@ -28,8 +30,10 @@ const failure = (code: 'invalid_turn' | 'runtime_failed', message: string): Agen
   retryable: false,
 })
 
+const isLast = ({ type }: AgentEvent): boolean => type === 'done' || type === 'parked' || type === 'error'
+
 /** Puts every event of a turn into the outbox. A runtime keeps its promise not to throw; a broken one ends its turn. */
-const play = async (checked: Checked, outbox: Outbox, { relay, runtimes, stop }: ServeDeps): Promise<void> => {
+const play = async (checked: Checked, outbox: Outbox, { relay, runtimes, observe, stop }: ServeDeps): Promise<void> => {
   if (checked.kind !== 'turn') {
     await outbox.put(failure('invalid_turn', checked.fault))
     return
@@ -44,7 +48,12 @@ const play = async (checked: Checked, outbox: Outbox, { relay, runtimes, stop }:
   try {
     const signal = AbortSignal.any([stop, outbox.lost])
     const commands = commandsOf(relay, turn.run_id, AbortSignal.any([signal, over.signal]))
-    for await (const event of runtime.start(turn, { signal, commands })) await outbox.put(event)
+    const changes = await observe(turn, outbox.put)
+    for await (const event of runtime.start(turn, { signal, commands })) {
+      if (isLast(event)) await changes?.finish()
+      await outbox.put(event)
+      changes?.notice(event)
+    }
   } catch (error) {
     await outbox.put(failure('runtime_failed', error instanceof Error ? error.message : String(error)))
   } finally {

@@ -7,6 +7,7 @@
 import { flushCompileCache } from 'node:module'
 import { createClaudeRuntime } from '@tutti/agents'
 import './backoff.ts'
+import './changes/observe.ts'
 import './environment.ts'
 import './exit.ts'
 import './forwarder.ts'

@@ -238,3 +238,16 @@ it('stops its turn when it is told to', { timeout }, async () => {
   relay.say({ n: 1, type: 'interrupt' })
   expect(await relay.until(asked.run_id, isTerminal)).toMatchObject({ type: 'error', code: 'interrupted' })
 })
+
+it('tells what the agent has done to the files before it says that it is done', { timeout }, async () => {
+  const asked = turn(scripted([bash('printf "a\\nb\\n" > new.txt'), { say: 'Written.' }]))
+  relay.offer(asked)
+  start()
+  await relay.until(asked.run_id, isTerminal)
+  const events = relay.received(asked.run_id).map(({ event }) => event)
+  const told = events.filter((event) => event.type === 'file_changes').at(-1)
+  expect(told?.file_changes).toEqual([
+    expect.objectContaining({ path: 'new.txt', status: 'added', added_lines: 2, deleted_lines: 0 }),
+  ])
+  checkNumbers(asked.run_id)
+})

@@ -1,3 +1,5 @@
+export { type AcpRuntimeConfig, createAcpRuntime } from './acp/runtime.ts'
+export { browserExecutable } from './browser/executable.ts'
 export { executablePackage, type Platform, resolveClaudeExecutable } from './claude/executable.ts'
 export type { ClaudeRuntimeConfig } from './claude/options.ts'
 export { createClaudeRuntime } from './claude/runtime.ts'

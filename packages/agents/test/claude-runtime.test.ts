@@ -1,95 +1,22 @@
 /** The real Claude Agent SDK and its real tools against the scripted model, in a folder of this machine. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type AgentEvent, agentEvent, type Turn, type TurnCommand } from '@tutti/contracts'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import { createClaudeRuntime, resolveClaudeExecutable } from '../src/index.ts'
-import { createScriptedModel, type ScriptedModel, type ScriptedRequest } from '../src/scripted/index.ts'
+import type { TurnCommand } from '@tutti/contracts'
+import { expect, it } from 'vitest'
+import { scripted, turn, useClaude } from './support/claude.ts'
 
 const timeout = 60_000
-
-let workspace: string
-let model: ScriptedModel
-let requests: ScriptedRequest[]
-let bodies: unknown[]
-
-beforeEach(async () => {
-  workspace = await mkdtemp(join(tmpdir(), 'tutti-agents-'))
-  requests = []
-  bodies = []
-  model = await createScriptedModel({
-    key: 'the key',
-    log: (request) => requests.push(request),
-    asked: (body) => bodies.push(body),
-  })
-})
-afterEach(async () => {
-  await model.close()
-  await rm(workspace, { recursive: true, force: true, maxRetries: 5 })
-})
-
-const turn = (prompt: string, more: Partial<Turn> = {}): Turn => ({
-  run_id: '00000000-0000-4000-8000-000000000001',
-  session_id: '00000000-0000-4000-8000-000000000002',
-  attempt: 1,
-  runtime: 'claude',
-  prompt,
-  model: 'claude-sonnet-4-5',
-  permission_mode: 'default',
-  ...more,
-})
-
-const scripted = (steps: unknown[]) => `Play.\n\`\`\`scripted\n${JSON.stringify(steps)}\n\`\`\``
-
-const runtime = (more: { authToken?: string; executable?: string } = {}) =>
-  createClaudeRuntime({
-    executable: resolveClaudeExecutable(),
-    baseUrl: model.url,
-    authToken: 'the key',
-    cwd: workspace,
-    configDir: join(workspace, '.tutti', 'claude'),
-    env: { PATH: process.env.PATH, HOME: workspace, ANTHROPIC_API_KEY: 'must not be used' },
-    ...more,
-  })
-
-/** Runs a turn to its end and checks the promises that hold for every turn. */
-const run = async (
-  asked: Turn,
-  {
-    on,
-    signal,
-    commands,
-    using = runtime(),
-  }: {
-    on?: (event: AgentEvent) => void
-    signal?: AbortSignal
-    commands?: AsyncIterable<TurnCommand>
-    using?: ReturnType<typeof runtime>
-  } = {},
-): Promise<{ events: AgentEvent[]; last: AgentEvent | undefined }> => {
-  const events: AgentEvent[] = []
-  for await (const event of using.start(asked, {
-    signal: signal ?? new AbortController().signal,
-    ...(commands === undefined ? {} : { commands }),
-  })) {
-    events.push(agentEvent.parse(event))
-    on?.(event)
-  }
-  const ends = events.filter(({ type }) => type === 'done' || type === 'error')
-  expect(ends).toHaveLength(1)
-  expect(events.at(-1)).toBe(ends[0])
-  return { events, last: events.at(-1) }
-}
+const stage = useClaude()
+const { run, runtime } = stage
 
 it('measures, looks and writes the report of a folder with the runtime’s real tools', { timeout }, async () => {
-  await mkdir(join(workspace, 'folder', 'docs'), { recursive: true })
-  await writeFile(join(workspace, 'folder', 'README.md'), '# The Harbour\n\nShips come in at dawn.\n')
-  await writeFile(join(workspace, 'folder', 'docs', 'a.txt'), 'a')
-  await writeFile(join(workspace, 'measurement.json'), JSON.stringify({ files: 2, words: 8, largest: [] }))
+  await mkdir(join(stage.workspace, 'folder', 'docs'), { recursive: true })
+  await writeFile(join(stage.workspace, 'folder', 'README.md'), '# The Harbour\n\nShips come in at dawn.\n')
+  await writeFile(join(stage.workspace, 'folder', 'docs', 'a.txt'), 'a')
+  await writeFile(join(stage.workspace, 'measurement.json'), JSON.stringify({ files: 2, words: 8, largest: [] }))
   const { events, last } = await run(turn('`measurement.json` and `folder/` are here. Write REPORT.md.'))
   expect(last).toMatchObject({ type: 'done', result: expect.stringContaining('I wrote `REPORT.md`') })
-  const report = await readFile(join(workspace, 'REPORT.md'), 'utf8')
+  const report = await readFile(join(stage.workspace, 'REPORT.md'), 'utf8')
   expect(report).toContain('| Words | 8 |')
   expect(report).toContain('headed “The Harbour”')
   expect(report).toContain('> Ships come in at dawn.')
@@ -114,7 +41,7 @@ it('streams text before it is complete, retries an overloaded provider, follows 
     ),
   )
   expect(last).toMatchObject({ type: 'done', result: expect.stringContaining('A long answer.') })
-  expect(requests.map(({ status }) => status)).toContain(529)
+  expect(stage.requests.map(({ status }) => status)).toContain(529)
   const agent = events.find((event) => event.type === 'tool_call' && event.name === 'Agent')
   const parent = agent?.type === 'tool_call' ? agent.tool_use_id : 'none'
   expect(events).toContainEqual(
@@ -152,14 +79,14 @@ it('stops a running tool when it is interrupted, and can be resumed after', { ti
 })
 
 it('changes nothing in plan mode', { timeout }, async () => {
-  const write = { tool: 'Write', input: { file_path: join(workspace, 'x.txt'), content: 'x' } }
+  const write = { tool: 'Write', input: { file_path: join(stage.workspace, 'x.txt'), content: 'x' } }
   const touch = { tool: 'Bash', input: { command: 'touch y.txt' } }
   const { last } = await run(
     turn(scripted([{ tools: [write, touch] }, { say: 'Planned.' }]), { permission_mode: 'plan' }),
   )
   expect(last).toMatchObject({ type: 'done' })
-  await expect(readFile(join(workspace, 'x.txt'))).rejects.toThrow('ENOENT')
-  await expect(readFile(join(workspace, 'y.txt'))).rejects.toThrow('ENOENT')
+  await expect(readFile(join(stage.workspace, 'x.txt'))).rejects.toThrow('ENOENT')
+  await expect(readFile(join(stage.workspace, 'y.txt'))).rejects.toThrow('ENOENT')
 })
 
 it('ends a turn at its limit of steps as an error', { timeout }, async () => {
@@ -185,7 +112,7 @@ it.each([
 it('does not start anything for a turn that is interrupted already', async () => {
   const { events } = await run(turn('hello'), { signal: AbortSignal.abort() })
   expect(events).toHaveLength(1)
-  expect(requests).toHaveLength(0)
+  expect(stage.requests).toHaveLength(0)
 })
 
 /** Commands that a test gives while a turn runs. */
@@ -228,7 +155,7 @@ it('takes in what is said while a tool runs, in the same turn, and says when', {
   const kinds = events.map(({ type }) => type)
   expect(events.filter(({ type }) => type === 'steered')).toEqual([{ type: 'steered', id }])
   expect(kinds.indexOf('steered')).toBeGreaterThan(kinds.indexOf('tool_result'))
-  expect(JSON.stringify(bodies.at(-1))).toContain('Look at the harbour too.')
+  expect(JSON.stringify(stage.bodies.at(-1))).toContain('Look at the harbour too.')
 })
 
 it('goes on with what was said while it gave its answer, and counts both parts as one turn', { timeout }, async () => {

@@ -34,6 +34,14 @@ export type TurnCommands = z.infer<typeof turnCommands>
 export const storedScreenshot = z.object({ key: z.string() })
 export type StoredScreenshot = z.infer<typeof storedScreenshot>
 
+/** Where a picture of the browser lies in object storage. */
+export const screenshotKey = (of: {
+  user_id: string
+  session_id: string
+  run_id: string
+  tool_use_id: string
+}): string => `replays/${of.user_id}/${of.session_id}/${of.run_id}/${of.tool_use_id}.png`
+
 /** What the executor finds in its environment. Nothing else is passed in, and none of it is a provider's key. */
 export const executorEnvironment = z.object({
   TUTTI_RELAY_SOCKET: z.string().min(1),

@@ -52,7 +52,7 @@ import { sweep } from './finish/sweep.ts'
 import { listFiles } from './read/files.ts'
 import { listMessages } from './read/messages.ts'
 import { findSession, listRuns, listSessions, readRun, readSession, type SessionFilter } from './read/sessions.ts'
-import { listToolExecutions } from './read/tool-executions.ts'
+import { listToolExecutions, runOfToolCall } from './read/tool-executions.ts'
 import { answerRequest } from './requests/answer.ts'
 import { listRequests } from './requests/requests.ts'
 import { sessionView } from './session/rows.ts'
@@ -108,6 +108,7 @@ export interface Workbench {
   sessions(userId: string, filter: SessionFilter): Promise<SessionView[]>
   session(userId: string, sessionId: string): Promise<SessionView>
   messages(userId: string, sessionId: string, page: { afterId: number; limit: number }): Promise<MessageView[]>
+  runOfToolCall(userId: string, sessionId: string, toolUseId: string): Promise<string | null>
   toolExecutions(userId: string, sessionId: string, page: Page): Promise<ToolExecutionView[]>
   /** @throws TuttiError SESSION_NOT_FOUND, RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND, SESSION_BUSY */
   rewind(userId: string, sessionId: string, runId: string): Promise<SessionRewound>
@@ -197,6 +198,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     sessions: (userId, filter) => listSessions(database, userId, filter),
     session: async (userId, sessionId) => sessionView(await readSession(database, userId, sessionId)),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),
+    runOfToolCall: (userId, sessionId, toolUseId) => runOfToolCall(database, userId, sessionId, toolUseId),
     toolExecutions: (userId, sessionId, page) => listToolExecutions(database, userId, sessionId, page),
     rewind: (userId, sessionId, runId) => rewindSession(deps, userId, sessionId, runId),
     compare: (userId, runId, otherId) => compareRuns(deps, userId, runId, otherId),

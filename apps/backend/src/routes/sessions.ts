@@ -1,4 +1,4 @@
-import { rewindSession, steerSession } from '@tutti/contracts'
+import { rewindSession, screenshotKey, steerSession, TuttiError } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
@@ -15,6 +15,7 @@ const deltaQuery = messagesQuery.extend({ limit: limit.default(200) })
 const sessionsQuery = pageQuery.extend({ job_id: z.uuid().optional() })
 const toolsQuery = pageQuery.extend({ limit: z.coerce.number().int().min(1).max(2000).default(2000) })
 const logQuery = z.object({ since: z.coerce.number().int().min(0).default(0), limit: limit.default(1000) })
+const pictureParams = idParams.extend({ tool_use_id: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/) })
 const cancelBody = z.object({ reason: z.string().trim().max(500).optional() }).default({})
 
 /** Sessions and what belongs to them. */
@@ -91,6 +92,20 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
 
     app.post('/sessions/:id/rewind', { schema: { params: idParams, body: rewindSession } }, async ({ params, body }) =>
       ok(await workbench.rewind(userId, params.id, body.run_id)),
+    )
+
+    app.get(
+      '/sessions/:id/computer/browser/:tool_use_id',
+      { schema: { params: pictureParams } },
+      async ({ params }) => {
+        const { id: session_id, tool_use_id } = params
+        const run_id = await workbench.runOfToolCall(userId, session_id, tool_use_id)
+        const key = run_id === null ? null : screenshotKey({ user_id: userId, session_id, run_id, tool_use_id })
+        // The picture comes after the call, and many calls show nothing.
+        if (key === null || (await objects.head(key)) === null)
+          throw new TuttiError('FILE_NOT_FOUND', 'There is no picture of this tool call')
+        return ok({ tool_use_id, url: await objects.presignGet(key, { expiresSeconds: config.presignSeconds }) })
+      },
     )
 
     app.get(

@@ -1,5 +1,5 @@
 /** From the claim to the end of the turn: prepares, opens a sandbox, plays the turn, and leaves nothing running. */
-import type { ClaimedRun } from '@tutti/contracts'
+import { type ClaimedRun, screenshotKey } from '@tutti/contracts'
 import type { AllowedHost } from '@tutti/network'
 import type { Logger } from '@tutti/telemetry'
 import { isLeaseLost } from '../backend/error.ts'
@@ -103,7 +103,7 @@ const play = async (
     egress,
     commands: lease.commands,
     screenshot: async (toolUseId, png) => {
-      const key = `replays/${claimed.user_id}/${claimed.session_id}/${claimed.run_id}/${toolUseId}.png`
+      const key = screenshotKey({ ...claimed, tool_use_id: toolUseId })
       return (await station.objects.put(key, png, { contentType: 'image/png' })).key
     },
     haltGraceMs: station.settings.haltGraceMs,

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { AgentDefinition, McpServerConfig, Options } from '@anthropic-ai/claude-agent-sdk'
 import type { McpServer, SubAgent, Turn } from '@tutti/contracts'
+import type { BrowserConfig } from '../browser/browser.ts'
 import { offeredTools } from './permissions.ts'
 
 export interface ClaudeRuntimeConfig {
@@ -17,6 +18,13 @@ export interface ClaudeRuntimeConfig {
   configDir: string
   /** The agent's environment, as its tools see it. */
   env: Readonly<Record<string, string | undefined>>
+  /** What a turn that asks for a browser gets; without, such a turn is an error. */
+  browser?: ClaudeBrowser
+}
+
+export interface ClaudeBrowser extends Omit<BrowserConfig, 'env'> {
+  /** Keeps a picture of what a tool call has shown; gives its key, or undefined where it is not kept. */
+  store(turn: Turn, toolUseId: string, png: Buffer): Promise<string | undefined>
 }
 
 /** Variables that would point the runtime at another provider, key or configuration than the ones given here. */
@@ -72,8 +80,6 @@ export const sdkOptions = (turn: Turn, config: ClaudeRuntimeConfig): Options => 
   // The workspace's own settings, and what was staged as the user's in the configuration folder: skills, commands,
   // agents, CLAUDE.md. Nothing of the machine: two sandboxes would differ.
   settingSources: ['user', 'project'],
-  // Settings of the workspace, which the agent can write, must not switch off what watches over its tools.
-  settings: { disableAllHooks: false },
   systemPrompt: {
     type: 'preset',
     preset: 'claude_code',

@@ -2,6 +2,8 @@
 import { join } from 'node:path'
 import type { Query } from '@anthropic-ai/claude-agent-sdk'
 import type { AgentEvent, Turn, TurnCommand } from '@tutti/contracts'
+import { type Browser, openBrowser } from '../browser/browser.ts'
+import { browserMcp, browserServer, isBrowserTool } from '../browser/server.ts'
 import { coalesceDeltas } from '../coalesce.ts'
 import { isRecord, text } from '../loose.ts'
 import type { AgentRuntime, StartOptions } from '../runtime.ts'
@@ -66,7 +68,13 @@ async function* runTurn(
   const cwd = turn.cwd === undefined ? config.cwd : join(config.cwd, turn.cwd)
   const consent = createConsent({ turn: { ...turn, permission_mode }, answers, cwd, plansFolder: plans })
   const aside = createAside()
-  const tools = createToolHooks()
+  let browser: Browser | undefined
+  // Waited for: what comes after the call may look different.
+  const tools = createToolHooks(async (tool, toolUseId) => {
+    if (browser === undefined || !isBrowserTool(tool)) return
+    const png = await browser.screenshot()
+    if (png !== undefined) aside.add(stored(turn, config, toolUseId, png))
+  })
   let stderr = ''
   let killTimer: NodeJS.Timeout | undefined
   const killSoon = (): void => {
@@ -91,10 +99,11 @@ async function* runTurn(
   let terminal: Terminal | undefined
   let told: ToldOfPlan = {}
   try {
+    browser = turn.browser === true ? await startBrowser(config) : undefined
     query = sdk.query({
       prompt: input.messages,
       options: {
-        ...sdkOptions({ ...turn, permission_mode }, config),
+        ...sdkOptions(withBrowser({ ...turn, permission_mode }, browser, config), config),
         hooks: { ...tools.hooks, PreToolUse: [{ hooks: [consent.beforeTool] }] },
         // Without it the runtime offers no questions. Where it asks nobody, being offered an answer would make it warn.
         ...(permission_mode === 'bypassPermissions' && turn.attended !== true
@@ -141,6 +150,7 @@ async function* runTurn(
     over.abort()
     input.end()
     query?.close()
+    await browser?.close()
   }
   await aside.settle(graceMs)
   yield* aside.take()
@@ -198,6 +208,27 @@ const steered = (message: unknown, input: TurnInput): AgentEvent[] => {
   if (!isRecord(message) || message.type !== 'user' || message.isReplay !== true) return []
   const id = input.taken(text(message.uuid))
   return id === undefined ? [] : [{ type: 'steered', id }]
+}
+
+const startBrowser = (config: ClaudeRuntimeConfig): Promise<Browser> => {
+  if (config.browser === undefined) throw new Error('The turn asks for a browser, and none was found in the sandbox.')
+  return openBrowser({ ...config.browser, env: { PATH: config.env.PATH, HOME: config.env.HOME } })
+}
+
+const withBrowser = (turn: Turn, browser: Browser | undefined, config: ClaudeRuntimeConfig): Turn => {
+  if (browser === undefined) return turn
+  const server = browserMcp(browser, join(config.cwd, '.tutti', 'browser'))
+  return { ...turn, mcp_servers: { ...turn.mcp_servers, [browserServer]: server } }
+}
+
+const stored = async (
+  turn: Turn,
+  { browser }: ClaudeRuntimeConfig,
+  tool_use_id: string,
+  png: Buffer,
+): Promise<AgentEvent | undefined> => {
+  const key = await browser?.store(turn, tool_use_id, png)
+  return key === undefined ? undefined : { type: 'screenshot', tool_use_id, key }
 }
 
 const watchServers = (query: Query, turn: Turn, aside: Aside, over: AbortSignal): void => {

@@ -19,3 +19,19 @@ export const listToolExecutions = async (
   )
   return rows.map((row) => ({ ...row, created_at: row.created_at.toISOString() }))
 }
+
+/** The run to which a tool call of the session belongs, the latest where there are several; null where there is no such call. @throws TuttiError SESSION_NOT_FOUND */
+export const runOfToolCall = async (
+  database: Queryable,
+  userId: string,
+  sessionId: string,
+  toolUseId: string,
+): Promise<string | null> => {
+  await readSession(database, userId, sessionId)
+  const [row] = await database.query<{ run_id: string }>(
+    `select run_id from workbench.tool_executions where session_id = $1 and tool_use_id = $2
+     order by created_at desc limit 1`,
+    [sessionId, toolUseId],
+  )
+  return row?.run_id ?? null
+}
