@@ -13,9 +13,14 @@ import { requestId } from './http/request-id.ts'
 import { watchSilentConnections } from './http/silent-connections.ts'
 import { validatorCompiler } from './http/validation.ts'
 import { healthRoutes } from './routes/health.ts'
+import { historyRoutes } from './routes/history.ts'
 import { managerRoutes } from './routes/manager.ts'
+import { messageRoutes } from './routes/messages.ts'
 import { objectRoutes } from './routes/objects.ts'
+import { projectRoutes } from './routes/projects.ts'
+import { queueRoutes } from './routes/queue.ts'
 import { runRoutes } from './routes/runs.ts'
+import { searchRoutes } from './routes/search.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { streamRoutes } from './routes/stream.ts'
 import { taskRoutes } from './routes/tasks.ts'
@@ -31,6 +36,18 @@ export interface Backend {
 
 /** Where presigned addresses are mounted, below the backend's public address. */
 export const objectsPath = '/api/v1/objects'
+
+const userRoutes = [
+  taskRoutes,
+  sessionRoutes,
+  messageRoutes,
+  queueRoutes,
+  historyRoutes,
+  runRoutes,
+  projectRoutes,
+  searchRoutes,
+  streamRoutes,
+]
 
 /** Larger than any frame that a reader sends; without it one frame could fill the memory. */
 const maxClientFrameBytes = 16_384
@@ -91,7 +108,7 @@ export const createBackend = (given: BackendDeps): Backend => {
       })
       await api.register(async (scope) => {
         requireUser(scope, config)
-        for (const routes of [taskRoutes, sessionRoutes, runRoutes, streamRoutes]) await scope.register(routes(deps))
+        for (const routes of userRoutes) await scope.register(routes(deps))
       })
     },
     { prefix: '/api/v1' },

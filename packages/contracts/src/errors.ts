@@ -55,6 +55,9 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Check the id; only the runs of your own sessions are visible.',
   },
+  MESSAGE_NOT_FOUND: { status: 404, retryable: false, hint: 'Read the session’s messages again: it may be gone.' },
+  QUEUE_ITEM_NOT_FOUND: { status: 404, retryable: false, hint: 'Read the queue again: its turn may have come.' },
+  PROJECT_NOT_FOUND: { status: 404, retryable: false, hint: 'Check the id; only your own projects are visible.' },
   SCHEDULE_NOT_FOUND: {
     status: 404,
     retryable: false,
@@ -73,6 +76,15 @@ export const errorCatalogue = {
     hint: 'Read the job: its status and `waiting_for` tell what it takes.',
   },
   JOB_RUNNING: { status: 409, retryable: false, hint: 'Cancel the job first, or wait until it has ended.' },
+  SESSION_BUSY: { status: 409, retryable: true, hint: 'Wait until the turn has ended, or cancel it.' },
+  SESSION_CANCELING: { status: 409, retryable: true, hint: 'Wait until the turn has stopped, then send it again.' },
+  QUEUE_NOT_EMPTY: { status: 409, retryable: false, hint: 'Send or delete the messages that wait, then try again.' },
+  QUEUE_FULL: { status: 409, retryable: true, hint: 'Wait until a message’s turn has come, or delete one that waits.' },
+  QUEUE_ITEM_GONE: {
+    status: 409,
+    retryable: false,
+    hint: 'The message was sent or deleted meanwhile; read the queue again.',
+  },
   EVENT_GAP: {
     status: 409,
     retryable: true,

@@ -5,17 +5,29 @@
 import { randomUUID } from 'node:crypto'
 import type {
   ClaimedRun,
+  CreateProject,
   claimRun,
   createTask as createTaskSchema,
   ExportedFile,
+  editMessage,
   finishRun,
   MessageView,
+  PatchProject,
+  PatchQueueItem,
+  PatchSession,
+  ProjectView,
+  QueueItemView,
   RunView,
+  regenerate as regenerateSchema,
   renewAnswer,
   renewRun,
   runEvents,
   runEventsAnswer,
+  SearchAnswer,
+  SessionBranched,
+  SessionCanceled,
   SessionFrame,
+  SessionUsage,
   SessionView,
   startRun,
   TaskCreated,
@@ -31,14 +43,34 @@ import { createTask } from './create/create-task.ts'
 import type { Database } from './database/database.ts'
 import type { WorkbenchDeps, WorkbenchLog } from './deps.ts'
 import { storeEvents } from './events/store-events.ts'
-import { type CancelAnswer, cancelSession } from './finish/cancel.ts'
+import { cancelSession, deleteSession } from './finish/cancel.ts'
 import { finish } from './finish/finish.ts'
 import { sweep } from './finish/sweep.ts'
+import { editAndRegenerate, regenerate } from './history/again.ts'
+import { branchSession } from './history/branch.ts'
+import { createProject, deleteProject, listProjects, patchProject, readProject } from './projects/projects.ts'
+import { deleteItem, listQueue, patchItem, sendNow } from './queue/change-item.ts'
 import { listFiles } from './read/files.ts'
-import { listMessages } from './read/messages.ts'
-import { findSession, listRuns, listSessions, readRun, readSession, type SessionFilter } from './read/sessions.ts'
-import { listToolExecutions } from './read/tool-executions.ts'
-import { sessionView } from './session/rows.ts'
+import { type AfterMessage, listMessageFiles, listMessages, type MessageFiles, readMessage } from './read/messages.ts'
+import { type SearchRequest, search } from './read/search.ts'
+import {
+  findSession,
+  listRuns,
+  listSessions,
+  readRun,
+  readSession,
+  type SessionFilter,
+  viewSession,
+} from './read/sessions.ts'
+import {
+  changedToolExecutions,
+  listToolExecutions,
+  readToolExecution,
+  type ToolCursor,
+  type ToolsOf,
+} from './read/tool-executions.ts'
+import { readUsage } from './read/usage.ts'
+import { patchSession } from './session/patch.ts'
 import { type FollowRequest, follow } from './stream/follow.ts'
 import { readFrames, snapshotFrame } from './stream/frames.ts'
 import { createHub } from './stream/hub.ts'
@@ -51,7 +83,26 @@ export interface Page {
 /** Methods that name a user answer about that user's own sessions only; a stranger's is not found. */
 export interface Workbench {
   createTask(userId: string, request: z.output<typeof createTaskSchema>): Promise<TaskCreated>
-  cancelSession(userId: string, sessionId: string, reason: string | null): Promise<CancelAnswer>
+  cancelSession(userId: string, sessionId: string, reason: string | null): Promise<SessionCanceled>
+  patchSession(userId: string, sessionId: string, patch: PatchSession): Promise<SessionView>
+  deleteSession(userId: string, sessionId: string): Promise<void>
+  /** A session of its own that goes on from the end of the message's turn. */
+  branch(userId: string, sessionId: string, messageId: number): Promise<SessionBranched>
+  /** The turn again; what came after the user's message is taken back. */
+  regenerate(userId: string, sessionId: string, request: z.output<typeof regenerateSchema>): Promise<TaskCreated>
+  editMessage(userId: string, sessionId: string, request: z.output<typeof editMessage>): Promise<TaskCreated>
+
+  /** Messages that wait for their turn. */
+  queue(userId: string, sessionId: string): Promise<QueueItemView[]>
+  patchQueueItem(userId: string, sessionId: string, itemId: string, patch: PatchQueueItem): Promise<QueueItemView>
+  deleteQueueItem(userId: string, sessionId: string, itemId: string): Promise<QueueItemView>
+  sendQueueItem(userId: string, sessionId: string, itemId: string): Promise<TaskCreated>
+
+  projects(userId: string, page: Page): Promise<ProjectView[]>
+  project(userId: string, id: string): Promise<ProjectView>
+  createProject(userId: string, project: CreateProject): Promise<ProjectView>
+  patchProject(userId: string, id: string, patch: PatchProject): Promise<ProjectView>
+  deleteProject(userId: string, id: string): Promise<void>
 
   /** For managers. Every write is fenced by the lease: @throws TuttiError RUN_NOT_FOUND, LEASE_LOST */
   claim(request: z.output<typeof claimRun>, signal: AbortSignal): Promise<ClaimedRun | null>
@@ -62,8 +113,20 @@ export interface Workbench {
 
   sessions(userId: string, filter: SessionFilter): Promise<SessionView[]>
   session(userId: string, sessionId: string): Promise<SessionView>
-  messages(userId: string, sessionId: string, page: { afterId: number; limit: number }): Promise<MessageView[]>
+  messages(userId: string, sessionId: string, page: AfterMessage): Promise<MessageView[]>
+  message(userId: string, id: number): Promise<MessageView>
+  /** Files that came with messages. */
+  messageFiles(userId: string, sessionId: string, page: AfterMessage): Promise<MessageFiles[]>
   toolExecutions(userId: string, sessionId: string, page: Page): Promise<ToolExecutionView[]>
+  toolExecutionsOfRun(userId: string, runId: string, page: Page): Promise<ToolExecutionView[]>
+  changedToolExecutions(
+    userId: string,
+    of: ToolsOf,
+    page: { after: ToolCursor | null; limit: number },
+  ): Promise<ToolExecutionView[]>
+  toolExecution(userId: string, id: string): Promise<ToolExecutionView>
+  usage(userId: string, sessionId: string): Promise<SessionUsage>
+  search(userId: string, request: SearchRequest): Promise<SearchAnswer>
   files(userId: string, sessionId: string): Promise<ExportedFile[]>
   run(userId: string, runId: string): Promise<RunView>
   runs(userId: string, sessionId: string, page: Page): Promise<RunView[]>
@@ -112,15 +175,36 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   return {
     createTask: (userId, request) => createTask(deps, userId, request),
     cancelSession: (userId, sessionId, reason) => cancelSession(deps, userId, sessionId, reason),
+    patchSession: (userId, sessionId, patch) => patchSession(deps, userId, sessionId, patch),
+    deleteSession: (userId, sessionId) => deleteSession(deps, userId, sessionId),
+    branch: (userId, sessionId, messageId) => branchSession(deps, userId, sessionId, messageId),
+    regenerate: (userId, sessionId, request) => regenerate(deps, userId, sessionId, request),
+    editMessage: (userId, sessionId, request) => editAndRegenerate(deps, userId, sessionId, request),
+    queue: (userId, sessionId) => listQueue(deps, userId, sessionId),
+    patchQueueItem: (userId, sessionId, itemId, patch) => patchItem(deps, { userId, sessionId, itemId }, patch),
+    deleteQueueItem: (userId, sessionId, itemId) => deleteItem(deps, { userId, sessionId, itemId }),
+    sendQueueItem: (userId, sessionId, itemId) => sendNow(deps, { userId, sessionId, itemId }),
+    projects: (userId, page) => listProjects(database, userId, page),
+    project: (userId, id) => readProject(database, userId, id),
+    createProject: (userId, project) => createProject(database, userId, newId(), project),
+    patchProject: (userId, id, patch) => patchProject(database, userId, id, patch),
+    deleteProject: (userId, id) => deleteProject(database, userId, id),
     claim: (request, signal) => claim(deps, request, signal),
     startRun: (runId, request) => start(deps, runId, request),
     renewRun: (runId, request) => renew(deps, runId, request),
     storeEvents: (runId, batch) => storeEvents(deps, runId, batch),
     finishRun: (runId, request) => finish(deps, runId, request),
     sessions: (userId, filter) => listSessions(database, userId, filter),
-    session: async (userId, sessionId) => sessionView(await readSession(database, userId, sessionId)),
+    session: (userId, sessionId) => viewSession(database, userId, sessionId),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),
-    toolExecutions: (userId, sessionId, page) => listToolExecutions(database, userId, sessionId, page),
+    message: (userId, id) => readMessage(database, userId, id),
+    messageFiles: (userId, sessionId, page) => listMessageFiles(database, userId, sessionId, page),
+    toolExecutions: (userId, sessionId, page) => listToolExecutions(database, userId, { sessionId }, page),
+    toolExecutionsOfRun: (userId, runId, page) => listToolExecutions(database, userId, { runId }, page),
+    changedToolExecutions: (userId, of, page) => changedToolExecutions(database, userId, of, page),
+    toolExecution: (userId, id) => readToolExecution(database, userId, id),
+    usage: (userId, sessionId) => readUsage(database, userId, sessionId),
+    search: (userId, request) => search(database, userId, request),
     files: (userId, sessionId) => listFiles(database, userId, sessionId),
     run: (userId, runId) => readRun(database, userId, runId),
     runs: (userId, sessionId, page) => listRuns(database, userId, sessionId, page),

@@ -24,9 +24,10 @@ test('same-request-sent-many-times-makes-one-run', async () => {
 test('messages-to-a-busy-session-run-in-the-order-of-the-messages', async () => {
   const { session_id, run_id } = await stage.send('0')
   const others = await Promise.all(['1', '2', '3', '4'].map((prompt) => stage.send(prompt, { session_id })))
-  const asked = await stage.workbench.runs(user, session_id, { limit: 10, offset: 0 })
-  expect(new Set(asked.map((run) => run.run_id))).toEqual(new Set([run_id, ...others.map((other) => other.run_id)]))
-  for (const { run_id: expected } of asked) {
+  const waiting = await stage.workbench.queue(user, session_id)
+  expect(waiting.map((item) => item.sequence_no)).toEqual([1, 2, 3, 4])
+  expect(new Set(waiting.map((item) => item.queue_item_id))).toEqual(new Set(others.map((other) => other.run_id)))
+  for (const expected of [run_id, ...waiting.map((item) => item.queue_item_id)]) {
     const run = await stage.claim()
     expect(run.run_id).toBe(expected)
     await stage.workbench.finishRun(run.run_id, finishOf(run))
@@ -48,15 +49,16 @@ test('strangers-session-is-not-found', async () => {
 })
 
 test('schema-of-a-newer-version-is-refused', async () => {
-  await expect(migrate(stage.database, [])).rejects.toThrow(/version 1, and this Tutti knows only 0/)
+  await expect(migrate(stage.database, [])).rejects.toThrow(/version \d+, and this Tutti knows only 0/)
 })
 
 test('many-processes-migrate-at-once', async () => {
   const fresh = await testDatabase()
   const databases = Array.from({ length: 4 }, () => createDatabase({ ...fresh, connections: 1 }))
   await Promise.all(databases.map((database) => migrate(database)))
-  const rows = await databases[0]?.query('select version from workbench.schema_migrations')
-  expect(rows).toEqual([{ version: 1 }])
+  const rows = await databases[0]?.query('select version, count(*) from workbench.schema_migrations group by version')
+  expect(rows?.length).toBeGreaterThan(1)
+  expect(rows?.filter((row) => (row as { count: number }).count !== 1)).toEqual([])
   await Promise.all(databases.map((database) => database.close()))
   await fresh.drop()
 })

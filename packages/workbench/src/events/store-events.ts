@@ -13,6 +13,7 @@ import type { RunRow } from '../session/rows.ts'
 import { updateRun } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { storeToolResults, upsertToolCalls } from '../session/tool-executions.ts'
+import { recordUsage } from '../session/usage.ts'
 import { type Projection, project } from './project.ts'
 
 type Batch = z.output<typeof runEvents>
@@ -67,9 +68,11 @@ const write = async (change: SessionChange, run: RunRow, n: number, projection: 
   await storeToolResults(tx, run.id, projection.toolResults)
   await updateRun(tx, run, {
     received_n: n,
-    ...(usage === null ? {} : { usage }),
+    ...(sdkSessionId === null ? {} : { sdk_session_id: sdkSessionId }),
+    ...(todos === null ? {} : { state_patch: { ...run.state_patch, todos } }),
     ...(error === null ? {} : { last_error: error }),
   })
+  if (usage !== null) await recordUsage(tx, run, usage)
   if (sdkSessionId !== null && sdkSessionId !== session.sdk_session_id) change.patch({ sdk_session_id: sdkSessionId })
   if (todos !== null) change.patch({ state_patch: { ...session.state_patch, todos } })
   for (const step of projection.steps) {

@@ -1,5 +1,7 @@
-import { type SessionStatus, TuttiError } from '@tutti/contracts'
+import { type SessionCanceled, TuttiError } from '@tutti/contracts'
 import type { WorkbenchDeps } from '../deps.ts'
+import { moveAll } from '../queue/promote.ts'
+import { openItems } from '../queue/rows.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { isHeld, type RunRow } from '../session/rows.ts'
 import { logStatus, openRuns, updateRun } from '../session/runs.ts'
@@ -7,39 +9,55 @@ import { storable } from '../session/storable.ts'
 import { endRun } from './end-run.ts'
 import { reportEnd } from './report.ts'
 
-export interface CancelAnswer {
-  session_id: string
-  status: SessionStatus
-  canceled_runs: number
-  /** `pending`: a manager still has to stop the turn. */
-  executor_cancel_status: 'not_required' | 'pending'
-}
-
 /**
- * POST /api/v1/sessions/{id}/cancel. Waiting runs end at once. A run in a manager's hands becomes `canceling`: the manager
- * hears of it at its next renewal and answers with its end. Its job is not cancelled before: the engine would let the
- * session's next turn start while this one still writes in the workspace.
+ * POST /api/v1/sessions/{id}/cancel. Messages that wait are dropped, waiting runs end at once. A run in a manager's hands
+ * becomes `canceling`: the manager hears of it at its next renewal and answers with its end. Its job is not cancelled before:
+ * the engine would let the session's next turn start while this one still writes in the workspace.
  * @throws TuttiError SESSION_NOT_FOUND
  */
-export const cancelSession = async (
+export const cancelSession = (
   deps: WorkbenchDeps,
   userId: string,
   sessionId: string,
   reason: string | null,
-): Promise<CancelAnswer> => {
+): Promise<SessionCanceled> => cancelAll(deps, userId, sessionId, reason, async () => {})
+
+/** DELETE /api/v1/sessions/{id}: it is cancelled, and gone for its user. @throws TuttiError SESSION_NOT_FOUND */
+export const deleteSession = async (deps: WorkbenchDeps, userId: string, sessionId: string): Promise<void> => {
+  await cancelAll(deps, userId, sessionId, 'the session was deleted', async (change) =>
+    change.patch({ is_deleted: true }),
+  )
+}
+
+const cancelAll = async (
+  deps: WorkbenchDeps,
+  userId: string,
+  sessionId: string,
+  reason: string | null,
+  also: (change: SessionChange) => Promise<void>,
+): Promise<SessionCanceled> => {
   const cancelled = await changeSession(deps.database, { sessionId, userId }, async (change) => {
+    // First: the end of a run would cancel them too, and they would not be counted.
+    const queued = (await openItems(change.tx, sessionId)).length
+    await moveAll(change, ['queued', 'paused'], 'canceled')
     const runs = await openRuns(change.tx, sessionId)
     for (const run of runs) await cancelRun(change, run, storable(reason))
-    return { runs, status: change.session.status }
+    await also(change)
+    return { runs, queued, status: change.session.status }
   })
   if (!cancelled) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
-  const { runs, status } = cancelled
+  const { runs, queued, status } = cancelled
   for (const run of runs.filter((run) => run.status === 'canceled')) await tell(deps, run)
+  const held = runs.find((run) => run.status === 'canceling')
   return {
     session_id: sessionId,
     status,
     canceled_runs: runs.length,
-    executor_cancel_status: runs.some((run) => run.status === 'canceling') ? 'pending' : 'not_required',
+    canceled_queued_queries: queued,
+    expired_user_input_requests: 0,
+    executor_cancel_status: held ? 'pending' : 'not_required',
+    executor_cancel_target_worker_id: held?.claimed_by ?? null,
+    executor_cancelled: false,
   }
 }
 

@@ -1,3 +1,4 @@
+import { settleQueue } from '../queue/promote.ts'
 import type { SessionChange } from '../session/change-session.ts'
 import type { RunRow, StoredOutcome } from '../session/rows.ts'
 import { logStatus, updateRun } from '../session/runs.ts'
@@ -19,5 +20,7 @@ export const endRun = async (
     { finished: true, checkInMs: reportCheckMs },
   )
   if (end.status !== 'completed') await interruptTools(change.tx, run.id, end.status)
+  // Before the status is told: a session whose next message begins has not come to rest.
+  await settleQueue(change, end.status)
   await logStatus(change, run, end.status)
 }

@@ -6,12 +6,14 @@
 import { type AgentResult, type finishRun, type RunView, TuttiError } from '@tutti/contracts'
 import type { z } from 'zod'
 import { isLastHolder } from '../claim/held-run.ts'
+import { ensureJobsSoon } from '../create/ensure-jobs.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { isHeld, type RunRow, runView } from '../session/rows.ts'
 import { findRun, logStatus, updateRun } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { interruptTools } from '../session/tool-executions.ts'
+import { recordUsage } from '../session/usage.ts'
 import { endRun } from './end-run.ts'
 import { reportEnd, reportUnderLastLease } from './report.ts'
 import { settle } from './settle.ts'
@@ -39,6 +41,7 @@ export const finish = async (deps: WorkbenchDeps, runId: string, request: Reques
     // Was it the last try, the engine has ended the task now, and the run must not stay queued for ever.
     await settle(deps, runId)
   } else await reportEnd(deps, run)
+  await ensureJobsSoon(deps, run.session_id)
   return runView((await findRun(deps.database, runId)) ?? run)
 }
 
@@ -59,7 +62,7 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
   if (!isHeld(run.status)) return run
 
   if (request.export) await storeExport(change, run, request.export)
-  if (request.usage) await updateRun(change.tx, run, { usage: request.usage })
+  if (request.usage) await recordUsage(change.tx, run, request.usage)
   const error = request.error ? storable(`${request.error.code}: ${request.error.message}`) : null
   if (run.status === 'canceling' || request.outcome === 'canceled')
     await endRun(change, run, {

@@ -4,6 +4,7 @@
  */
 import { isTerminal, TuttiError } from '@tutti/contracts'
 import type { Job } from '@tutti/engine'
+import { ensureJobsSoon } from '../create/ensure-jobs.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { hasEnded, type RunRow } from '../session/rows.ts'
@@ -33,6 +34,7 @@ export const settle = async (
   if (!ended) return
   if (over) await markReported(deps, runId)
   else await reportEnd(deps, ended)
+  await ensureJobsSoon(deps, ended.session_id)
 }
 
 const jobOf = async ({ engine }: WorkbenchDeps, run: RunRow): Promise<Job | null> => {

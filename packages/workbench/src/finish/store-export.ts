@@ -22,6 +22,7 @@ export const storeExport = async (change: SessionChange, run: RunRow, report: Ex
      from jsonb_to_recordset($3::jsonb) as file (path text, size bigint, sha256 text, key text)`,
     [change.session.id, run.id, JSON.stringify([...files.values()])],
   )
+  await updateRun(change.tx, run, { workspace_files_prefix: prefix, workspace_manifest_key: manifest_key })
   change.patch({
     workspace_export_status: 'ready',
     workspace_files_prefix: prefix,

@@ -44,7 +44,16 @@ export const updateRun = async (tx: Queryable, run: RunRow, patch: RunPatch, clo
 export const openRuns = (tx: Queryable, sessionId: string): Promise<RunRow[]> =>
   tx.query<RunRow>(
     `select * from workbench.runs
-     where session_id = $1 and status in ('queued', 'claimed', 'running', 'canceling') order by user_message_id`,
+     where session_id = $1 and status in ('queued', 'claimed', 'running', 'waiting', 'canceling') order by user_message_id`,
+    [sessionId],
+  )
+
+/** Those that a new message has to wait for: not the ones that are due later. */
+export const blockingRuns = (tx: Queryable, sessionId: string): Promise<RunRow[]> =>
+  tx.query<RunRow>(
+    `select * from workbench.runs
+     where session_id = $1 and (status in ('claimed', 'running', 'waiting', 'canceling')
+       or status = 'queued' and scheduled_at <= now())`,
     [sessionId],
   )
 
@@ -64,6 +73,6 @@ export const logStatus = async (change: SessionChange, run: RunRow, ended: Sessi
 
 const sessionStatusOf = (open: RunStatus[]): SessionStatus | undefined => {
   if (open.includes('canceling')) return 'canceling'
-  if (open.includes('running')) return 'running'
+  if (open.includes('running') || open.includes('waiting')) return 'running'
   return open.length > 0 ? 'pending' : undefined
 }
