@@ -24,6 +24,7 @@ import { searchRoutes } from './routes/search.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { streamRoutes } from './routes/stream.ts'
 import { taskRoutes } from './routes/tasks.ts'
+import { usageRoutes } from './routes/usage.ts'
 import { completeSettings } from './settings.ts'
 
 export interface Backend {
@@ -46,6 +47,7 @@ const userRoutes = [
   runRoutes,
   projectRoutes,
   searchRoutes,
+  usageRoutes,
   streamRoutes,
 ]
 

@@ -399,6 +399,43 @@ test('session-patch-changes-only-what-is-the-users', async () => {
   expect((await get(`/sessions/${session_id}/state`)).data).toMatchObject({ session_id, status: 'completed' })
 })
 
+test('usage-is-counted-in-the-askers-time-zone-and-branches-count-once', async () => {
+  const { session_id, messages } = await conversation('costly')
+  await send('POST', `/sessions/${session_id}/branch`, { message_id: messages[0]?.id })
+  // On that day the clocks of Vienna go back: 25 hours, of which one comes twice.
+  await stage.database.query(
+    `update workbench.usage_logs set user_id = 'default', created_at =
+       case when session_id = $1 then timestamptz '2031-10-26T01:30:00Z' else created_at - interval '20 years' end`,
+    [session_id],
+  )
+  type Answer = {
+    day: string
+    summary: Record<string, { runs: number; cost_usd: number }>
+    month_view: { buckets: object[] }
+    day_view: { buckets: { bucket: string; runs: number }[] }
+  }
+  const { data } = await get<Answer>('/usage/analytics?month=2031-10&timezone=Europe/Vienna')
+  expect(data.day).toBe('2031-10-26')
+  expect([data.month_view.buckets.length, data.day_view.buckets.length]).toEqual([31, 25])
+  expect(data.day_view.buckets.filter(({ runs }) => runs > 0)).toMatchObject([
+    { bucket: '2031-10-26T02:00:00+01:00', runs: 1, cost_usd: 0.5 },
+  ])
+  expect([data.summary.month, data.summary.day]).toMatchObject([
+    { runs: 1, input_tokens: 10 },
+    { runs: 1, cost_usd: 0.5 },
+  ])
+  const [counted] = await stage.database.query<{ runs: number }>(
+    'select count(distinct run_id) as runs from workbench.usage_logs where include_in_user_analytics',
+  )
+  expect(data.summary.all_time?.runs).toBe(counted?.runs)
+  for (const [query, path] of [
+    ['month=2031-13', 'query.month'],
+    ['month=2031-10&day=2031-11-01', 'query.day'],
+    ['timezone=Mars/Base', 'query.timezone'],
+  ])
+    expect(await get(`/usage/analytics?${query}`)).toMatchObject({ status: 400, data: { code: 'INVALID_QUERY', path } })
+})
+
 test('files-of-a-message-are-linked-only-where-they-are-ones-own', async () => {
   const own = { name: 'a.txt', source: 'attachments/default/1/a.txt' }
   const foreign = { name: 'b.txt', source: 'attachments/stranger/1/b.txt' }

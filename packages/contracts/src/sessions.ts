@@ -369,3 +369,19 @@ export type SearchAnswer = z.infer<typeof searchAnswer>
 /** A file of a message as it is shown. `url` is presigned; null where the file lies elsewhere. */
 export const attachmentView = inputFile.extend({ url: z.string().nullable() })
 export type AttachmentView = z.infer<typeof attachmentView>
+
+const usageTotals = usageView.extend({ runs: z.int() })
+const usageBuckets = z.object({ buckets: z.array(usageTotals.extend({ bucket: z.string() })) })
+
+/** GET /api/v1/usage/analytics: a user's usage, without the copies that branches got. */
+export const usageAnalytics = z.object({
+  timezone: z.string(),
+  month: z.string(),
+  day: z.string(),
+  summary: z.object({ month: usageTotals, day: usageTotals, all_time: usageTotals }),
+  /** A bucket for each day of the month, `YYYY-MM-DD`. */
+  month_view: usageBuckets,
+  /** A bucket for each hour of the day, by the instant at which it begins. */
+  day_view: usageBuckets,
+})
+export type UsageAnalytics = z.infer<typeof usageAnalytics>

@@ -32,6 +32,7 @@ import type {
   startRun,
   TaskCreated,
   ToolExecutionView,
+  UsageAnalytics,
 } from '@tutti/contracts'
 import type { Engine } from '@tutti/engine'
 import type { z } from 'zod'
@@ -69,7 +70,7 @@ import {
   type ToolCursor,
   type ToolsOf,
 } from './read/tool-executions.ts'
-import { readUsage } from './read/usage.ts'
+import { type AnalyticsRequest, readAnalytics, readUsage } from './read/usage.ts'
 import { patchSession } from './session/patch.ts'
 import { type FollowRequest, follow } from './stream/follow.ts'
 import { readFrames, snapshotFrame } from './stream/frames.ts'
@@ -126,6 +127,7 @@ export interface Workbench {
   ): Promise<ToolExecutionView[]>
   toolExecution(userId: string, id: string): Promise<ToolExecutionView>
   usage(userId: string, sessionId: string): Promise<SessionUsage>
+  analytics(userId: string, request: AnalyticsRequest): Promise<UsageAnalytics>
   search(userId: string, request: SearchRequest): Promise<SearchAnswer>
   files(userId: string, sessionId: string): Promise<ExportedFile[]>
   run(userId: string, runId: string): Promise<RunView>
@@ -203,6 +205,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     toolExecutionsOfRun: (userId, runId, page) => listToolExecutions(database, userId, { runId }, page),
     changedToolExecutions: (userId, of, page) => changedToolExecutions(database, userId, of, page),
     toolExecution: (userId, id) => readToolExecution(database, userId, id),
+    analytics: (userId, request) => readAnalytics(database, userId, request),
     usage: (userId, sessionId) => readUsage(database, userId, sessionId),
     search: (userId, request) => search(database, userId, request),
     files: (userId, sessionId) => listFiles(database, userId, sessionId),
