@@ -54,6 +54,7 @@ const cancelAll = async (
     status,
     canceled_runs: runs.length,
     canceled_queued_queries: queued,
+    // An agent can't ask anybody yet.
     expired_user_input_requests: 0,
     executor_cancel_status: held ? 'pending' : 'not_required',
     executor_cancel_target_worker_id: held?.claimed_by ?? null,
