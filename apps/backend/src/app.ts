@@ -14,13 +14,19 @@ import { watchSilentConnections } from './http/silent-connections.ts'
 import { validatorCompiler } from './http/validation.ts'
 import { budgetRoutes, operatorBudgetRoutes } from './routes/budgets.ts'
 import { healthRoutes } from './routes/health.ts'
+import { historyRoutes } from './routes/history.ts'
 import { managerRoutes } from './routes/manager.ts'
+import { messageRoutes } from './routes/messages.ts'
 import { modelRoutes } from './routes/models.ts'
 import { objectRoutes } from './routes/objects.ts'
+import { projectRoutes } from './routes/projects.ts'
+import { queueRoutes } from './routes/queue.ts'
 import { runRoutes } from './routes/runs.ts'
+import { searchRoutes } from './routes/search.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { streamRoutes } from './routes/stream.ts'
 import { taskRoutes } from './routes/tasks.ts'
+import { usageRoutes } from './routes/usage.ts'
 import { userInputRequestRoutes } from './routes/user-input-requests.ts'
 import { completeSettings } from './settings.ts'
 
@@ -38,11 +44,17 @@ export const objectsPath = '/api/v1/objects'
 const userRoutes = [
   taskRoutes,
   sessionRoutes,
+  messageRoutes,
+  queueRoutes,
+  historyRoutes,
   runRoutes,
   userInputRequestRoutes,
-  streamRoutes,
+  projectRoutes,
+  searchRoutes,
+  usageRoutes,
   budgetRoutes,
   modelRoutes,
+  streamRoutes,
 ]
 
 /** Larger than any frame that a reader sends; without it one frame could fill the memory. */

@@ -26,6 +26,13 @@ test('every call has its address and reads the envelope', async () => {
     attempts: 1,
     claimed_by: null,
     last_error: null,
+    progress: 100,
+    schedule_mode: 'immediate',
+    scheduled_at: instant,
+    config_snapshot: {},
+    state_patch: {},
+    workspace_files_prefix: 'w',
+    workspace_manifest_key: 'w/manifest.json',
     workspace_export_status: 'ready',
     usage: null,
     created_at: instant,
@@ -35,7 +42,13 @@ test('every call has its address and reads the envelope', async () => {
   const session = {
     session_id: sessionId,
     user_id: 'default',
+    project_id: null,
     title: null,
+    kind: 'chat',
+    is_pinned: false,
+    pinned_at: null,
+    queued_query_count: 0,
+    next_queued_query_preview: null,
     status: 'completed',
     sdk_session_id: null,
     config_snapshot: null,
@@ -45,7 +58,7 @@ test('every call has its address and reads the envelope', async () => {
     created_at: instant,
     updated_at: instant,
   }
-  const message = { id: 1, role: 'user', content: {}, text_preview: null, created_at: instant }
+  const message = { id: 1, role: 'user', content: {}, text_preview: null, created_at: instant, updated_at: instant }
   const tool = {
     id: randomUUID(),
     session_id: sessionId,
@@ -57,10 +70,18 @@ test('every call has its address and reads the envelope', async () => {
     is_error: false,
     duration_ms: null,
     created_at: instant,
+    updated_at: instant,
   }
   const file = { path: 'a.txt', size: 1, sha256: 'x', key: 'k', url: '/o/k' }
   const answers: Record<string, unknown> = {
-    'POST /api/v1/tasks': { session_id: sessionId, accepted_type: 'run', run_id: runId, status: 'queued' },
+    'POST /api/v1/tasks': {
+      session_id: sessionId,
+      accepted_type: 'run',
+      run_id: runId,
+      queue_item_id: null,
+      status: 'queued',
+      queued_query_count: 0,
+    },
     [`GET /api/v1/sessions/${sessionId}`]: session,
     [`GET /api/v1/sessions/${sessionId}/messages`]: [message],
     [`GET /api/v1/sessions/${sessionId}/tool-executions`]: [tool],
@@ -84,7 +105,18 @@ test('task-whose-answer-was-lost-starts-no-second-run', async () => {
   const server = await testServer(({ json, drop }) => {
     tries += 1
     if (tries === 1) drop()
-    else json(200, ok({ session_id: sessionId, accepted_type: 'run', run_id: runId, status: 'queued' }))
+    else
+      json(
+        200,
+        ok({
+          session_id: sessionId,
+          accepted_type: 'run',
+          run_id: runId,
+          queue_item_id: null,
+          status: 'queued',
+          queued_query_count: 0,
+        }),
+      )
   })
   await workbenchOf(server).tasks.create({ prompt: 'hello' })
   const ids = server.requests.map(({ body }) => (body as { client_request_id?: string }).client_request_id)

@@ -70,6 +70,9 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Check the id; only what the agents of your own sessions ask is visible.',
   },
+  MESSAGE_NOT_FOUND: { status: 404, retryable: false, hint: 'Read the session’s messages again: it may be gone.' },
+  QUEUE_ITEM_NOT_FOUND: { status: 404, retryable: false, hint: 'Read the queue again: its turn may have come.' },
+  PROJECT_NOT_FOUND: { status: 404, retryable: false, hint: 'Check the id; only your own projects are visible.' },
   SCHEDULE_NOT_FOUND: {
     status: 404,
     retryable: false,
@@ -93,6 +96,14 @@ export const errorCatalogue = {
     status: 409,
     retryable: false,
     hint: 'The first answer counts: read the session to see what became of it.',
+  },
+  SESSION_CANCELING: { status: 409, retryable: true, hint: 'Wait until the turn has stopped, then send it again.' },
+  QUEUE_NOT_EMPTY: { status: 409, retryable: false, hint: 'Send or delete the messages that wait, then try again.' },
+  QUEUE_FULL: { status: 409, retryable: true, hint: 'Wait until a message’s turn has come, or delete one that waits.' },
+  QUEUE_ITEM_GONE: {
+    status: 409,
+    retryable: false,
+    hint: 'The message was sent or deleted meanwhile; read the queue again.',
   },
   EVENT_GAP: {
     status: 409,

@@ -99,24 +99,44 @@ export const taskConfig = z.object({
 })
 export type TaskConfig = z.infer<typeof taskConfig>
 
+const nullable = <S extends z.ZodRawShape>(shape: S): { [K in keyof S]: z.ZodNullable<S[K]> } =>
+  Object.fromEntries(Object.entries(shape).map(([key, schema]) => [key, z.nullable(schema)])) as {
+    [K in keyof S]: z.ZodNullable<S[K]>
+  }
+
+/** What changes in a session's configuration: null takes a key out, toggles and other maps are merged by name. */
+export const taskConfigPatch = z.object(nullable(taskConfig.shape))
+export type TaskConfigPatch = z.infer<typeof taskConfigPatch>
+
+const prompt = z.string().trim().min(1).max(1_000_000)
+
 /** POST /api/v1/tasks: a message for a new session, or for the one named. */
 export const createTask = z.object({
-  prompt: z.string().trim().min(1).max(1_000_000),
-  session_id: z.uuid().optional(),
+  prompt,
+  session_id: z.uuid().nullish(),
+  project_id: z.uuid().nullish(),
   permission_mode: permissionMode.default('default'),
-  /** `nightly` and modes of the operator's own wait until a manager's window for them is open. */
+  config: taskConfigPatch.nullish(),
+  /** `immediate` where nothing is said, `scheduled` (at `scheduled_at`), `nightly`, or a mode of the operator's own: it waits until a manager's window for it is open. */
   schedule_mode: scheduleMode.optional(),
-  config: taskConfig.optional(),
+  /** ISO 8601; without an offset it is read in `timezone`, an IANA name, or UTC. */
+  scheduled_at: z.string().trim().max(64).nullish(),
+  timezone: z.string().trim().max(64).nullish(),
   /** Sending the same request twice with the same id gives the same run. */
-  client_request_id: z.string().min(1).max(128).optional(),
+  client_request_id: z.string().min(1).max(128).nullish(),
 })
 export type CreateTask = z.input<typeof createTask>
 
 export const taskCreated = z.object({
   session_id: z.uuid(),
-  accepted_type: z.literal('run'),
-  run_id: z.uuid(),
-  status: runStatus,
+  /** `queued_query`: the session is busy, the message waits for the turn before it. */
+  accepted_type: z.enum(['run', 'queued_query']),
+  run_id: z.uuid().nullable(),
+  queue_item_id: z.uuid().nullable(),
+  /** Of the run, or of the queue item. */
+  status: z.union([runStatus, z.enum(['paused', 'promoted'])]),
+  /** Messages of the session that wait, this one included. */
+  queued_query_count: z.int(),
 })
 export type TaskCreated = z.infer<typeof taskCreated>
 
@@ -143,10 +163,17 @@ export type SteerAnswer = z.infer<typeof steerAnswer>
 export const sessionView = z.object({
   session_id: z.uuid(),
   user_id: z.string(),
+  project_id: z.uuid().nullable(),
   title: z.string().nullable(),
+  kind: z.enum(['chat', 'scheduled']),
+  is_pinned: z.boolean(),
+  pinned_at: instant.nullable(),
   status: sessionStatus,
   sdk_session_id: z.string().nullable(),
   config_snapshot: jsonObject.nullable(),
+  /** Messages that wait for their turn, and how the next one begins. */
+  queued_query_count: z.int(),
+  next_queued_query_preview: z.string().nullable(),
   state_patch: jsonObject,
   workspace_export_status: z.enum(['pending', 'ready', 'failed']).nullable(),
   /** Number of the newest line in the session's log. */
@@ -155,6 +182,93 @@ export const sessionView = z.object({
   updated_at: instant,
 })
 export type SessionView = z.infer<typeof sessionView>
+
+/** GET /api/v1/sessions/{id}/state: what changes often. */
+export const sessionStateView = sessionView.pick({
+  session_id: true,
+  status: true,
+  state_patch: true,
+  workspace_export_status: true,
+  queued_query_count: true,
+  next_queued_query_preview: true,
+  updated_at: true,
+})
+export type SessionStateView = z.infer<typeof sessionStateView>
+
+/** PATCH /api/v1/sessions/{id}. Nothing else of a session is the user's to change. */
+export const patchSession = z.strictObject({
+  title: z.string().trim().min(1).max(255).nullish(),
+  is_pinned: z.boolean().optional(),
+  project_id: z.uuid().nullish(),
+  config: taskConfigPatch.omit({ workspace: true, input_files: true }).optional(),
+})
+export type PatchSession = z.infer<typeof patchSession>
+
+export const queueItemStatus = z.enum(['queued', 'paused', 'promoted', 'canceled'])
+
+/** A message typed while the agent was busy. `paused`: the turn before it failed; nothing goes on by itself. */
+export const queueItemView = z.object({
+  queue_item_id: z.uuid(),
+  session_id: z.uuid(),
+  sequence_no: z.int(),
+  status: queueItemStatus,
+  prompt: z.string(),
+  permission_mode: permissionMode,
+  attachments: z.array(inputFile),
+  client_request_id: z.string().nullable(),
+  linked_run_id: z.uuid().nullable(),
+  linked_user_message_id: z.int().nullable(),
+  created_at: instant,
+  updated_at: instant,
+})
+export type QueueItemView = z.infer<typeof queueItemView>
+
+/** PATCH /api/v1/sessions/{id}/queued-queries/{item} */
+export const patchQueueItem = z.strictObject({
+  prompt: prompt.optional(),
+  attachments: z.array(inputFile).max(1000).optional(),
+})
+export type PatchQueueItem = z.infer<typeof patchQueueItem>
+
+/** POST /api/v1/sessions/{id}/branch: a new session with everything up to the end of the message's turn. */
+export const branchSession = z.object({ message_id: z.int().positive() })
+export const sessionBranched = z.object({
+  session_id: z.uuid(),
+  source_session_id: z.uuid(),
+  /** The last message of the source that was copied. */
+  cutoff_message_id: z.int(),
+  /** Whether the agent remembers the conversation; not where the turn stored no snapshot. */
+  agent_memory: z.boolean(),
+  /** Whether the branch begins with the files as the turn left them. */
+  workspace: z.boolean(),
+})
+export type SessionBranched = z.infer<typeof sessionBranched>
+
+const otherModel = { model: z.string().min(1).max(200).nullish(), model_provider_id: z.string().max(100).nullish() }
+
+/** POST /api/v1/sessions/{id}/regenerate: the turn again; its answer and all that came after it are taken back. */
+export const regenerate = z.object({
+  user_message_id: z.int().positive(),
+  assistant_message_id: z.int().positive(),
+  ...otherModel,
+})
+
+/** POST /api/v1/sessions/{id}/edit-message: the turn again, with other words. */
+export const editMessage = z.object({ user_message_id: z.int().positive(), content: prompt, ...otherModel })
+
+/** POST /api/v1/sessions/{id}/cancel */
+export const sessionCanceled = z.object({
+  session_id: z.uuid(),
+  status: sessionStatus,
+  canceled_runs: z.int(),
+  canceled_queued_queries: z.int(),
+  expired_user_input_requests: z.int(),
+  /** `pending`: a manager still has to stop the turn. */
+  executor_cancel_status: z.enum(['not_required', 'pending', 'completed']),
+  executor_cancel_target_worker_id: z.string().nullable(),
+  executor_cancelled: z.boolean(),
+})
+export type SessionCanceled = z.infer<typeof sessionCanceled>
 
 export const usageView = z.object({
   input_tokens: z.int(),
@@ -172,10 +286,19 @@ export const runView = z.object({
   user_message_id: z.int(),
   status: runStatus,
   permission_mode: permissionMode,
+  progress: z.int(),
+  schedule_mode: z.string(),
+  /** Not taken before. */
+  scheduled_at: instant,
+  config_snapshot: jsonObject,
+  state_patch: jsonObject,
   attempts: z.int(),
   claimed_by: z.string().nullable(),
   last_error: z.string().nullable(),
   workspace_export_status: z.enum(['pending', 'ready', 'failed']).nullable(),
+  workspace_files_prefix: z.string().nullable(),
+  workspace_manifest_key: z.string().nullable(),
+  /** Summed over the attempts. */
   usage: usageView.nullable(),
   created_at: instant,
   started_at: instant.nullable(),
@@ -228,6 +351,7 @@ export const messageView = z.object({
   content: jsonObject,
   text_preview: z.string().nullable(),
   created_at: instant,
+  updated_at: instant,
 })
 export type MessageView = z.infer<typeof messageView>
 
@@ -242,6 +366,8 @@ export const toolExecutionView = z.object({
   is_error: z.boolean(),
   duration_ms: z.int().nullable(),
   created_at: instant,
+  /** With microseconds: a delta's cursor goes on from it. */
+  updated_at: instant,
 })
 export type ToolExecutionView = z.infer<typeof toolExecutionView>
 
@@ -266,6 +392,7 @@ export const sessionFrame = z.object({
     'session.patch',
     'user_input.update',
     'queue.update',
+    'messages.removed',
     'screenshot',
     'message.new',
     'message.chunk',
@@ -282,3 +409,40 @@ export const sessionFrame = z.object({
   timestamp: instant,
 })
 export type SessionFrame = z.infer<typeof sessionFrame>
+
+/** GET /api/v1/sessions/{id}/usage: every number summed over the session's turns. */
+export const sessionUsage = z.object({ total_duration_ms: z.int(), usage_json: z.record(z.string(), z.number()) })
+export type SessionUsage = z.infer<typeof sessionUsage>
+
+/** GET /api/v1/search */
+export const searchAnswer = z.object({
+  query: z.string(),
+  tasks: z.array(
+    z.object({ session_id: z.uuid(), title: z.string().nullable(), status: sessionStatus, timestamp: instant }),
+  ),
+  projects: z.array(z.object({ project_id: z.uuid(), name: z.string() })),
+  messages: z.array(
+    z.object({ message_id: z.int(), session_id: z.uuid(), text_preview: z.string().nullable(), timestamp: instant }),
+  ),
+})
+export type SearchAnswer = z.infer<typeof searchAnswer>
+
+/** A file of a message as it is shown. `url` is presigned; null where the file lies elsewhere. */
+export const attachmentView = inputFile.extend({ url: z.string().nullable() })
+export type AttachmentView = z.infer<typeof attachmentView>
+
+const usageTotals = usageView.extend({ runs: z.int() })
+const usageBuckets = z.object({ buckets: z.array(usageTotals.extend({ bucket: z.string() })) })
+
+/** GET /api/v1/usage/analytics: a user's usage, without the copies that branches got. */
+export const usageAnalytics = z.object({
+  timezone: z.string(),
+  month: z.string(),
+  day: z.string(),
+  summary: z.object({ month: usageTotals, day: usageTotals, all_time: usageTotals }),
+  /** A bucket for each day of the month, `YYYY-MM-DD`. */
+  month_view: usageBuckets,
+  /** A bucket for each hour of the day, by the instant at which it begins. */
+  day_view: usageBuckets,
+})
+export type UsageAnalytics = z.infer<typeof usageAnalytics>

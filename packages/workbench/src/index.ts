@@ -5,6 +5,5 @@ export { createDatabase, type Database, type DatabaseOptions } from './database/
 export { type Migration, migrate } from './database/migrate.ts'
 export type { WorkbenchLog } from './deps.ts'
 export { EventGapError } from './events/store-events.ts'
-export type { CancelAnswer } from './finish/cancel.ts'
 export type { FollowRequest } from './stream/follow.ts'
 export { createWorkbench, type Page, type Workbench, type WorkbenchOptions } from './workbench.ts'

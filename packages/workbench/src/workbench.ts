@@ -9,20 +9,32 @@ import type {
   accountRun,
   BudgetView,
   ClaimedRun,
+  CreateProject,
   claimRun,
   createTask as createTaskSchema,
   ExportedFile,
+  editMessage,
   finishRun,
   ManifestFile,
   MessageView,
+  PatchProject,
+  PatchQueueItem,
+  PatchSession,
+  ProjectView,
+  QueueItemView,
   RunComparison,
   RunView,
+  regenerate as regenerateSchema,
   renewAnswer,
   renewRun,
   runEvents,
   runEventsAnswer,
+  SearchAnswer,
+  SessionBranched,
+  SessionCanceled,
   SessionFrame,
   SessionRewound,
+  SessionUsage,
   SessionView,
   Spending,
   SteerAnswer,
@@ -30,6 +42,7 @@ import type {
   steerSession,
   TaskCreated,
   ToolExecutionView,
+  UsageAnalytics,
   UserInputRequestView,
 } from '@tutti/contracts'
 import type { Engine } from '@tutti/engine'
@@ -46,16 +59,37 @@ import { createTask } from './create/create-task.ts'
 import type { Database } from './database/database.ts'
 import type { WorkbenchDeps, WorkbenchLog } from './deps.ts'
 import { storeEvents } from './events/store-events.ts'
-import { type CancelAnswer, cancelSession } from './finish/cancel.ts'
+import { cancelSession, deleteSession } from './finish/cancel.ts'
 import { finish } from './finish/finish.ts'
 import { sweep } from './finish/sweep.ts'
+import { editAndRegenerate, regenerate } from './history/again.ts'
+import { branchSession } from './history/branch.ts'
+import { createProject, deleteProject, listProjects, patchProject, readProject } from './projects/projects.ts'
+import { deleteItem, listQueue, patchItem, sendNow } from './queue/change-item.ts'
 import { listFiles } from './read/files.ts'
-import { listMessages } from './read/messages.ts'
-import { findSession, listRuns, listSessions, readRun, readSession, type SessionFilter } from './read/sessions.ts'
-import { listToolExecutions, runOfToolCall } from './read/tool-executions.ts'
+import { type AfterMessage, listMessageFiles, listMessages, type MessageFiles, readMessage } from './read/messages.ts'
+import { type SearchRequest, search } from './read/search.ts'
+import {
+  findSession,
+  listRuns,
+  listSessions,
+  readRun,
+  readSession,
+  type SessionFilter,
+  viewSession,
+} from './read/sessions.ts'
+import {
+  changedToolExecutions,
+  listToolExecutions,
+  readToolExecution,
+  runOfToolCall,
+  type ToolCursor,
+  type ToolsOf,
+} from './read/tool-executions.ts'
+import { type AnalyticsRequest, readAnalytics, readUsage } from './read/usage.ts'
 import { answerRequest } from './requests/answer.ts'
 import { listRequests } from './requests/requests.ts'
-import { sessionView } from './session/rows.ts'
+import { patchSession } from './session/patch.ts'
 import { type Archive, archiveOf } from './snapshots/archive.ts'
 import { compareRuns } from './snapshots/compare.ts'
 import { createSnapshotReader, type SnapshotObjects } from './snapshots/objects.ts'
@@ -74,10 +108,29 @@ export interface Page {
 /** Methods that name a user answer about that user's own sessions only; a stranger's is not found. */
 export interface Workbench {
   createTask(userId: string, request: z.output<typeof createTaskSchema>): Promise<TaskCreated>
-  cancelSession(userId: string, sessionId: string, reason: string | null): Promise<CancelAnswer>
   steer(userId: string, sessionId: string, request: z.output<typeof steerSession>): Promise<SteerAnswer>
   /** `run_id` is null where no run is at work. */
   interrupt(userId: string, sessionId: string): Promise<{ session_id: string; run_id: string | null }>
+  cancelSession(userId: string, sessionId: string, reason: string | null): Promise<SessionCanceled>
+  patchSession(userId: string, sessionId: string, patch: PatchSession): Promise<SessionView>
+  deleteSession(userId: string, sessionId: string): Promise<void>
+  /** A session of its own that goes on from the end of the message's turn. */
+  branch(userId: string, sessionId: string, messageId: number): Promise<SessionBranched>
+  /** The turn again; what came after the user's message is taken back. */
+  regenerate(userId: string, sessionId: string, request: z.output<typeof regenerateSchema>): Promise<TaskCreated>
+  editMessage(userId: string, sessionId: string, request: z.output<typeof editMessage>): Promise<TaskCreated>
+
+  /** Messages that wait for their turn. */
+  queue(userId: string, sessionId: string): Promise<QueueItemView[]>
+  patchQueueItem(userId: string, sessionId: string, itemId: string, patch: PatchQueueItem): Promise<QueueItemView>
+  deleteQueueItem(userId: string, sessionId: string, itemId: string): Promise<QueueItemView>
+  sendQueueItem(userId: string, sessionId: string, itemId: string): Promise<TaskCreated>
+
+  projects(userId: string, page: Page): Promise<ProjectView[]>
+  project(userId: string, id: string): Promise<ProjectView>
+  createProject(userId: string, project: CreateProject): Promise<ProjectView>
+  patchProject(userId: string, id: string, patch: PatchProject): Promise<ProjectView>
+  deleteProject(userId: string, id: string): Promise<void>
 
   /** For managers. Every write is fenced by the lease: @throws TuttiError RUN_NOT_FOUND, LEASE_LOST */
   claim(request: z.output<typeof claimRun>, signal: AbortSignal): Promise<ClaimedRun | null>
@@ -107,9 +160,7 @@ export interface Workbench {
 
   sessions(userId: string, filter: SessionFilter): Promise<SessionView[]>
   session(userId: string, sessionId: string): Promise<SessionView>
-  messages(userId: string, sessionId: string, page: { afterId: number; limit: number }): Promise<MessageView[]>
   runOfToolCall(userId: string, sessionId: string, toolUseId: string): Promise<string | null>
-  toolExecutions(userId: string, sessionId: string, page: Page): Promise<ToolExecutionView[]>
   /** @throws TuttiError SESSION_NOT_FOUND, RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND, SESSION_BUSY */
   rewind(userId: string, sessionId: string, runId: string): Promise<SessionRewound>
   /** From the workspace of a run to that of another. @throws TuttiError RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND */
@@ -118,6 +169,21 @@ export interface Workbench {
   archive(userId: string, of: { sessionId: string } | { runId: string }, folder: string | null): Promise<Archive>
   /** What a run left. @throws TuttiError RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND */
   runFiles(userId: string, runId: string): Promise<ManifestFile[]>
+  messages(userId: string, sessionId: string, page: AfterMessage): Promise<MessageView[]>
+  message(userId: string, id: number): Promise<MessageView>
+  /** Files that came with messages. */
+  messageFiles(userId: string, sessionId: string, page: AfterMessage): Promise<MessageFiles[]>
+  toolExecutions(userId: string, sessionId: string, page: Page): Promise<ToolExecutionView[]>
+  toolExecutionsOfRun(userId: string, runId: string, page: Page): Promise<ToolExecutionView[]>
+  changedToolExecutions(
+    userId: string,
+    of: ToolsOf,
+    page: { after: ToolCursor | null; limit: number },
+  ): Promise<ToolExecutionView[]>
+  toolExecution(userId: string, id: string): Promise<ToolExecutionView>
+  usage(userId: string, sessionId: string): Promise<SessionUsage>
+  analytics(userId: string, request: AnalyticsRequest): Promise<UsageAnalytics>
+  search(userId: string, request: SearchRequest): Promise<SearchAnswer>
   files(userId: string, sessionId: string): Promise<ExportedFile[]>
   run(userId: string, runId: string): Promise<RunView>
   runs(userId: string, sessionId: string, page: Page): Promise<RunView[]>
@@ -178,6 +244,20 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   return {
     createTask: (userId, request) => createTask(deps, userId, request),
     cancelSession: (userId, sessionId, reason) => cancelSession(deps, userId, sessionId, reason),
+    patchSession: (userId, sessionId, patch) => patchSession(deps, userId, sessionId, patch),
+    deleteSession: (userId, sessionId) => deleteSession(deps, userId, sessionId),
+    branch: (userId, sessionId, messageId) => branchSession(deps, userId, sessionId, messageId),
+    regenerate: (userId, sessionId, request) => regenerate(deps, userId, sessionId, request),
+    editMessage: (userId, sessionId, request) => editAndRegenerate(deps, userId, sessionId, request),
+    queue: (userId, sessionId) => listQueue(deps, userId, sessionId),
+    patchQueueItem: (userId, sessionId, itemId, patch) => patchItem(deps, { userId, sessionId, itemId }, patch),
+    deleteQueueItem: (userId, sessionId, itemId) => deleteItem(deps, { userId, sessionId, itemId }),
+    sendQueueItem: (userId, sessionId, itemId) => sendNow(deps, { userId, sessionId, itemId }),
+    projects: (userId, page) => listProjects(database, userId, page),
+    project: (userId, id) => readProject(database, userId, id),
+    createProject: (userId, project) => createProject(database, userId, newId(), project),
+    patchProject: (userId, id, patch) => patchProject(database, userId, id, patch),
+    deleteProject: (userId, id) => deleteProject(database, userId, id),
     steer: (userId, sessionId, request) => steer(deps, userId, sessionId, request),
     interrupt: (userId, sessionId) => interrupt(deps, userId, sessionId),
     claim: (request, signal) => claim({ ...deps, hub, affinity: { headStartMs } }, request, signal),
@@ -196,10 +276,9 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     requests: (userId, sessionId) => listRequests(database, userId, sessionId),
     answerRequest: (userId, requestId, answer) => answerRequest(deps, userId, requestId, answer),
     sessions: (userId, filter) => listSessions(database, userId, filter),
-    session: async (userId, sessionId) => sessionView(await readSession(database, userId, sessionId)),
+    session: (userId, sessionId) => viewSession(database, userId, sessionId),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),
     runOfToolCall: (userId, sessionId, toolUseId) => runOfToolCall(database, userId, sessionId, toolUseId),
-    toolExecutions: (userId, sessionId, page) => listToolExecutions(database, userId, sessionId, page),
     rewind: (userId, sessionId, runId) => rewindSession(deps, userId, sessionId, runId),
     compare: (userId, runId, otherId) => compareRuns(deps, userId, runId, otherId),
     archive: async (userId, of, folder) => {
@@ -210,6 +289,15 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
       return archiveOf(deps, userId, manifest, folder)
     },
     runFiles: async (userId, runId) => (await manifestOfRun(deps, userId, runId)).files,
+    message: (userId, id) => readMessage(database, userId, id),
+    messageFiles: (userId, sessionId, page) => listMessageFiles(database, userId, sessionId, page),
+    toolExecutions: (userId, sessionId, page) => listToolExecutions(database, userId, { sessionId }, page),
+    toolExecutionsOfRun: (userId, runId, page) => listToolExecutions(database, userId, { runId }, page),
+    changedToolExecutions: (userId, of, page) => changedToolExecutions(database, userId, of, page),
+    toolExecution: (userId, id) => readToolExecution(database, userId, id),
+    analytics: (userId, request) => readAnalytics(database, userId, request),
+    usage: (userId, sessionId) => readUsage(database, userId, sessionId),
+    search: (userId, request) => search(database, userId, request),
     files: (userId, sessionId) => listFiles(database, userId, sessionId),
     run: (userId, runId) => readRun(database, userId, runId),
     runs: (userId, sessionId, page) => listRuns(database, userId, sessionId, page),

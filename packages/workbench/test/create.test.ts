@@ -25,9 +25,10 @@ test('same-request-sent-many-times-makes-one-run', async () => {
 test('messages-to-a-busy-session-run-in-the-order-of-the-messages', async () => {
   const { session_id, run_id } = await stage.send('0')
   const others = await Promise.all(['1', '2', '3', '4'].map((prompt) => stage.send(prompt, { session_id })))
-  const asked = await stage.workbench.runs(user, session_id, { limit: 10, offset: 0 })
-  expect(new Set(asked.map((run) => run.run_id))).toEqual(new Set([run_id, ...others.map((other) => other.run_id)]))
-  for (const { run_id: expected } of asked) {
+  const waiting = await stage.workbench.queue(user, session_id)
+  expect(waiting.map((item) => item.sequence_no)).toEqual([1, 2, 3, 4])
+  expect(new Set(waiting.map((item) => item.queue_item_id))).toEqual(new Set(others.map((other) => other.run_id)))
+  for (const expected of [run_id, ...waiting.map((item) => item.queue_item_id)]) {
     const run = await stage.claim()
     expect(run.run_id).toBe(expected)
     await stage.workbench.finishRun(run.run_id, finishOf(run))

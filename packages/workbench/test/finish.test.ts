@@ -21,6 +21,7 @@ test('backend-crash-between-run-and-job-heals', async () => {
   const { workbench } = stage.process(dyingAt('create'))
   const request = { prompt: 'first', permission_mode: 'default' as const }
   const { session_id, run_id } = await workbench.createTask(user, request)
+  if (run_id === null) throw new Error('the first message of a session makes a run')
   const second = await workbench.createTask(user, { ...request, prompt: 'second', session_id })
   expect(await stage.tryClaim()).toBeNull()
   await stage.sweepAll()
@@ -28,7 +29,7 @@ test('backend-crash-between-run-and-job-heals', async () => {
   expect(run.run_id).toBe(run_id)
   await stage.workbench.finishRun(run_id, finishOf(run))
   const next = await stage.claim()
-  expect(next.run_id).toBe(second.run_id)
+  expect(next.run_id).toBe(second.queue_item_id)
   await stage.workbench.finishRun(next.run_id, finishOf(next))
 })
 
@@ -93,7 +94,7 @@ test('retryable-failure-is-tried-again-until-the-engine-gives-up', async () => {
   expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'failed' })
 })
 
-test('permanent-failure-ends-the-run-and-the-next-message-goes-on', async () => {
+test('permanent-failure-ends-the-run-and-the-next-message-waits-to-be-sent', async () => {
   const { session_id, run_id } = await stage.send('bad')
   const next = await stage.send('good', { session_id })
   const run = await stage.claim()
@@ -102,7 +103,14 @@ test('permanent-failure-ends-the-run-and-the-next-message-goes-on', async () => 
     finishOf(run, { outcome: 'failed', error: { code: 'invalid_turn', message: 'no such model', retryable: false } }),
   )
   expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'failed' })
-  expect(await stage.workbench.session(user, session_id)).toMatchObject({ status: 'pending' })
+  expect(await stage.workbench.session(user, session_id)).toMatchObject({ status: 'failed', queued_query_count: 1 })
+  expect(await stage.tryClaim()).toBeNull()
+  expect(await stage.workbench.queue(user, session_id)).toMatchObject([{ status: 'paused', prompt: 'good' }])
+  expect(await stage.workbench.sendQueueItem(user, session_id, next.run_id)).toMatchObject({
+    accepted_type: 'run',
+    run_id: next.run_id,
+    queued_query_count: 0,
+  })
   const second = await stage.claim()
   expect(second.run_id).toBe(next.run_id)
   await stage.workbench.finishRun(second.run_id, finishOf(second))
@@ -128,11 +136,16 @@ test('cancel-reaches-a-claimed-run', async () => {
   expect(await stage.workbench.cancelSession(user, session_id, 'changed my mind')).toEqual({
     session_id,
     status: 'canceling',
-    canceled_runs: 2,
+    canceled_runs: 1,
+    canceled_queued_queries: 1,
     expired_user_input_requests: 0,
     executor_cancel_status: 'pending',
+    executor_cancel_target_worker_id: 'manager-1',
+    executor_cancelled: false,
   })
-  expect(await stage.engine.job(queued.run_id, null)).toMatchObject({ status: 'cancelled' })
+  await expect(stage.workbench.sendQueueItem(user, session_id, queued.run_id)).rejects.toMatchObject({
+    code: 'QUEUE_ITEM_GONE',
+  })
   expect(
     await stage.workbench.renewRun(run_id, { ...holder(run), lease_seconds: 60, wait_seconds: 0, commands_after: 0 }),
   ).toEqual({
@@ -141,11 +154,12 @@ test('cancel-reaches-a-claimed-run', async () => {
     commands: [],
   })
   // Until the turn has stopped nobody else may work in the session.
-  const after = await stage.send('after all', { session_id })
+  await expect(stage.send('after all', { session_id })).rejects.toMatchObject({ code: 'SESSION_CANCELING' })
   expect(await stage.tryClaim()).toBeNull()
   await stage.workbench.finishRun(run_id, finishOf(run, { outcome: 'canceled' }))
   expect(await stage.workbench.run(user, run_id)).toMatchObject({ status: 'canceled', last_error: 'changed my mind' })
   expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'cancelled' })
+  const after = await stage.send('after all', { session_id })
   const next = await stage.claim()
   expect(next.run_id).toBe(after.run_id)
   await stage.workbench.finishRun(next.run_id, finishOf(next))

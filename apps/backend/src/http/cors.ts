@@ -17,7 +17,7 @@ export const allowOrigins = (app: FastifyInstance, origins: readonly string[]): 
     reply.headers({
       'access-control-allow-origin': origin,
       'access-control-allow-credentials': 'true',
-      'access-control-expose-headers': 'X-Request-ID',
+      'access-control-expose-headers': 'X-Request-ID, X-Has-More, Link',
       vary: 'Origin',
     })
     if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined)

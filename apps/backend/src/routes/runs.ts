@@ -2,44 +2,63 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
 import { ok } from '../http/envelope.ts'
+import { cut, oneMore } from '../http/pages.ts'
 import { archiveView, fileViews } from './file-views.ts'
-import { folderQuery, idParams, pageQuery } from './params.ts'
+import { folderQuery, idParams, pageQuery, toolsQuery } from './params.ts'
+import { toolDelta, toolDeltaQuery } from './tool-deltas.ts'
 
-/** Runs, as their user sees them. */
 const compareParams = idParams.extend({ other: z.uuid() })
 
+/** Runs, as their user sees them. */
 export const runRoutes = ({ workbench, objects, config }: RouteDeps): FastifyPluginAsyncZod => {
+  const { userId } = config
   return async (app) => {
     app.get('/runs/:id', { schema: { params: idParams } }, async ({ params }) =>
-      ok(await workbench.run(config.userId, params.id)),
+      ok(await workbench.run(userId, params.id)),
     )
 
     app.get('/runs/:id/workspace/files', { schema: { params: idParams } }, async ({ params }) =>
-      ok(await fileViews({ objects, config }, await workbench.runFiles(config.userId, params.id))),
+      ok(await fileViews({ objects, config }, await workbench.runFiles(userId, params.id))),
     )
 
     app.get('/runs/:id/workspace/archive', { schema: { params: idParams } }, async ({ params }) =>
-      ok(await archiveView({ objects, config }, await workbench.archive(config.userId, { runId: params.id }, null))),
+      ok(await archiveView({ objects, config }, await workbench.archive(userId, { runId: params.id }, null))),
     )
 
     app.get(
       '/runs/:id/workspace/folder-archive',
       { schema: { params: idParams, querystring: folderQuery } },
       async ({ params, query }) =>
-        ok(
-          await archiveView(
-            { objects, config },
-            await workbench.archive(config.userId, { runId: params.id }, query.path),
-          ),
-        ),
+        ok(await archiveView({ objects, config }, await workbench.archive(userId, { runId: params.id }, query.path))),
     )
 
     app.get('/runs/:id/compare/:other', { schema: { params: compareParams } }, async ({ params }) =>
-      ok(await workbench.compare(config.userId, params.id, params.other)),
+      ok(await workbench.compare(userId, params.id, params.other)),
     )
 
-    app.get('/runs/session/:id', { schema: { params: idParams, querystring: pageQuery } }, async ({ params, query }) =>
-      ok(await workbench.runs(config.userId, params.id, query)),
+    app.get('/runs/session/:id', { schema: { params: idParams, querystring: pageQuery } }, async (request, reply) => {
+      const { params, query } = request
+      const found = await workbench.runs(userId, params.id, oneMore(query))
+      return ok(cut(request, reply, found, query.limit, () => ({ offset: query.offset + query.limit })))
+    })
+
+    app.get(
+      '/runs/:id/tool-executions',
+      { schema: { params: idParams, querystring: toolsQuery } },
+      async (request, reply) => {
+        const { params, query } = request
+        const found = await workbench.toolExecutionsOfRun(userId, params.id, oneMore(query))
+        return ok(cut(request, reply, found, query.limit, () => ({ offset: query.offset + query.limit })))
+      },
+    )
+
+    app.get(
+      '/runs/:id/tool-executions/delta',
+      { schema: { params: idParams, querystring: toolDeltaQuery } },
+      async ({ params, query }) => {
+        const of = { runId: params.id }
+        return ok(await toolDelta((page) => workbench.changedToolExecutions(userId, of, page), query))
+      },
     )
   }
 }

@@ -1,19 +1,25 @@
-import { rewindSession, screenshotKey, steerSession, TuttiError } from '@tutti/contracts'
+import {
+  patchSession,
+  rewindSession,
+  screenshotKey,
+  sessionStateView,
+  steerSession,
+  TuttiError,
+} from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
 import { ok } from '../http/envelope.ts'
+import { cut, oneMore } from '../http/pages.ts'
 import { archiveView, fileViews } from './file-views.ts'
-import { folderQuery, idParams, pageQuery } from './params.ts'
+import { folderQuery, idParams, limit, pageQuery, toolsQuery } from './params.ts'
+import { toolDelta, toolDeltaQuery } from './tool-deltas.ts'
 
-const limit = z.coerce.number().int().min(1).max(1000)
-const messagesQuery = z.object({
-  after_message_id: z.coerce.number().int().min(0).default(0),
-  limit: limit.default(1000),
+const sessionsQuery = pageQuery.extend({
+  job_id: z.uuid().optional(),
+  project_id: z.union([z.uuid(), z.literal('')]).optional(),
+  kind: z.enum(['chat', 'scheduled', 'all', '']).default('chat'),
 })
-const deltaQuery = messagesQuery.extend({ limit: limit.default(200) })
-const sessionsQuery = pageQuery.extend({ job_id: z.uuid().optional() })
-const toolsQuery = pageQuery.extend({ limit: z.coerce.number().int().min(1).max(2000).default(2000) })
 const logQuery = z.object({ since: z.coerce.number().int().min(0).default(0), limit: limit.default(1000) })
 const pictureParams = idParams.extend({ tool_use_id: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/) })
 const cancelBody = z.object({ reason: z.string().trim().max(500).optional() }).default({})
@@ -22,13 +28,33 @@ const cancelBody = z.object({ reason: z.string().trim().max(500).optional() }).d
 export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): FastifyPluginAsyncZod => {
   const { userId } = config
   return async (app) => {
-    app.get('/sessions', { schema: { querystring: sessionsQuery } }, async ({ query: { job_id, ...page } }) =>
-      ok(await workbench.sessions(userId, { ...page, jobId: job_id })),
-    )
+    app.get('/sessions', { schema: { querystring: sessionsQuery } }, async (request, reply) => {
+      const { job_id, project_id, kind, ...page } = request.query
+      const found = await workbench.sessions(userId, {
+        ...oneMore(page),
+        jobId: job_id,
+        projectId: project_id || undefined,
+        kind: kind === 'all' || kind === '' ? undefined : kind,
+      })
+      return ok(cut(request, reply, found, page.limit, () => ({ offset: page.offset + page.limit })))
+    })
 
     app.get('/sessions/:id', { schema: { params: idParams } }, async ({ params }) =>
       ok(await workbench.session(userId, params.id)),
     )
+
+    app.get('/sessions/:id/state', { schema: { params: idParams } }, async ({ params }) =>
+      ok(sessionStateView.parse(await workbench.session(userId, params.id))),
+    )
+
+    app.patch('/sessions/:id', { schema: { params: idParams, body: patchSession } }, async ({ params, body }) =>
+      ok(await workbench.patchSession(userId, params.id, body)),
+    )
+
+    app.delete('/sessions/:id', { schema: { params: idParams } }, async ({ params }) => {
+      await workbench.deleteSession(userId, params.id)
+      return ok({ id: params.id })
+    })
 
     app.post('/sessions/:id/cancel', { schema: { params: idParams, body: cancelBody } }, async ({ params, body }) =>
       ok(await workbench.cancelSession(userId, params.id, body.reason ?? null)),
@@ -45,32 +71,30 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
     )
 
     app.get(
-      '/sessions/:id/messages',
-      { schema: { params: idParams, querystring: messagesQuery } },
-      async ({ params, query }) =>
-        ok(await workbench.messages(userId, params.id, { afterId: query.after_message_id, limit: query.limit })),
-    )
-
-    app.get(
-      '/sessions/:id/messages/delta',
-      { schema: { params: idParams, querystring: deltaQuery } },
-      async ({ params, query }) => {
-        // One more than asked for tells whether there are more.
-        const page = { afterId: query.after_message_id, limit: query.limit + 1 }
-        const found = await workbench.messages(userId, params.id, page)
-        const items = found.slice(0, query.limit)
-        return ok({
-          items,
-          next_after_message_id: items.at(-1)?.id ?? query.after_message_id,
-          has_more: found.length > items.length,
-        })
+      '/sessions/:id/tool-executions',
+      { schema: { params: idParams, querystring: toolsQuery } },
+      async (request, reply) => {
+        const { params, query } = request
+        const found = await workbench.toolExecutions(userId, params.id, oneMore(query))
+        return ok(cut(request, reply, found, query.limit, () => ({ offset: query.offset + query.limit })))
       },
     )
 
     app.get(
-      '/sessions/:id/tool-executions',
-      { schema: { params: idParams, querystring: toolsQuery } },
-      async ({ params, query }) => ok(await workbench.toolExecutions(userId, params.id, query)),
+      '/sessions/:id/tool-executions/delta',
+      { schema: { params: idParams, querystring: toolDeltaQuery } },
+      async ({ params, query }) => {
+        const of = { sessionId: params.id }
+        return ok(await toolDelta((page) => workbench.changedToolExecutions(userId, of, page), query))
+      },
+    )
+
+    app.get('/tool-executions/:id', { schema: { params: idParams } }, async ({ params }) =>
+      ok(await workbench.toolExecution(userId, params.id)),
+    )
+
+    app.get('/sessions/:id/usage', { schema: { params: idParams } }, async ({ params }) =>
+      ok(await workbench.usage(userId, params.id)),
     )
 
     app.get('/sessions/:id/workspace/files', { schema: { params: idParams } }, async ({ params }) => {

@@ -79,6 +79,10 @@ const runAgent = async (
       ...(folder === undefined ? {} : { workspace: { folder: { host_path: folder, path: basename(folder) } } }),
     },
   })
+  if (run_id === null) {
+    process.stdout.write(`The session is busy: the message waits for its turn · session ${session_id}\n`)
+    return 0
+  }
   const printer = createSessionPrinter((text) => process.stdout.write(text))
   const since = flags.session === undefined ? 0 : (await workbench.sessions.get(session_id)).seq
   const done = new AbortController()

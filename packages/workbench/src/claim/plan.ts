@@ -1,11 +1,14 @@
 /** What a manager puts into the workspace for a run, from the run's configuration. Pure. */
-import { type StagingPlan, type TaskConfig, userFolder } from '@tutti/contracts'
+import { type StagingPlan, type TaskConfig, type TaskConfigPatch, userFolder } from '@tutti/contracts'
 
 /** Where the uploads of a user lie. Whatever else a task names is not that user's, or not a file to be handed out. */
 export const uploadsOf = (userId: string): string => `attachments/${userFolder(userId)}/`
 
 /** The path within the task's configuration of a file that the user may not have, if there is one. */
-export const strangeFile = (userId: string, config: TaskConfig): string | undefined => {
+export const strangeFile = (
+  userId: string,
+  config: Partial<Pick<TaskConfigPatch, 'input_files'>>,
+): string | undefined => {
   const own = uploadsOf(userId)
   const at = (config.input_files ?? []).findIndex(({ type, source }) => type === 'file' && !source.startsWith(own))
   return at === -1 ? undefined : `input_files[${at}].source`

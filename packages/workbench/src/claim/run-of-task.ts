@@ -45,7 +45,7 @@ const writeRun = async (deps: WorkbenchDeps, task: Task, params: Params): Promis
           clientRequestId: null,
           prompt,
           permissionMode: params.permission_mode,
-          scheduleMode: params.schedule_mode,
+          schedule: { mode: params.schedule_mode, at: null },
           config,
           attended: false,
         })

@@ -1,12 +1,13 @@
 /**
- * POST /api/v1/tasks: a message for a new session or for the one named becomes a queued run.
- * One transaction writes session, message, run and log; then the run's job is made. A crash between the two is healed by
- * the sweeper, so the answer may be given as soon as the transaction stands.
+ * POST /api/v1/tasks: a message for a new session or for the one named becomes a run, or waits in the session's queue while
+ * another run is under way. One transaction writes session, message, run and log; then the run's job is made. A crash
+ * between the two is healed by the sweeper, so the answer may be given as soon as the transaction stands.
  */
 import {
   type createTask as createTaskSchema,
   type JsonObject,
   type TaskConfig,
+  type TaskConfigPatch,
   type TaskCreated,
   TuttiError,
 } from '@tutti/contracts'
@@ -15,69 +16,132 @@ import { exhausted } from '../budgets/measure.ts'
 import { strangeFile } from '../claim/plan.ts'
 import { type Queryable, violates } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
+import { findProject, type ProjectRow } from '../projects/projects.ts'
+import { enqueue } from '../queue/enqueue.ts'
+import { openItems, type QueueItemRow } from '../queue/rows.ts'
 import { changeSession, commitChange, type SessionChange } from '../session/change-session.ts'
 import { plainJson } from '../session/plain-json.ts'
-import type { RunRow, SessionRow } from '../session/rows.ts'
+import type { RunRow } from '../session/rows.ts'
+import { blockingRuns } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
-import { ensureJobs } from './ensure-jobs.ts'
+import { ensureJobsSoon } from './ensure-jobs.ts'
 import { insertRun } from './insert-run.ts'
 import { insertSession } from './insert-session.ts'
+import { lasting, mergeConfig, withProject } from './merge-config.ts'
+import { type Schedule, scheduleOf } from './schedule.ts'
+import { queued, started } from './task-answer.ts'
 
 type Request = z.output<typeof createTaskSchema>
 
-/** @throws TuttiError SESSION_NOT_FOUND, BUDGET_EXCEEDED, INVALID_BODY for a model that is not offered or a file of somebody else */
+/**
+ * @throws TuttiError SESSION_NOT_FOUND, PROJECT_NOT_FOUND, SESSION_CANCELING, QUEUE_FULL, BUDGET_EXCEEDED, INVALID_BODY, also for a model
+ *   that is not offered and a file of somebody else
+ */
 export const createTask = async (deps: WorkbenchDeps, userId: string, sent: Request): Promise<TaskCreated> => {
   const request = storable(plainJson(sent)) as unknown as Request
   const strange = request.config && strangeFile(userId, request.config)
   if (strange)
     throw new TuttiError('INVALID_BODY', 'This is not one of your uploads', { path: `body.config.${strange}` })
-  const run = (await earlierRun(deps.database, userId, request)) ?? (await writeRun(deps, userId, request))
-  try {
-    await ensureJobs(deps, run.session_id)
-  } catch (error) {
-    // The run is stored and will be done; to answer with an error now would have the caller send it again.
-    deps.log.warn({ err: error, run_id: run.id }, 'the run’s job could not be made yet; the sweeper will')
-  }
-  return { session_id: run.session_id, accepted_type: 'run', run_id: run.id, status: run.status }
+  const schedule = scheduleOf(request)
+  const answer = await write(deps, userId, request, schedule)
+  await ensureJobsSoon(deps, answer.session_id)
+  return answer
 }
 
-const earlierRun = async (database: Queryable, userId: string, request: Request): Promise<RunRow | undefined> => {
-  if (request.client_request_id === undefined) return undefined
-  const [run] = await database.query<RunRow>(
-    'select * from workbench.runs where user_id = $1 and client_request_id = $2',
-    [userId, request.client_request_id],
-  )
-  return run
-}
-
-const writeRun = async (deps: WorkbenchDeps, userId: string, request: Request): Promise<RunRow> => {
-  const { session_id: sessionId } = request
+const write = async (
+  deps: WorkbenchDeps,
+  userId: string,
+  request: Request,
+  schedule: Schedule,
+): Promise<TaskCreated> => {
   try {
-    const run =
-      sessionId === undefined
-        ? await deps.database.transaction(async (tx) =>
-            commitChange(tx, await newSession(deps, tx, userId, request), (change) => addRun(deps, change, request)),
-          )
-        : await changeSession(deps.database, { sessionId, userId }, (change) => addRun(deps, change, request))
-    if (!run) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found', { path: 'body.session_id' })
-    return run
+    const answer = await (request.session_id
+      ? changeSession(deps.database, { sessionId: request.session_id, userId }, (change) =>
+          take(deps, change, request, schedule),
+        )
+      : toNewSession(deps, userId, request, schedule))
+    if (!answer) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found', { path: 'body.session_id' })
+    return answer
   } catch (error) {
     // The same request arrived twice at once: the other one has written the run.
-    const earlier = violates(error, 'runs_by_request') ? await earlierRun(deps.database, userId, request) : undefined
+    const earlier = violates(error, 'runs_by_request') ? await earlierAnswer(deps.database, userId, request) : undefined
     if (!earlier) throw error
     return earlier
   }
 }
 
-const newSession = (deps: WorkbenchDeps, tx: Queryable, userId: string, request: Request): Promise<SessionRow> =>
-  insertSession(tx, { id: deps.newId(), userId, prompt: request.prompt })
+const toNewSession = (
+  deps: WorkbenchDeps,
+  userId: string,
+  request: Request,
+  schedule: Schedule,
+): Promise<TaskCreated> =>
+  deps.database.transaction(async (tx) => {
+    const earlier = await earlierAnswer(tx, userId, request)
+    if (earlier) return earlier
+    const project = request.project_id
+      ? await findProject(tx, userId, request.project_id, 'body.project_id')
+      : undefined
+    const { prompt } = request
+    const session = await insertSession(tx, { id: deps.newId(), userId, prompt, projectId: project?.id ?? null })
+    return commitChange(tx, session, async (change) =>
+      started(change, await addRun(deps, change, request, schedule, configOf({}, request, project))),
+    )
+  })
 
-const addRun = async (deps: WorkbenchDeps, change: SessionChange, request: Request): Promise<RunRow> => {
-  // What the session was last told stays in force; files belong to the message they came with.
-  const { workspace, ...settings }: TaskConfig = request.config ?? {}
-  const snapshot: TaskConfig = { ...change.session.config_snapshot, ...settings }
-  await refuseInVain(deps, change, snapshot)
-  change.patch({ config_snapshot: snapshot as unknown as JsonObject })
+/** Under the session's lock: of two that come at once one begins, the other waits its turn. */
+const take = async (
+  deps: WorkbenchDeps,
+  change: SessionChange,
+  request: Request,
+  schedule: Schedule,
+): Promise<TaskCreated> => {
+  const { tx, session } = change
+  const earlier = await earlierAnswer(tx, session.user_id, request)
+  if (earlier) return earlier
+  if (session.status === 'canceling')
+    throw new TuttiError('SESSION_CANCELING', 'The session’s turn is being stopped', { path: 'body.session_id' })
+  if (request.project_id && request.project_id !== session.project_id)
+    throw new TuttiError('INVALID_BODY', 'body.project_id: the session belongs to another project, or to none', {
+      path: 'body.project_id',
+    })
+  const project = session.project_id ? await findProject(tx, session.user_id, session.project_id) : undefined
+  const isBlocked = schedule.at === null && (await blockingRuns(tx, session.id)).length > 0
+  if (!isBlocked) {
+    const config = configOf((session.config_snapshot ?? {}) as TaskConfig, request, project)
+    return started(change, await addRun(deps, change, request, schedule, config))
+  }
+  // What the message before it sets is in force when its turn comes.
+  const before = (await openItems(tx, session.id)).at(-1)
+  const base = before === undefined ? ((session.config_snapshot ?? {}) as TaskConfig) : lasting(before.config)
+  const config = configOf(base, request, project)
+  await refuseInVain(deps, change, config)
+  return queued(
+    change,
+    await enqueue(change, {
+      id: deps.newId(),
+      prompt: request.prompt,
+      permissionMode: request.permission_mode,
+      config,
+      clientRequestId: request.client_request_id ?? null,
+    }),
+  )
+}
+
+const configOf = (base: TaskConfig, request: Request, project: ProjectRow | undefined): TaskConfig => {
+  const sent: TaskConfigPatch = request.config ?? {}
+  return withProject(mergeConfig(base, sent), sent, project)
+}
+
+const addRun = async (
+  deps: WorkbenchDeps,
+  change: SessionChange,
+  request: Request,
+  schedule: Schedule,
+  config: TaskConfig,
+): Promise<RunRow> => {
+  await refuseInVain(deps, change, config)
+  change.patch({ config_snapshot: lasting(config) as JsonObject })
   const id = deps.newId()
   return insertRun(change, {
     id,
@@ -86,9 +150,9 @@ const addRun = async (deps: WorkbenchDeps, change: SessionChange, request: Reque
     clientRequestId: request.client_request_id ?? null,
     prompt: request.prompt,
     permissionMode: request.permission_mode,
-    scheduleMode: request.schedule_mode ?? 'immediate',
     attended: true,
-    config: { ...snapshot, ...(workspace === undefined ? {} : { workspace }) },
+    config,
+    schedule,
   })
 }
 
@@ -101,4 +165,23 @@ const refuseInVain = async (deps: WorkbenchDeps, { tx, session }: SessionChange,
   const who = { sessionId: session.id, userId: session.user_id, budget: config.budget }
   const refusal = await exhausted(tx, deps.budgets, who)
   if (refusal !== undefined) throw new TuttiError('BUDGET_EXCEEDED', refusal.message)
+}
+
+/** What the same request was answered before. */
+const earlierAnswer = async (
+  tx: Queryable,
+  userId: string,
+  { client_request_id: id, session_id: sessionId }: Request,
+): Promise<TaskCreated | undefined> => {
+  if (!id) return undefined
+  const [run] = await tx.query<RunRow>('select * from workbench.runs where user_id = $1 and client_request_id = $2', [
+    userId,
+    id,
+  ])
+  if (run) return started({ tx }, run)
+  const [item] = await tx.query<QueueItemRow>(
+    'select * from workbench.queue_items where session_id = $1 and client_request_id = $2',
+    [sessionId ?? null, id],
+  )
+  return item && queued({ tx }, item)
 }

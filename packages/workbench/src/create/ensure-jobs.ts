@@ -25,6 +25,7 @@ export const ensureJobs = async (deps: WorkbenchDeps, sessionId: string): Promis
         client: run.user_id,
         input: jobInput(run),
         metadata: { session_id: sessionId },
+        ...(run.schedule_mode === 'immediate' ? {} : { startAt: run.scheduled_at.getTime() }),
       },
     ])
     // Only a queued run's: a manager that was waiting may have claimed it already, and set a later check.
@@ -35,6 +36,15 @@ export const ensureJobs = async (deps: WorkbenchDeps, sessionId: string): Promis
        where id = $1 and job_created_at is null`,
       [run.id, firstCheckMs],
     )
+  }
+}
+
+/** The runs stand, and will be done: an error now would have the caller send its message again. */
+export const ensureJobsSoon = async (deps: WorkbenchDeps, sessionId: string): Promise<void> => {
+  try {
+    await ensureJobs(deps, sessionId)
+  } catch (error) {
+    deps.log.warn({ err: error, session_id: sessionId }, 'a run’s job could not be made yet; the sweeper will')
   }
 }
 

@@ -1,8 +1,9 @@
-import type { PermissionMode, ScheduleMode, TaskConfig } from '@tutti/contracts'
+import type { PermissionMode, TaskConfig } from '@tutti/contracts'
 import type { SessionChange } from '../session/change-session.ts'
 import { insertMessages, logMessage, promptMessage } from '../session/messages.ts'
-import type { RunRow } from '../session/rows.ts'
+import type { MessageRow, RunRow } from '../session/rows.ts'
 import { logStatus } from '../session/runs.ts'
+import type { Schedule } from './schedule.ts'
 
 export interface NewRun {
   id: string
@@ -12,23 +13,25 @@ export interface NewRun {
   clientRequestId: string | null
   prompt: string
   permissionMode: PermissionMode
-  scheduleMode: ScheduleMode
   config: TaskConfig
   /** Whether its agent may ask a person. */
   attended: boolean
+  schedule?: Schedule
+  /** The message that asks for it, where it is there already: its turn is taken again. */
+  message?: MessageRow
 }
 
 /** Writes a queued run with the message that asks for it, and tells the session's log of both. */
 export const insertRun = async (change: SessionChange, run: NewRun): Promise<RunRow> => {
   const { tx, session } = change
-  const [message] = await insertMessages(tx, session.id, run.id, [promptMessage(run.prompt)])
+  const message = run.message ?? (await insertMessages(tx, session.id, run.id, [promptMessage(run.prompt)]))[0]
   if (!message) throw new Error('PostgreSQL did not answer the message that it stored')
   const [row] = await tx.query<RunRow>(
     `insert into workbench.runs
        (id, session_id, user_id, user_message_id, client_request_id, prompt, permission_mode, config, status, job_id,
-        task_id, job_created_at, schedule_mode, attended)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, case when $10::text is null then null else now() end,
-             $11, $12)
+        task_id, job_created_at, schedule_mode, scheduled_at, attended)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, case when $10::text is null then null else now() end, $11,
+             coalesce(to_timestamp($12::float8 / 1000), now()), $13)
      returning *`,
     [
       run.id,
@@ -41,7 +44,8 @@ export const insertRun = async (change: SessionChange, run: NewRun): Promise<Run
       run.config,
       run.jobId,
       run.taskId,
-      run.scheduleMode,
+      run.schedule?.mode ?? 'immediate',
+      run.schedule?.at ?? null,
       run.attended,
     ],
   )

@@ -1,5 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import type { SessionRow } from '../session/rows.ts'
+import { wordsOf } from '../session/words.ts'
 
 const titleLength = 80
 
@@ -8,11 +9,13 @@ const titleOf = (prompt: string): string => (prompt.trim().split('\n', 1)[0] ?? 
 
 export const insertSession = async (
   tx: Queryable,
-  { id, userId, prompt }: { id: string; userId: string; prompt: string },
+  { id, userId, prompt, projectId = null }: { id: string; userId: string; prompt: string; projectId?: string | null },
 ): Promise<SessionRow> => {
+  const title = titleOf(prompt)
   const [session] = await tx.query<SessionRow>(
-    `insert into workbench.sessions (id, user_id, title, status) values ($1, $2, $3, 'pending') returning *`,
-    [id, userId, titleOf(prompt)],
+    `insert into workbench.sessions (id, user_id, project_id, title, search, status)
+     values ($1, $2, $3, $4, to_tsvector('simple', $5), 'pending') returning *`,
+    [id, userId, projectId, title, wordsOf(title)],
   )
   if (!session) throw new Error('PostgreSQL did not answer the session that it stored')
   return session

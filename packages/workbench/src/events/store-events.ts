@@ -12,9 +12,10 @@ import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { insertMessages, logMessage } from '../session/messages.ts'
 import { plainJson } from '../session/plain-json.ts'
 import type { RunRow } from '../session/rows.ts'
-import { updateRun, withEarlier } from '../session/runs.ts'
+import { updateRun } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { storeToolResults, upsertToolCalls } from '../session/tool-executions.ts'
+import { recordUsage } from '../session/usage.ts'
 import { type Projection, project } from './project.ts'
 
 type Batch = z.output<typeof runEvents>
@@ -80,11 +81,13 @@ const write = async (
   await insertRequests(change, run, projection.requests, deps.newId)
   await updateRun(tx, run, {
     received_n: n,
-    ...(usage === null ? {} : { usage: withEarlier(run, usage) }),
     // From here on the turn is over, whatever becomes of its manager: see `takeOver`.
     ...(park === null ? {} : { park, parks: run.parks + 1 }),
+    ...(sdkSessionId === null ? {} : { sdk_session_id: sdkSessionId }),
+    ...(todos === null ? {} : { state_patch: { ...run.state_patch, todos } }),
     ...(error === null ? {} : { last_error: error }),
   })
+  if (usage !== null) await recordUsage(tx, run, usage)
   if (sdkSessionId !== null && sdkSessionId !== session.sdk_session_id) change.patch({ sdk_session_id: sdkSessionId })
   if (todos !== null) change.patch({ state_patch: { ...session.state_patch, todos } })
   for (const step of projection.steps) {

@@ -1,5 +1,7 @@
-import { type SessionStatus, TuttiError } from '@tutti/contracts'
+import { type SessionCanceled, TuttiError } from '@tutti/contracts'
 import type { WorkbenchDeps } from '../deps.ts'
+import { moveAll } from '../queue/promote.ts'
+import { openItems } from '../queue/rows.ts'
 import { expireRequests } from '../requests/requests.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { isHeld, type RunRow } from '../session/rows.ts'
@@ -8,28 +10,37 @@ import { storable } from '../session/storable.ts'
 import { endRun } from './end-run.ts'
 import { reportEnd } from './report.ts'
 
-export interface CancelAnswer {
-  session_id: string
-  status: SessionStatus
-  canceled_runs: number
-  expired_user_input_requests: number
-  /** `pending`: a manager still has to stop the turn. */
-  executor_cancel_status: 'not_required' | 'pending'
-}
-
 /**
- * POST /api/v1/sessions/{id}/cancel. Waiting runs end at once. A run in a manager's hands becomes `canceling`: the manager
- * hears of it at its next renewal and answers with its end. Its job is not cancelled before: the engine would let the
- * session's next turn start while this one still writes in the workspace.
+ * POST /api/v1/sessions/{id}/cancel. Messages that wait are dropped, waiting runs end at once. A run in a manager's hands
+ * becomes `canceling`: the manager hears of it at its next renewal and answers with its end. Its job is not cancelled before:
+ * the engine would let the session's next turn start while this one still writes in the workspace.
  * @throws TuttiError SESSION_NOT_FOUND
  */
-export const cancelSession = async (
+export const cancelSession = (
   deps: WorkbenchDeps,
   userId: string,
   sessionId: string,
   reason: string | null,
-): Promise<CancelAnswer> => {
+): Promise<SessionCanceled> => cancelAll(deps, userId, sessionId, reason, async () => {})
+
+/** DELETE /api/v1/sessions/{id}: it is cancelled, and gone for its user. @throws TuttiError SESSION_NOT_FOUND */
+export const deleteSession = async (deps: WorkbenchDeps, userId: string, sessionId: string): Promise<void> => {
+  await cancelAll(deps, userId, sessionId, 'the session was deleted', async (change) =>
+    change.patch({ is_deleted: true }),
+  )
+}
+
+const cancelAll = async (
+  deps: WorkbenchDeps,
+  userId: string,
+  sessionId: string,
+  reason: string | null,
+  also: (change: SessionChange) => Promise<void>,
+): Promise<SessionCanceled> => {
   const cancelled = await changeSession(deps.database, { sessionId, userId }, async (change) => {
+    // First: the end of a run would cancel them too, and they would not be counted.
+    const queued = (await openItems(change.tx, sessionId)).length
+    await moveAll(change, ['queued', 'paused'], 'canceled')
     const runs = await openRuns(change.tx, sessionId)
     let expired = 0
     for (const run of runs) {
@@ -37,17 +48,22 @@ export const cancelSession = async (
       expired += await expireRequests(change, run.id)
       await cancelRun(change, run, storable(reason))
     }
-    return { runs, expired, status: change.session.status }
+    await also(change)
+    return { runs, queued, expired, status: change.session.status }
   })
   if (!cancelled) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
-  const { runs, expired, status } = cancelled
+  const { runs, queued, expired, status } = cancelled
   for (const run of runs.filter((run) => run.status === 'canceled')) await tell(deps, run)
+  const held = runs.find((run) => run.status === 'canceling')
   return {
     session_id: sessionId,
     status,
     canceled_runs: runs.length,
+    canceled_queued_queries: queued,
     expired_user_input_requests: expired,
-    executor_cancel_status: runs.some((run) => run.status === 'canceling') ? 'pending' : 'not_required',
+    executor_cancel_status: held ? 'pending' : 'not_required',
+    executor_cancel_target_worker_id: held?.claimed_by ?? null,
+    executor_cancelled: false,
   }
 }
 

@@ -1,4 +1,5 @@
 import { passOnCommands } from '../commands/overtaken.ts'
+import { settleQueue } from '../queue/promote.ts'
 import { expireRequests } from '../requests/requests.ts'
 import type { SessionChange } from '../session/change-session.ts'
 import { isHeld, type RunRow, type StoredOutcome } from '../session/rows.ts'
@@ -27,7 +28,9 @@ export const endRun = async (
   )
   if (end.status !== 'completed') await interruptTools(change.tx, run.id, end.status)
   await expireRequests(change, run.id)
+  await passOnCommands(change, run, { cancelled })
+  // Before the status is told: a session whose next message begins has not come to rest. One that was only interrupted goes on.
+  await settleQueue(change, cancelled ? 'canceled' : end.status === 'failed' ? 'failed' : 'completed')
   await logStatus(change, run, end.status)
   change.alert(run.id)
-  await passOnCommands(change, run, { cancelled })
 }

@@ -7,14 +7,15 @@ import { type AgentResult, type finishRun, type RunView, TuttiError } from '@tut
 import type { z } from 'zod'
 import { spendingBy } from '../budgets/views.ts'
 import { isLastHolder } from '../claim/held-run.ts'
-import { ensureJobs } from '../create/ensure-jobs.ts'
+import { ensureJobsSoon } from '../create/ensure-jobs.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { wakeNext } from '../requests/wake.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { isHeld, type RunRow, runView } from '../session/rows.ts'
-import { findRun, logStatus, updateRun, withEarlier } from '../session/runs.ts'
+import { findRun, logStatus, updateRun } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { interruptTools } from '../session/tool-executions.ts'
+import { recordUsage } from '../session/usage.ts'
 import { endRun } from './end-run.ts'
 import { canWait, parkRun, reportParked } from './park.ts'
 import { reportEnd, reportUnderLastLease } from './report.ts'
@@ -47,8 +48,7 @@ export const finish = async (deps: WorkbenchDeps, runId: string, request: Reques
     await reportEnd(deps, run)
     await wakeNext(deps, run.session_id)
   }
-  // What was said to the run too late has become the next one.
-  await ensureJobs(deps, run.session_id)
+  await ensureJobsSoon(deps, run.session_id)
   return runView((await findRun(deps.database, runId)) ?? run)
 }
 
@@ -69,7 +69,8 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
   if (!isHeld(run.status)) return run
 
   if (request.export) await storeExport(change, run, request.export)
-  await storeUsage(change, run, request)
+  if (request.usage) await recordUsage(change.tx, run, request.usage)
+  await showLedger(change, run)
   const error = request.error ? storable(`${request.error.code}: ${request.error.message}`) : null
   if (run.status === 'canceling' || request.outcome === 'canceled')
     await endRun(change, run, {
@@ -101,13 +102,10 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
   return run
 }
 
-/** The ledger knows all tries of the run; what a turn tells is its own, and stands in where no call was written down. */
-const storeUsage = async (change: SessionChange, run: RunRow, { usage }: Request): Promise<void> => {
+/** The ledger knows every call of every try; what the turns tell stands in where no call was written down. */
+const showLedger = async (change: SessionChange, run: RunRow): Promise<void> => {
   const spent = await spendingBy(change.tx, 'run', run.id)
-  if (spent === undefined || spent.calls === 0) {
-    if (usage) await updateRun(change.tx, run, { usage: withEarlier(run, usage) })
-    return
-  }
+  if (spent === undefined || spent.calls === 0) return
   const { calls: _, wall_seconds, ...rest } = spent
   await updateRun(change.tx, run, { usage: { ...rest, duration_ms: Math.round(wall_seconds * 1000) } })
   change.log('usage', { run_id: run.id, ...run.usage })

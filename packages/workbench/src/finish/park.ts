@@ -24,7 +24,7 @@ export const parkRun = async (change: SessionChange, run: RunRow, park: Park): P
   await updateRun(
     change.tx,
     run,
-    { status: 'waiting', park: run.park ?? park, parks, usage_before: run.usage, last_error: null },
+    { status: 'waiting', park: run.park ?? park, parks, last_error: null },
     { checkInMs: parkCheckMs },
   )
   await logStatus(change, run, 'running')

@@ -4,6 +4,7 @@
  */
 import { isTerminal, TuttiError } from '@tutti/contracts'
 import type { Job } from '@tutti/engine'
+import { ensureJobsSoon } from '../create/ensure-jobs.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { pendingOf } from '../requests/requests.ts'
 import { wake, wakeNext } from '../requests/wake.ts'
@@ -41,6 +42,7 @@ export const settle = async (
   if (over) await markReported(deps, runId)
   else await reportEnd(deps, ended)
   await wakeNext(deps, seen.session_id)
+  await ensureJobsSoon(deps, ended.session_id)
 }
 
 /** A run that waits: has the engine been told so, has it been told of the answer, and is there still time for one? */

@@ -18,6 +18,7 @@ export const storeExport = async (change: SessionChange, run: RunRow, report: Ex
   }
   const { prefix, manifest_key } = storable({ prefix: report.prefix, manifest_key: report.manifest_key })
   const files = await replaceFiles(change, run.id, report.files)
+  await updateRun(change.tx, run, { workspace_files_prefix: prefix })
   change.patch({
     workspace_export_status: 'ready',
     workspace_files_prefix: prefix,

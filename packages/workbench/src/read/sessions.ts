@@ -1,11 +1,12 @@
 /** Reads of sessions and runs, each scoped by the user. */
 import { type RunView, type SessionView, TuttiError } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
-import { type RunRow, runView, type SessionRow, sessionView } from '../session/rows.ts'
+import { queueFactsOf } from '../queue/rows.ts'
+import { type QueueFacts, type RunRow, runView, type SessionRow, sessionView } from '../session/rows.ts'
 
 export const findSession = async (database: Queryable, userId: string, id: string): Promise<SessionRow | undefined> => {
   const [session] = await database.query<SessionRow>(
-    'select * from workbench.sessions where id = $1 and user_id = $2',
+    'select * from workbench.sessions where id = $1 and user_id = $2 and not is_deleted',
     [id, userId],
   )
   return session
@@ -18,9 +19,23 @@ export const readSession = async (database: Queryable, userId: string, id: strin
   return session
 }
 
+const views = `select s.*, ${queueFactsOf('s.id')} from workbench.sessions s`
+
+/** With what waits in its queue. @throws TuttiError SESSION_NOT_FOUND */
+export const viewSession = async (database: Queryable, userId: string, id: string): Promise<SessionView> => {
+  const [session] = await database.query<SessionRow & QueueFacts>(
+    `${views} where id = $1 and user_id = $2 and not is_deleted`,
+    [id, userId],
+  )
+  if (!session) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
+  return sessionView(session)
+}
+
 export interface SessionFilter {
   limit: number
   offset: number
+  kind?: SessionRow['kind'] | undefined
+  projectId?: string | undefined
   /** Only sessions with a run that this job asked for. */
   jobId?: string | undefined
 }
@@ -29,23 +44,25 @@ export interface SessionFilter {
 export const listSessions = async (
   database: Queryable,
   userId: string,
-  { limit, offset, jobId }: SessionFilter,
+  { limit, offset, jobId, kind, projectId }: SessionFilter,
 ): Promise<SessionView[]> => {
-  const rows = await database.query<SessionRow>(
-    `select * from workbench.sessions s where user_id = $1
+  const rows = await database.query<SessionRow & QueueFacts>(
+    `${views} where user_id = $1 and not is_deleted
+       and ($5::text is null or kind = $5) and ($6::uuid is null or project_id = $6)
        and ($4::uuid is null or exists (select from workbench.runs r where r.session_id = s.id and r.job_id = $4))
      order by created_at desc, id desc limit $2 offset $3`,
-    [userId, limit, offset, jobId ?? null],
+    [userId, limit, offset, jobId ?? null, kind ?? null, projectId ?? null],
   )
   return rows.map(sessionView)
 }
 
 /** @throws TuttiError RUN_NOT_FOUND, also for a stranger's run */
 export const readRun = async (database: Queryable, userId: string, id: string): Promise<RunView> => {
-  const [run] = await database.query<RunRow>('select * from workbench.runs where id = $1 and user_id = $2', [
-    id,
-    userId,
-  ])
+  const [run] = await database.query<RunRow>(
+    `select r.* from workbench.runs r join workbench.sessions s on s.id = r.session_id
+     where r.id = $1 and r.user_id = $2 and not s.is_deleted`,
+    [id, userId],
+  )
   if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
   return runView(run)
 }
@@ -60,7 +77,7 @@ export const listRuns = async (
   await readSession(database, userId, sessionId)
   const rows = await database.query<RunRow>(
     `select * from workbench.runs where session_id = $1 and user_id = $2
-     order by user_message_id limit $3 offset $4`,
+     order by scheduled_at, user_message_id limit $3 offset $4`,
     [sessionId, userId, limit, offset],
   )
   return rows.map(runView)

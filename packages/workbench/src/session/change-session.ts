@@ -6,17 +6,18 @@
 import type { JsonObject, SessionFrame } from '@tutti/contracts'
 import type { Database, Queryable } from '../database/database.ts'
 import type { SessionRow } from './rows.ts'
+import { wordsOf } from './words.ts'
 
 /** Kinds of lines that are stored. Snapshots and chunks are made for live readers only. */
 export type LineType = Exclude<SessionFrame['type'], 'session.snapshot' | 'message.chunk'>
 
-type Patch = Partial<Omit<SessionRow, 'id' | 'user_id' | 'seq' | 'created_at' | 'updated_at'>>
+export type SessionPatch = Partial<Omit<SessionRow, 'id' | 'user_id' | 'seq' | 'created_at' | 'updated_at'>>
 
 export interface SessionChange {
   readonly tx: Queryable
   /** The session as it is with the patches made so far. */
   readonly session: SessionRow
-  patch(fields: Patch): void
+  patch(fields: SessionPatch): void
   /** Adds a line to the log. */
   log(type: LineType, data: JsonObject): void
   /** Shows live readers something that is not stored, after the lines logged so far. */
@@ -65,13 +66,13 @@ export const commitChange = async <T>(
   const lines: { seq: number; type: LineType; data: JsonObject }[] = []
   const chunks: string[] = []
   const alerts = new Set<string>()
-  let patched = false
+  const patched: SessionPatch = {}
   const result = await work({
     tx,
     session,
     patch: (fields) => {
       Object.assign(session, fields)
-      patched = true
+      Object.assign(patched, fields)
     },
     log: (type, data) => {
       session.seq += 1
@@ -87,7 +88,7 @@ export const commitChange = async <T>(
       alerts.add(runId)
     },
   })
-  if (patched || lines.length > 0) await storeChange(tx, session, lines)
+  if (lines.length > 0 || Object.keys(patched).length > 0) await storeChange(tx, session, patched, lines)
   const grown: News = { session_id: session.id, user_id: session.user_id, seq: session.seq }
   const payloads = lines.length > 0 ? [...chunks, JSON.stringify(grown)] : chunks
   for (const run_id of alerts) payloads.push(JSON.stringify({ ...grown, run_id } satisfies News))
@@ -108,39 +109,34 @@ const lockSession = async (
           [where.runId],
         )
       : await tx.query<SessionRow>(
-          'select * from workbench.sessions where id = $1 and ($2::text is null or user_id = $2) for update',
+          `select * from workbench.sessions
+           where id = $1 and ($2::text is null or user_id = $2 and not is_deleted) for update`,
           [where.sessionId, where.userId ?? null],
         )
   return session
 }
 
+/** Column names come from the code only, never from input. */
 const storeChange = async (
   tx: Queryable,
   session: SessionRow,
+  patched: SessionPatch,
   lines: { seq: number; type: LineType; data: JsonObject }[],
 ): Promise<void> => {
+  const fields = Object.entries(patched)
+  const sets = fields.map(([column], at) => `, ${column} = $${at + 4}`)
+  const values: unknown[] = [session.id, JSON.stringify(lines), session.seq, ...fields.map(([, value]) => value)]
+  if (patched.title !== undefined) {
+    values.push(wordsOf(patched.title ?? ''))
+    sets.push(`, search = to_tsvector('simple', $${values.length})`)
+  }
   await tx.query(
     `with lines as (
        insert into workbench.session_events (session_id, seq, type, data)
        select $1, line.seq, line.type, line.data
        from jsonb_to_recordset($2::jsonb) as line (seq bigint, type text, data jsonb)
      )
-     update workbench.sessions
-     set seq = $3, title = $4, status = $5, sdk_session_id = $6, config_snapshot = $7, state_patch = $8,
-         workspace_export_status = $9, workspace_files_prefix = $10, workspace_manifest_key = $11, updated_at = now()
-     where id = $1`,
-    [
-      session.id,
-      JSON.stringify(lines),
-      session.seq,
-      session.title,
-      session.status,
-      session.sdk_session_id,
-      session.config_snapshot,
-      session.state_patch,
-      session.workspace_export_status,
-      session.workspace_files_prefix,
-      session.workspace_manifest_key,
-    ],
+     update workbench.sessions set seq = $3, updated_at = now()${sets.join('')} where id = $1`,
+    values,
   )
 }

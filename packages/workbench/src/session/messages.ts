@@ -3,8 +3,12 @@ import type { AgentEvent, ContentBlock, JsonObject, MessageView } from '@tutti/c
 import type { Queryable } from '../database/database.ts'
 import type { SessionChange } from './change-session.ts'
 import { type MessageRow, messageView } from './rows.ts'
+import { wordsOf } from './words.ts'
 
-export type NewMessage = Pick<MessageView, 'role' | 'content' | 'text_preview'>
+export type NewMessage = Pick<MessageView, 'role' | 'content' | 'text_preview'> & {
+  /** Its words, to be found by. */
+  words: string
+}
 
 const previewLength = 500
 
@@ -32,17 +36,22 @@ export const promptMessage = (prompt: string): NewMessage => ({
   role: 'user',
   content: { _type: 'UserMessage', content: [{ _type: 'TextBlock', text: prompt }], parent_tool_use_id: null },
   text_preview: preview(prompt),
+  words: wordsOf(prompt),
 })
 
-export const agentMessage = (event: AgentEvent & { type: 'message' }): NewMessage => ({
-  role: event.role,
-  content: {
-    _type: event.role === 'assistant' ? 'AssistantMessage' : 'UserMessage',
-    content: event.blocks.map(blockContent),
-    parent_tool_use_id: event.parent_tool_use_id,
-  },
-  text_preview: preview(event.blocks.map((block) => (block.type === 'text' ? block.text : '')).join('')),
-})
+export const agentMessage = (event: AgentEvent & { type: 'message' }): NewMessage => {
+  const text = event.blocks.map((block) => (block.type === 'text' ? block.text : '')).join('')
+  return {
+    role: event.role,
+    content: {
+      _type: event.role === 'assistant' ? 'AssistantMessage' : 'UserMessage',
+      content: event.blocks.map(blockContent),
+      parent_tool_use_id: event.parent_tool_use_id,
+    },
+    text_preview: preview(text),
+    words: wordsOf(text),
+  }
+}
 
 /** The runtime's own account of how a turn ended. */
 export const resultMessage = (event: AgentEvent & { type: 'done' | 'error' }): NewMessage => ({
@@ -59,6 +68,8 @@ export const resultMessage = (event: AgentEvent & { type: 'done' | 'error' }): N
     total_cost_usd: event.cost_usd ?? null,
   },
   text_preview: preview(event.type === 'done' ? event.result : event.message),
+  // The answer stands in the message before.
+  words: event.type === 'done' ? '' : wordsOf(event.message),
 })
 
 /** Stores messages in this order: their ids rise with it. */
@@ -70,12 +81,12 @@ export const insertMessages = async (
 ): Promise<MessageRow[]> => {
   if (messages.length === 0) return []
   const rows = await tx.query<MessageRow>(
-    `insert into workbench.messages (session_id, run_id, role, content, text_preview)
-     select $1, $2, message.role, message.content, message.text_preview
-     from rows from (jsonb_to_recordset($3::jsonb) as (role text, content jsonb, text_preview text))
-       with ordinality as message (role, content, text_preview, place)
+    `insert into workbench.messages (session_id, run_id, role, content, text_preview, search)
+     select $1, $2, message.role, message.content, message.text_preview, to_tsvector('simple', message.words)
+     from rows from (jsonb_to_recordset($3::jsonb) as (role text, content jsonb, text_preview text, words text))
+       with ordinality as message (role, content, text_preview, words, place)
      order by message.place
-     returning id, role, content, text_preview, created_at`,
+     returning id, role, content, text_preview, created_at, updated_at`,
     [sessionId, runId, JSON.stringify(messages)],
   )
   return rows.sort((a, b) => a.id - b.id)

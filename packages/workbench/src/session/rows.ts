@@ -20,7 +20,12 @@ export type ExportStatus = 'pending' | 'ready' | 'failed'
 export interface SessionRow {
   id: string
   user_id: string
+  project_id: string | null
   title: string | null
+  kind: 'chat' | 'scheduled'
+  is_pinned: boolean
+  pinned_at: Date | null
+  is_deleted: boolean
   status: SessionStatus
   sdk_session_id: string | null
   config_snapshot: JsonObject | null
@@ -57,6 +62,8 @@ export interface RunRow {
   permission_mode: PermissionMode
   schedule_mode: ScheduleMode
   config: TaskConfig
+  /** Not handed out before. */
+  scheduled_at: Date
   status: RunStatus
   job_id: string
   job_created_at: Date | null
@@ -65,7 +72,6 @@ export interface RunRow {
   attended: boolean
   park: Park | null
   parks: number
-  usage_before: UsageView | null
   attempt: number
   claimed_by: string | null
   lease_token: string | null
@@ -76,7 +82,11 @@ export interface RunRow {
   model: string | null
   sandbox: string | null
   usage: UsageView | null
+  state_patch: JsonObject
   workspace_export_status: ExportStatus | null
+  /** The agent's conversation, as this run left it. */
+  sdk_session_id: string | null
+  workspace_files_prefix: string | null
   /** The snapshot that it left. */
   workspace_manifest_key: string | null
   check_at: Date | null
@@ -91,6 +101,13 @@ export interface MessageRow {
   content: JsonObject
   text_preview: string | null
   created_at: Date
+  updated_at: Date
+}
+
+/** What waits in a session's queue, counted. */
+export interface QueueFacts {
+  queued_query_count: number
+  next_queued_query_preview: string | null
 }
 
 /** A run that has ended is never changed again. */
@@ -101,10 +118,16 @@ export const hasEnded = (status: RunStatus): boolean =>
 export const isHeld = (status: RunStatus): boolean =>
   status === 'claimed' || status === 'running' || status === 'canceling'
 
-export const sessionView = (row: SessionRow): SessionView => ({
+export const sessionView = (row: SessionRow & QueueFacts): SessionView => ({
   session_id: row.id,
   user_id: row.user_id,
+  project_id: row.project_id,
   title: row.title,
+  kind: row.kind,
+  is_pinned: row.is_pinned,
+  pinned_at: row.pinned_at?.toISOString() ?? null,
+  queued_query_count: row.queued_query_count,
+  next_queued_query_preview: row.next_queued_query_preview,
   status: row.status,
   sdk_session_id: row.sdk_session_id,
   config_snapshot: row.config_snapshot,
@@ -121,22 +144,36 @@ export const runView = (row: RunRow): RunView => ({
   user_message_id: row.user_message_id,
   status: row.status,
   permission_mode: row.permission_mode,
+  progress: progressOf(row),
+  schedule_mode: row.schedule_mode,
+  scheduled_at: row.scheduled_at.toISOString(),
+  config_snapshot: withoutWorkspace(row.config),
+  state_patch: row.state_patch,
   attempts: row.attempt,
   claimed_by: row.claimed_by,
   last_error: row.last_error,
   workspace_export_status: row.workspace_export_status,
+  workspace_files_prefix: row.workspace_files_prefix,
+  workspace_manifest_key: row.workspace_manifest_key,
   usage: row.usage,
   created_at: row.created_at.toISOString(),
   started_at: row.started_at?.toISOString() ?? null,
   finished_at: row.finished_at?.toISOString() ?? null,
 })
 
-export const messageView = (row: MessageRow): MessageView => ({ ...row, created_at: row.created_at.toISOString() })
+/** Files to be staged may be megabytes, in each run of a list. */
+const withoutWorkspace = ({ workspace: _, ...config }: TaskConfig): JsonObject => config as JsonObject
 
-/** Percent of the plan that is done; the whole of it once the session is completed. */
-export const progressOf = (session: Pick<SessionRow, 'status' | 'state_patch'>): number => {
-  if (session.status === 'completed') return 100
-  const todos: Json = session.state_patch.todos ?? []
+export const messageView = (row: MessageRow): MessageView => ({
+  ...row,
+  created_at: row.created_at.toISOString(),
+  updated_at: row.updated_at.toISOString(),
+})
+
+/** Percent of the plan that is done, of a session or a run; the whole of it once it is completed. */
+export const progressOf = (of: { status: string; state_patch: JsonObject }): number => {
+  if (of.status === 'completed') return 100
+  const todos: Json = of.state_patch.todos ?? []
   if (!Array.isArray(todos) || todos.length === 0) return 0
   const done = todos.filter((todo) => isObject(todo) && todo.status === 'completed').length
   return Math.floor((100 * done) / todos.length)

@@ -1,5 +1,5 @@
 /** Single statements on runs that several stations use. All of them expect the lock of the run's session. */
-import type { RunStatus, SessionStatus, UsageView } from '@tutti/contracts'
+import type { RunStatus, SessionStatus } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
 import type { SessionChange } from './change-session.ts'
 import { progressOf, type RunRow } from './rows.ts'
@@ -48,6 +48,15 @@ export const openRuns = (tx: Queryable, sessionId: string): Promise<RunRow[]> =>
     [sessionId],
   )
 
+/** Those that a new message has to wait for: not the ones that are due later. */
+export const blockingRuns = (tx: Queryable, sessionId: string): Promise<RunRow[]> =>
+  tx.query<RunRow>(
+    `select * from workbench.runs
+     where session_id = $1 and (status in ('claimed', 'running', 'waiting', 'canceling')
+       or status = 'queued' and scheduled_at <= now())`,
+    [sessionId],
+  )
+
 /** Makes the session's status follow its runs, and logs what became of `run`. `ended` counts when no run is open. */
 export const logStatus = async (change: SessionChange, run: RunRow, ended: SessionStatus): Promise<void> => {
   const open = (await openRuns(change.tx, change.session.id)).map(({ status }) => status)
@@ -67,16 +76,3 @@ const sessionStatusOf = (open: RunStatus[]): SessionStatus | undefined => {
   if (open.includes('running') || open.includes('waiting')) return 'running'
   return open.length > 0 ? 'pending' : undefined
 }
-
-/** The run's usage with that of its turns before the last parking. */
-export const withEarlier = ({ usage_before: before }: RunRow, usage: UsageView): UsageView =>
-  before === null
-    ? usage
-    : {
-        input_tokens: before.input_tokens + usage.input_tokens,
-        output_tokens: before.output_tokens + usage.output_tokens,
-        cache_creation_input_tokens: before.cache_creation_input_tokens + usage.cache_creation_input_tokens,
-        cache_read_input_tokens: before.cache_read_input_tokens + usage.cache_read_input_tokens,
-        cost_usd: before.cost_usd + usage.cost_usd,
-        duration_ms: before.duration_ms + usage.duration_ms,
-      }

@@ -29,6 +29,7 @@ export interface Stage {
   loseLease(jobId: string): Promise<void>
   /** Makes every run due for the sweeper, as time would, and sweeps. */
   sweepAll(workbench?: Workbench): Promise<void>
+  /** Where the session is busy, `run_id` is that of the queued message, which its run will have. */
   send(prompt: string, options?: Partial<CreateTask>): Promise<{ session_id: string; run_id: string }>
   claim(worker?: string, workbench?: Workbench): Promise<ClaimedRun>
   /** Null where nothing can be claimed now. */
@@ -110,7 +111,13 @@ export const createStage = async (
       await database.query('update workbench.runs set check_at = now() where check_at is not null')
       await workbench.sweep()
     },
-    send: (prompt, options = {}) => first.workbench.createTask(user, createTask.parse({ prompt, ...options })),
+    send: async (prompt, options = {}) => {
+      const { session_id, run_id, queue_item_id } = await first.workbench.createTask(
+        user,
+        createTask.parse({ prompt, ...options }),
+      )
+      return { session_id, run_id: run_id ?? queue_item_id ?? '' }
+    },
     claim: async (worker = 'manager-1', workbench = first.workbench) => {
       const run = await claim(worker, workbench, 30)
       if (!run) throw new Error('no run could be claimed')

@@ -1,6 +1,4 @@
--- When a run may be taken, what is said to it while it runs, and where its session's workspace is warm.
-
-alter table workbench.runs add column if not exists schedule_mode text not null default 'immediate';
+-- What is said to a run while it goes on, and where its session's workspace is warm.
 
 -- Said to a run while it goes on, numbered within the run. Kept until the runtime has taken it in; what the end of the run
 -- overtakes becomes the session's next message, under the command's own id, so that making it again finds it made.

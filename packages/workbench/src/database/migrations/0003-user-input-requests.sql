@@ -30,9 +30,4 @@ alter table workbench.runs
   -- What a run that is in nobody's hands waits for: {reason, until}. Null while it is worked on, or waits for a manager only.
   add column park jsonb,
   -- How often it was parked.
-  add column parks integer not null default 0,
-  -- What its turns up to the last parking used up.
-  add column usage_before jsonb,
-  drop constraint runs_status_check,
-  add constraint runs_status_check
-    check (status in ('queued', 'claimed', 'running', 'waiting', 'completed', 'failed', 'canceling', 'canceled'));
+  add column parks integer not null default 0;

@@ -1,8 +1,6 @@
 -- What agents have used up, call by call, and how much they may. Nothing here refers to sessions or runs by foreign key:
 -- deleting a session must not give its owner's money back.
 
-alter table workbench.sessions add column if not exists project_id uuid;
-
 -- The ledger. A call is known by its number within the hand-out, which the lease's token names.
 create table workbench.model_calls (
   run_id uuid not null,

@@ -1,0 +1,172 @@
+/** A turn taken again: with another answer (regenerate), or with other words (edit). All that came after it is taken back. */
+import {
+  type editMessage,
+  type JsonObject,
+  type regenerate as regenerateSchema,
+  type TaskConfig,
+  type TaskCreated,
+  TuttiError,
+} from '@tutti/contracts'
+import type { z } from 'zod'
+import { ensureJobsSoon } from '../create/ensure-jobs.ts'
+import { insertRun } from '../create/insert-run.ts'
+import { lasting } from '../create/merge-config.ts'
+import { started } from '../create/task-answer.ts'
+import type { WorkbenchDeps } from '../deps.ts'
+import { settle } from '../finish/settle.ts'
+import { changeSession, type SessionChange } from '../session/change-session.ts'
+import { promptMessage } from '../session/messages.ts'
+import type { MessageRow, RunRow } from '../session/rows.ts'
+import { storable } from '../session/storable.ts'
+import { refuseUnlessAtRest, runOfMessage } from './turn.ts'
+
+type Model = { model?: string | null | undefined; model_provider_id?: string | null | undefined }
+
+/** @throws TuttiError SESSION_NOT_FOUND, MESSAGE_NOT_FOUND, INVALID_BODY, SESSION_BUSY, SESSION_CANCELING, QUEUE_NOT_EMPTY */
+export const regenerate = (
+  deps: WorkbenchDeps,
+  userId: string,
+  sessionId: string,
+  request: z.output<typeof regenerateSchema>,
+): Promise<TaskCreated> =>
+  again(deps, userId, sessionId, request, async (change, run, message) => {
+    const path = 'body.assistant_message_id'
+    const answered = await runOfMessage(change.tx, sessionId, request.assistant_message_id, path)
+    if (answered.id !== run.id || request.assistant_message_id <= message.id)
+      throw new TuttiError('INVALID_BODY', `${path}: it does not answer the user’s message`, { path })
+    return { prompt: run.prompt, message }
+  })
+
+/** @throws as {@link regenerate} */
+export const editAndRegenerate = (
+  deps: WorkbenchDeps,
+  userId: string,
+  sessionId: string,
+  request: z.output<typeof editMessage>,
+): Promise<TaskCreated> =>
+  again(deps, userId, sessionId, request, async (change, _, message) => {
+    const prompt = storable(request.content)
+    const { content, text_preview, words } = promptMessage(prompt)
+    const [edited] = await change.tx.query<MessageRow>(
+      `update workbench.messages
+       set content = $2, text_preview = $3, search = to_tsvector('simple', $4), updated_at = now()
+       where id = $1 returning id, role, content, text_preview, created_at, updated_at`,
+      [message.id, content, text_preview, words],
+    )
+    return { prompt, message: edited ?? message, forget: true }
+  })
+
+interface Turn {
+  prompt: string
+  message: MessageRow
+  /** The agent must not remember the words that were said before. */
+  forget?: true
+}
+
+const again = async (
+  deps: WorkbenchDeps,
+  userId: string,
+  sessionId: string,
+  request: Model & { user_message_id: number },
+  prepare: (change: SessionChange, run: RunRow, message: MessageRow) => Promise<Turn>,
+): Promise<TaskCreated> => {
+  await tellOfEnded(deps, sessionId)
+  const answer = await changeSession(deps.database, { sessionId, userId }, async (change) => {
+    await refuseUnlessAtRest(change)
+    const { run, message } = await humanMessage(change, request.user_message_id)
+    const turn = await prepare(change, run, message)
+    await goBackTo(change, run, turn)
+    await takeBack(change, run)
+    const config = withModel(run.config, request)
+    change.patch({ config_snapshot: lasting(config) as JsonObject })
+    const id = deps.newId()
+    await change.tx.query('update workbench.messages set run_id = $2 where id = $1', [message.id, id])
+    return started(
+      change,
+      await insertRun(change, {
+        id,
+        jobId: id,
+        taskId: null,
+        clientRequestId: null,
+        prompt: turn.prompt,
+        permissionMode: run.permission_mode,
+        config,
+        attended: run.attended,
+        message: turn.message,
+      }),
+    )
+  })
+  if (!answer) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
+  await ensureJobsSoon(deps, sessionId)
+  return answer
+}
+
+/** What the engine does not know of an ended run, it could not be told once the row is gone. */
+const tellOfEnded = async (deps: WorkbenchDeps, sessionId: string): Promise<void> => {
+  const runs = await deps.database.query<{ id: string }>(
+    `select id from workbench.runs
+     where session_id = $1 and reported_at is null and status in ('completed', 'failed', 'canceled')`,
+    [sessionId],
+  )
+  for (const { id } of runs) await settle(deps, id)
+}
+
+const humanMessage = async (
+  { tx, session }: SessionChange,
+  id: number,
+): Promise<{ run: RunRow; message: MessageRow }> => {
+  const path = 'body.user_message_id'
+  const run = await runOfMessage(tx, session.id, id, path)
+  if (run.user_message_id !== id)
+    throw new TuttiError('INVALID_BODY', `${path}: it is not a message of the user`, { path })
+  const [message] = await tx.query<MessageRow>(
+    'select id, role, content, text_preview, created_at, updated_at from workbench.messages where id = $1',
+    [id],
+  )
+  if (!message) throw new TuttiError('MESSAGE_NOT_FOUND', 'Message not found in this session', { path })
+  return { run, message }
+}
+
+/**
+ * The agent goes on from where it stood before the turn: the snapshot of the run before holds files and conversation. Without
+ * one the files stay as they are; so does what the agent remembers, unless the words themselves were changed.
+ */
+const goBackTo = async (change: SessionChange, run: RunRow, turn: Turn): Promise<void> => {
+  const [before] = await change.tx.query<RunRow>(
+    `select * from workbench.runs where session_id = $1 and user_message_id < $2
+     order by user_message_id desc limit 1`,
+    [change.session.id, run.user_message_id],
+  )
+  if (before?.workspace_manifest_key)
+    change.patch({
+      sdk_session_id: before.sdk_session_id,
+      workspace_manifest_key: before.workspace_manifest_key,
+      workspace_files_prefix: before.workspace_files_prefix,
+      state_patch: before.state_patch,
+    })
+  else if (turn.forget || before === undefined) change.patch({ sdk_session_id: null, state_patch: {} })
+}
+
+/** Removes the turn and all after it. A manager that still holds such a run is told that there is none: its writes find no row. */
+const takeBack = async (change: SessionChange, run: RunRow): Promise<void> => {
+  const { tx, session } = change
+  const gone = await tx.query<{ id: number }>(
+    'delete from workbench.messages where session_id = $1 and id > $2 returning id',
+    [session.id, run.user_message_id],
+  )
+  const runs = await tx.query<{ id: string }>(
+    'delete from workbench.runs where session_id = $1 and user_message_id >= $2 returning id',
+    [session.id, run.user_message_id],
+  )
+  change.log('messages.removed', {
+    after_message_id: run.user_message_id,
+    messages: gone.length,
+    run_ids: runs.map(({ id }) => id),
+  })
+}
+
+const withModel = (config: TaskConfig, { model, model_provider_id }: Model): TaskConfig => ({
+  ...config,
+  ...(model ? { model } : {}),
+  ...(model_provider_id ? { model_provider_id } : {}),
+})
