@@ -16,6 +16,7 @@ import { healthRoutes } from './routes/health.ts'
 import { managerRoutes } from './routes/manager.ts'
 import { objectRoutes } from './routes/objects.ts'
 import { runRoutes } from './routes/runs.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { streamRoutes } from './routes/stream.ts'
 import { taskRoutes } from './routes/tasks.ts'
@@ -91,7 +92,8 @@ export const createBackend = (given: BackendDeps): Backend => {
       })
       await api.register(async (scope) => {
         requireUser(scope, config)
-        for (const routes of [taskRoutes, sessionRoutes, runRoutes, streamRoutes]) await scope.register(routes(deps))
+        for (const routes of [taskRoutes, sessionRoutes, runRoutes, scheduleRoutes, streamRoutes])
+          await scope.register(routes(deps))
       })
     },
     { prefix: '/api/v1' },

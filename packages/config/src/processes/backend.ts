@@ -6,6 +6,7 @@ import {
   httpUrl,
   identifier,
   integer,
+  optionalHttpUrl,
   origins,
   port,
   postgresUrl,
@@ -82,6 +83,13 @@ export const backendVariables = {
     default: { text: 'http://localhost:PORT', value: (env) => `http://localhost:${env.PORT || '8000'}` },
     description: 'The address under which browsers reach this backend; presigned links start with it.',
     schema: httpUrl,
+  },
+  executorManagerUrl: {
+    name: 'EXECUTOR_MANAGER_URL',
+    default: '',
+    description:
+      'The address of an executor manager, whose rules GET /api/v1/schedules shows. Runs need none: managers ask for them.',
+    schema: optionalHttpUrl,
   },
   sessionHeadStartMs: {
     name: 'SESSION_HEAD_START_MS',
