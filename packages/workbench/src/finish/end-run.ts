@@ -22,6 +22,5 @@ export const endRun = async (
   )
   if (end.status !== 'completed') await interruptTools(change.tx, run.id, end.status)
   await logStatus(change, run, end.status)
-  change.alert(run.id)
   await passOnCommands(change, run, { cancelled })
 }
