@@ -83,7 +83,7 @@ export const startWorkbench = async (): Promise<Workbench> => {
         if (found === undefined || found === false) throw new Error('not yet')
         return found
       },
-      { interval: 20, timeout: 90_000 },
+      { interval: 20, timeout: 60_000 },
     )
   await until(() =>
     fetch(`${backend}/health`).then(

@@ -22,6 +22,7 @@ import { objectRoutes } from './routes/objects.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { queueRoutes } from './routes/queue.ts'
 import { runRoutes } from './routes/runs.ts'
+import { scheduleRoutes } from './routes/schedules.ts'
 import { searchRoutes } from './routes/search.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { streamRoutes } from './routes/stream.ts'
@@ -54,6 +55,7 @@ const userRoutes = [
   usageRoutes,
   budgetRoutes,
   modelRoutes,
+  scheduleRoutes,
   streamRoutes,
 ]
 

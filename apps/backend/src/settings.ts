@@ -10,6 +10,8 @@ export interface BackendSettings {
   internalToken: string
   /** Origins of web pages that may call, besides the backend's own. */
   corsOrigins: readonly string[]
+  /** Where an executor manager answers; empty: nobody is asked. */
+  managerUrl: string
   /** How long presigned addresses of files work. */
   presignSeconds: number
   maxUploadBytes: number
@@ -34,6 +36,7 @@ const megabyte = 1_000_000
 
 export const completeSettings = (given: GivenSettings): BackendSettings => ({
   corsOrigins: [],
+  managerUrl: '',
   presignSeconds: 300,
   maxUploadBytes: 100 * megabyte,
   taskBodyBytes: 32 * megabyte,

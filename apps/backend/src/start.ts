@@ -155,6 +155,7 @@ const backendSettings = (config: BackendConfig): GivenSettings => ({
   clientToken: config.clientToken === '' ? null : config.clientToken,
   internalToken: config.internalApiToken,
   corsOrigins: config.corsOrigins,
+  managerUrl: config.executorManagerUrl,
   presignSeconds: config.s3PresignExpires,
   maxUploadBytes: config.maxUploadSizeMb * 1_000_000,
 })

@@ -165,6 +165,11 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Set HISTORY_DATABASE_URI; a job that is still kept has its log at /jobs/{id}/history.',
   },
+  MANAGER_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: 'The operator has to set EXECUTOR_MANAGER_URL and see that the manager there answers.',
+  },
   STORE_UNAVAILABLE: { status: 503, retryable: true, hint: 'The store can’t be reached; try again shortly.' },
   SHUTTING_DOWN: { status: 503, retryable: true, hint: 'This instance is stopping; try again, another one answers.' },
 } as const satisfies Record<string, CatalogueEntry>

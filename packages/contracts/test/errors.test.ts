@@ -60,6 +60,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   PAYLOAD_LOST: [500, false],
   FILES_NOT_ENABLED: [501, false],
   HISTORY_NOT_ENABLED: [501, false],
+  MANAGER_UNAVAILABLE: [503, true],
   STORE_UNAVAILABLE: [503, true],
   SHUTTING_DOWN: [503, true],
 }

@@ -41,7 +41,8 @@ const patienceMs = 30_000
 
 export const createBackendClient = ({ baseUrl, internalToken }: BackendClientOptions): BackendClient => {
   const post = async (path: string, body: object, timeoutMs: number, signal?: AbortSignal): Promise<unknown> => {
-    const patience = AbortSignal.timeout(timeoutMs)
+    // Whole milliseconds: a third of a lease is none, and a fraction would be refused as a renewal that failed.
+    const patience = AbortSignal.timeout(Math.ceil(timeoutMs))
     let status: number
     let text: string
     try {

@@ -6,6 +6,7 @@ import {
   httpUrl,
   identifier,
   integer,
+  optionalHttpUrl,
   origins,
   port,
   postgresUrl,
@@ -87,6 +88,13 @@ export const backendVariables = {
   },
   ...modelVariables,
   ...budgetVariables,
+  executorManagerUrl: {
+    name: 'EXECUTOR_MANAGER_URL',
+    default: '',
+    description:
+      'The address of an executor manager, whose rules GET /api/v1/schedules shows. Runs need none: managers ask for them.',
+    schema: optionalHttpUrl,
+  },
   sessionHeadStartMs: {
     name: 'SESSION_HEAD_START_MS',
     default: '2000',

@@ -32,5 +32,4 @@ export const endRun = async (
   // Before the status is told: a session whose next message begins has not come to rest. One that was only interrupted goes on.
   await settleQueue(change, cancelled ? 'canceled' : end.status === 'failed' ? 'failed' : 'completed')
   await logStatus(change, run, end.status)
-  change.alert(run.id)
 }

@@ -20,5 +20,5 @@ create unique index commands_by_request on workbench.commands (session_id, clien
 create index commands_of_session on workbench.commands (session_id);
 
 -- The manager that had the session's last run, and so has its workspace on its host.
-alter table workbench.sessions add column if not exists warm_worker text;
+alter table workbench.sessions add column warm_worker text;
 create index runs_held on workbench.runs (claimed_by) where status in ('claimed', 'running', 'canceling');
