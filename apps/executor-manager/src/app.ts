@@ -61,7 +61,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
         settings: decided,
         workerId,
         leaseSeconds,
-        executor: findExecutor(),
+        executor: findExecutor(config.executorFiles),
         socketRoot,
         compileCache: () => compileCache,
       },

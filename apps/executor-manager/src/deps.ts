@@ -20,6 +20,7 @@ export interface ModelAccess {
 /** The part of the configuration that the manager reads after it was wired. */
 export type UsedConfig = Pick<
   ManagerConfig,
+  | 'executorFiles'
   | 'managerHost'
   | 'managerPort'
   | 'maxConcurrentTasks'

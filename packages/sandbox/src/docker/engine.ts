@@ -9,16 +9,16 @@ export type Container = Docker.Container
  * speak to an engine is root on its host, and paths of workspaces mean something on this host only.
  */
 export function createEngine(address: string): () => Promise<Engine> {
-  const socketPath = /^unix:\/\/(\/.+)$/.exec(address)?.[1]
-  if (socketPath === undefined) {
-    throw new SandboxError(
-      `${JSON.stringify(address)} is not the Unix socket of an engine`,
-      'name it as unix:///var/run/docker.sock',
-    )
-  }
   let made: Promise<Engine> | undefined
   // 0.3 s and 35 MB to load, so only where it is used.
   const load = async () => {
+    const socketPath = /^unix:\/\/(\/.+)$/.exec(address)?.[1]
+    if (socketPath === undefined) {
+      throw new SandboxError(
+        `DOCKER_HOST is ${JSON.stringify(address)}, and not the Unix socket of an engine on this host`,
+        'name it as unix:///var/run/docker.sock, or leave it out',
+      )
+    }
     const { default: Docker } = await import('dockerode')
     return new Docker({ socketPath })
   }

@@ -23,6 +23,8 @@ export interface TestEngine {
   /** As for `DOCKER_HOST`. */
   address: string
   engine: Engine
+  /** Folder of everything that is the engine's: `data` is its data root. */
+  root: string
   stop(): Promise<void>
 }
 
@@ -74,7 +76,7 @@ export async function startEngine(): Promise<TestEngine> {
     const progress = await engine.importImage(base, { repo, tag })
     progress.resume()
     await once(progress, 'end')
-    return { address, engine, stop }
+    return { address, engine, root, stop }
   } catch (error) {
     await stop()
     throw error
@@ -101,8 +103,8 @@ async function baseArchive(): Promise<string> {
   mkdirSync(CACHE, { recursive: true, mode: 0o700 })
   const script = `[ -f "$1" ] && exit 0
     rm -rf "$1.root" && debootstrap --variant=minbase --include=ca-certificates bookworm "$1.root" ${MIRROR} >"$1.log" 2>&1 || exit 1
-    rm -rf "$1.root"/var/cache/apt/archives/* "$1.root"/var/lib/apt/lists/*
-    tar -C "$1.root" -cf "$1.new" . && mv "$1.new" "$1" && rm -rf "$1.root"`
+    cd "$1.root" && rm -rf var/cache/apt/* var/lib/apt/lists/* usr/share/doc usr/share/man usr/share/locale usr/share/info
+    tar -cf "$1.new" . && mv "$1.new" "$1" && rm -rf "$1.root"`
   try {
     // One at a time: test files run side by side.
     await run('flock', [`${archive}.lock`, 'sh', '-c', script, 'sh', archive], { timeout: 300_000 })
