@@ -111,6 +111,10 @@ async function run(
       }),
     },
     stop: () => killContainer(container),
+    freezer: {
+      freeze: () => unlessAlready(container.pause()),
+      thaw: () => unlessAlready(container.unpause()),
+    },
     members: (maxAgeMs) => (namespace === undefined ? [] : pidsInNamespace(namespace, maxAgeMs)),
     inside: () => undefined,
     outOfMemory: () => memory.exhausted,
@@ -196,7 +200,19 @@ async function endOf(
   }
 }
 
+/** 409: it is already as it should be, or has ended. */
+async function unlessAlready(asked: Promise<unknown>): Promise<void> {
+  try {
+    await asked
+  } catch (error) {
+    const status = statusOf(error)
+    if (status !== 409 && status !== 404) throw error
+  }
+}
+
 async function killContainer(container: Container): Promise<void> {
+  // What is paused would take the signal only when it is resumed.
+  await container.unpause().catch(() => undefined)
   try {
     await container.kill({ signal: 'SIGKILL' })
   } catch {

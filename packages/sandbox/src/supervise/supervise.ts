@@ -3,6 +3,7 @@ import type { ExitReason, Sandbox, SandboxExit, SandboxLog } from '../port.ts'
 import type { ResolvedSpec } from '../spec.ts'
 import { directoryBytes } from './disk.ts'
 import { extinguish } from './extinguish.ts'
+import { createSignalFreezer } from './freeze.ts'
 import { residentBytes } from './memory.ts'
 import { boundedOutput } from './output.ts'
 import { readProcess } from './processes.ts'
@@ -23,6 +24,8 @@ export interface Supervised {
   running: Running
   /** Ends everything inside, where there is a better way than a signal to each process. */
   stop?(): Promise<void>
+  /** Stops and continues everything inside, where the kernel does that to a whole group; else by signals. */
+  freezer?: { freeze(): Promise<void>; thaw(): Promise<void> } | undefined
   members: Watched['members']
   inside: Watched['inside']
   outOfMemory: Watched['outOfMemory']
@@ -80,6 +83,17 @@ export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
     return (await watching?.overDisk()) ? 'disk' : 'exit'
   }
   const exited = settle()
+  const freezer = it.freezer ?? createSignalFreezer(() => it.members())
+  let last: Promise<void> = Promise.resolve()
+  /** One after the other: of two at once nobody could say which came last. */
+  const inTurn = (act: () => Promise<void>): Promise<void> => {
+    last = last
+      .then(() => (ending === undefined ? act() : undefined))
+      .catch((error: unknown) => {
+        it.log('warn', 'the sandbox could not be paused or resumed', { id: spec.id, error: String(error) })
+      })
+    return last
+  }
 
   return {
     id: spec.id,
@@ -97,6 +111,8 @@ export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
       }, 0)
       return { rssBytes: residentBytes(pids), processes: threads, workspaceBytes }
     },
+    pause: () => inTurn(() => freezer.freeze()),
+    resume: () => inTurn(() => freezer.thaw()),
     async kill() {
       end('killed')
       await exited
