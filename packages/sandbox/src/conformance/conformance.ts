@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { escapes } from './escapes/suite.ts'
 import { files } from './files.ts'
 import { lifetime } from './lifetime.ts'
 import { limits } from './limits.ts'
@@ -36,5 +37,6 @@ export function sandboxConformance(subject: Subject): void {
     files(rig, isolates)
     if (isolates) network(rig)
     if (isolates) privileges(rig)
+    if (isolates) escapes(rig)
   })
 }
