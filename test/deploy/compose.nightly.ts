@@ -138,14 +138,16 @@ async function prepare(): Promise<void> {
     join(folder, 'override.yml'),
     `networks: { default: { ipam: { config: [{ subnet: ${subnet}, gateway: ${gateway} }] } } }\n`,
   )
+  const backendPort = await freePort()
   Object.assign(env, {
     ...{ TUTTI_HOME: home, DOCKER_SOCKET: engine.address.slice('unix://'.length), POSTGRES_PASSWORD: 'unused' },
-    ...{ API_PORT: String(await freePort()), BACKEND_PORT: String(await freePort()), CLIENT_TOKEN: clientToken },
+    ...{ API_PORT: String(await freePort()), BACKEND_PORT: String(backendPort), CLIENT_TOKEN: clientToken },
     ...{
       INTERNAL_API_TOKEN: 'internal-token-of-the-deployment-0123',
       SECRET_KEY: 'secret-key-of-the-deployment-012345',
     },
     GLOBAL_WORKER_TOKEN: 'worker-token-of-the-deployment-012345',
+    BACKEND_PUBLIC_URL: `http://127.0.0.1:${backendPort}`,
     DATABASE_URL: `postgresql://${address.searchParams.get('user')}@${gateway}:${database}${address.pathname}`,
     ...{ ANTHROPIC_AUTH_TOKEN: providerKey, ANTHROPIC_BASE_URL: `http://${gateway}:${provider}` },
   })
