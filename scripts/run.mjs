@@ -62,6 +62,11 @@ const installPrograms = (programs) => {
 
 const bubblewrap = { program: 'bwrap', debian: 'bubblewrap', why: 'the sandbox that agents run in' }
 const redis = { program: 'redis-server', debian: 'redis-server', why: 'the store that was asked for' }
+/** Started by the tests for themselves, which only root can: elsewhere they say what they leave out. */
+const enginePrograms = [
+  { program: 'dockerd', debian: 'docker.io', why: 'the other sandbox' },
+  { program: 'debootstrap', debian: 'debootstrap', why: 'makes its image' },
+]
 /** Of the tests alone. Go is not among them: it is large, and the tests of workers in Go say that they were skipped. */
 const testPrograms = [
   { ...redis, why: 'one of the stores' },
@@ -83,7 +88,11 @@ const hasRedis = () =>
 const programsFor = (command, args) => [
   // Left out where that is asked for by name, so nobody runs an agent unsandboxed because a program was missing.
   ...(asksFor(args, '--sandbox', 'none') ? [] : [bubblewrap]),
-  ...(command === 'test' ? testPrograms : asksFor(args, '--storage', 'redis') && !hasRedis() ? [redis] : []),
+  ...(command === 'test'
+    ? [...testPrograms, ...(process.getuid?.() === 0 ? enginePrograms : [])]
+    : asksFor(args, '--storage', 'redis') && !hasRedis()
+      ? [redis]
+      : []),
 ]
 
 const [command, ...args] = process.argv.slice(2)

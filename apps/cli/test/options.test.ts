@@ -17,7 +17,6 @@ const optionsOf = (more: Partial<StackFlags>, env: Record<string, string> = {}) 
   stackOptions({ ...flags, ...more }, env, silentLogger)
 
 test.each<[Partial<StackFlags>, Record<string, string>, string]>([
-  [{ sandbox: 'docker' }, {}, '--sandbox docker is not there yet: use bubblewrap'],
   [{ storage: 'memory', split: true }, {}, '--storage memory lives in one process: leave out --split'],
   [{ allowFolder: ['/a:b'] }, {}, "agents can't be given /a:b: a colon divides the folders of STAGING_ROOTS"],
   [{}, { API_PORT: 'http' }, 'API_PORT is "http": a port is 0 to 65535'],

@@ -21,11 +21,12 @@ const refusal = async (
   return { code, said: stderr.trim() }
 }
 
-test('up: what is not there yet', async () => {
-  expect(await refusal(['up', ...anyPorts, '--sandbox', 'docker'])).toEqual({
-    code: 2,
-    said: '--sandbox docker is not there yet: use bubblewrap',
+test('up: docker, where no engine answers', async () => {
+  const { code, said } = await refusal(['up', ...anyPorts, '--storage', 'memory', '--sandbox', 'docker'], {
+    DOCKER_HOST: 'unix:///nonexistent/docker.sock',
   })
+  expect(code).toBe(3)
+  expect(said).toContain('no container engine answers')
 })
 
 test('a port that is in use: which, what for, and the way out', async () => {

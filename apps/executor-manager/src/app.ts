@@ -74,7 +74,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
         atWork,
         workerId,
         leaseSeconds,
-        executor: findExecutor(),
+        executor: findExecutor(config.executorFiles),
         cache: createContentCache({ workspaceRoot, maxBytes: config.workspaceCacheMb * 1024 ** 2 }),
         socketRoot,
         compileCache: () => compileCache,

@@ -34,6 +34,7 @@ export type UsedConfig = Pick<
   ManagerConfig,
   | 'egressAllowedHosts'
   | 'egressGrantableHosts'
+  | 'executorFiles'
   | 'gitPrivateHosts'
   | 'internalApiToken'
   | 'managerHost'

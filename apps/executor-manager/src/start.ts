@@ -34,7 +34,7 @@ export const startManager = async (env: Environment): Promise<RunningManager> =>
   })
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
 
-  const driver = createDriver(config.sandbox, config.sandboxStateDir, log)
+  const driver = createDriver(config, log)
   const check = await driver.check()
   if (!check.ok) {
     const source = `SANDBOX=${driver.name}`

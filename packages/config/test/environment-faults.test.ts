@@ -53,6 +53,8 @@ describe('values that are refused', () => {
 
   it.each([
     ['SANDBOX', 'chroot'],
+    ['EXECUTOR_IMAGE', '--privileged'],
+    ['EXECUTOR_FILES', 'volume'],
     ['TASK_PULL_ENABLED', 'perhaps'],
     ['STAGING_ROOTS', '/srv/a:relative'],
     ['BACKEND_URL', 'backend:8000'],

@@ -1,4 +1,5 @@
 export { type BubblewrapOptions, createBubblewrapDriver } from './bubblewrap/driver.ts'
+export { createDockerDriver, type DockerOptions } from './docker/driver.ts'
 export { SandboxError } from './error.ts'
 export { createNoneDriver } from './none/driver.ts'
 export * from './port.ts'

@@ -99,6 +99,13 @@ export interface Sandbox {
   /** Resolves once, after every process inside is gone and the workspace belongs to the caller again. Never rejects. */
   readonly exited: Promise<SandboxExit>
   usage(): Promise<SandboxUsage>
+  /**
+   * Stops every process inside where it stands, keeping its memory: it costs no CPU time until `resume`. Wall time goes
+   * on. Resolves when nothing inside runs any more, or the sandbox has ended. Any number of times.
+   */
+  pause(): Promise<void>
+  /** Lets everything go on. Without effect on what is not paused. */
+  resume(): Promise<void>
   /** Ends every process inside and resolves when they are gone. Any number of times, at any time. Never rejects. */
   kill(): Promise<void>
 }

@@ -55,7 +55,6 @@ const collect = (value: string, former: string[]): string[] => [...former, resol
 
 /** @throws UsageError for what does not exist yet, saying so */
 export const stackOptions = (flags: StackFlags, env: Environment, log: Logger): StackOptions => {
-  if (flags.sandbox === 'docker') throw new UsageError('--sandbox docker is not there yet: use bubblewrap')
   if (flags.storage === 'memory' && flags.split)
     throw new UsageError('--storage memory lives in one process: leave out --split')
   const unlistable = flags.allowFolder.find((folder) => folder.includes(':'))

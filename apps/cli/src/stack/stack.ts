@@ -18,7 +18,7 @@ export interface StackOptions {
   ports: { api: number; backend: number; manager: number }
   split: boolean
   storage: 'postgres' | 'memory' | 'redis'
-  sandbox: 'bubblewrap' | 'none'
+  sandbox: 'bubblewrap' | 'docker' | 'none'
   blueprintsDir: string | null
   stagingRoots: string[]
   env: Environment

@@ -6,6 +6,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { resolveClaudeExecutable } from '@tutti/agents'
+import type { ManagerConfig } from '@tutti/config'
 import type { Mount } from '@tutti/sandbox'
 
 export interface ExecutorFiles {
@@ -27,8 +28,19 @@ const claude = '/opt/claude/claude'
 /** Folders of the checkout whose code runs inside. */
 const needed = ['apps/executor', 'packages/agents', 'packages/contracts']
 
-/** Finds everything on this host. Throws with the remedy where the agent's executable is not installed. */
-export const findExecutor = (): ExecutorFiles => {
+const inside = {
+  command: [node, `${root}/apps/executor/src/main.ts`],
+  warmUp: [node, `${root}/apps/executor/src/warm-up.ts`],
+  claude,
+  path: `${dirname(node)}:/usr/local/bin:/usr/bin:/bin`,
+}
+
+/**
+ * On this host, or at the same paths in the image of the sandboxes, which then mounts nothing of ours. Throws with the
+ * remedy where the agent's executable is not installed on this host and would have to be.
+ */
+export const findExecutor = (where: ManagerConfig['executorFiles']): ExecutorFiles => {
+  if (where === 'image') return { mounts: [], ...inside }
   const checkout = fileURLToPath(new URL('../../../..', import.meta.url))
   const code = needed.flatMap((folder) =>
     // Tests and what else lies in a package's folder stay outside.
@@ -42,11 +54,5 @@ export const findExecutor = (): ExecutorFiles => {
     { from: join(checkout, 'node_modules'), to: `${root}/node_modules` },
     ...code,
   ]
-  return {
-    mounts,
-    command: [node, `${root}/apps/executor/src/main.ts`],
-    warmUp: [node, `${root}/apps/executor/src/warm-up.ts`],
-    claude,
-    path: `${dirname(node)}:/usr/local/bin:/usr/bin:/bin`,
-  }
+  return { mounts, ...inside }
 }

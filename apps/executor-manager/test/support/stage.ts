@@ -50,6 +50,7 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
     ...{ managerHost: '127.0.0.1', managerPort: 0, maxConcurrentTasks: 2, runTimeoutSeconds: 60 },
     ...{ sandboxDiskMb: 512, sandboxMemoryMb: 1024, sandboxProcesses: 128, stagingRoots: [join(root, 'folders')] },
     ...{ taskClaimLeaseSeconds: 60, taskPullEnabled: true, taskPullIntervalSeconds: 0.01, workerId: 'test-host' },
+    executorFiles: 'host',
     ...{ workspaceIgnoreDotFiles: true, workspaceRoot: join(root, 'w') },
     ...{ workspaceCacheMb: 100, workspaceGitIgnore: [], gitPrivateHosts: false },
     ...{ workspaceCleanupEnabled: false, workspaceCleanupIntervalHours: 24, workspaceMaxAgeHours: 24 },

@@ -11,6 +11,7 @@ import {
   hours,
   httpUrl,
   identifier,
+  imageName,
   ignorePatterns,
   integer,
   port,
@@ -91,7 +92,7 @@ const sandboxVariables = {
     name: 'SANDBOX',
     default: 'bubblewrap',
     description: 'What contains an agent. none contains nothing and is for development only.',
-    schema: choice(['bubblewrap', 'none']),
+    schema: choice(['bubblewrap', 'docker', 'none']),
   },
   sandboxStateDir: {
     name: 'SANDBOX_STATE_DIR',
@@ -104,6 +105,32 @@ const sandboxVariables = {
     },
     description: 'Where live sandboxes are recorded. All managers of a host that run as root share one.',
     schema: folder,
+  },
+  dockerHost: {
+    name: 'DOCKER_HOST',
+    default: 'unix:///var/run/docker.sock',
+    description: 'Unix socket of the container engine, with SANDBOX=docker. Who can speak to it is root on its host.',
+    // Judged where it is used: a developer's tcp:// must not keep a manager from starting with bubblewrap.
+    schema: text,
+  },
+  executorImage: {
+    name: 'EXECUTOR_IMAGE',
+    default: 'debian:bookworm-slim',
+    description: 'Image of the sandboxes, with SANDBOX=docker. It needs the GNU C library, libstdc++ and a shell.',
+    schema: imageName,
+  },
+  executorFiles: {
+    name: 'EXECUTOR_FILES',
+    default: 'host',
+    description:
+      'Where a sandbox finds the executor, Node and the agent’s executable: mounted from this installation, or in the image. A manager that is itself in a container needs image.',
+    schema: choice(['host', 'image']),
+  },
+  sandboxDockerRuntime: {
+    name: 'SANDBOX_DOCKER_RUNTIME',
+    default: '',
+    description: 'OCI runtime that the container engine knows by this name, such as runsc. Empty: its default.',
+    schema: text,
   },
   sandboxMemoryMb: {
     name: 'SANDBOX_MEMORY_MB',

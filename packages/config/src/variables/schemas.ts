@@ -130,6 +130,13 @@ export const identifier = fromText('name without spaces, at most 200 characters'
     : refuse('must be a name of visible ASCII characters, at most 200', 'Use letters, digits, dots and dashes.'),
 )
 
+/** A container image: registry, path, tag or digest. What an engine would take for an option is none. */
+export const imageName = fromText('image name', (value) =>
+  /^[a-zA-Z0-9][\w.:/@-]{0,254}$/.test(value)
+    ? value
+    : refuse('must be the name of an image', 'Give it as registry/name:tag, such as debian:bookworm-slim.'),
+)
+
 /** An HTTP address without a trailing slash, so that paths can be appended. */
 export const httpUrl = fromText('http or https address', (value) => {
   const url = URL.parse(value)

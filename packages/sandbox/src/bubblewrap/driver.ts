@@ -1,22 +1,25 @@
 import { mkdirSync, realpathSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { errorMessage, SandboxError } from '../error.ts'
+import { environmentScript } from '../host/environment.ts'
+import { etcFor } from '../host/etc.ts'
+import { createLive } from '../host/live.ts'
+import { giveFiles } from '../host/ownership.ts'
+import { createRecords, type Records, type SandboxRecord, thisBoot, thisProcess } from '../host/records.ts'
+import { createUsers, DEFAULT_USERS, type UserRange, type Users } from '../host/users.ts'
 import type { Sandbox, SandboxDriver, SandboxLog, SandboxSpec } from '../port.ts'
+import { seccompProgram } from '../seccomp/program.ts'
 import { type ResolvedSpec, resolveSpec } from '../spec.ts'
+import { runningChild } from '../supervise/child.ts'
 import { isAlive, pidsInNamespace, processRef } from '../supervise/processes.ts'
 import { supervise } from '../supervise/supervise.ts'
 import { bubblewrapArguments, type Identity, SCRATCH_MOUNTS } from './arguments.ts'
 import { createSandboxCgroup, parentsFor, type SandboxCgroup } from './cgroup.ts'
 import { type CgroupChoice, type CgroupFound, findCgroups } from './cgroup-find.ts'
 import { checkBubblewrap, kernelFault } from './check.ts'
-import { etcFor } from './etc.ts'
 import { launch } from './launch.ts'
-import { environmentScript, FD, launchCommand } from './launcher.ts'
-import { giveSockets, giveWorkspace } from './ownership.ts'
+import { FD, launchCommand } from './launcher.ts'
 import { reapSandboxes } from './reap.ts'
-import { createRecords, type Records, type SandboxRecord, thisBoot, thisProcess } from './records.ts'
-import { seccompProgram } from './seccomp.ts'
-import { createUsers, DEFAULT_USERS, type UserRange, type Users } from './users.ts'
 
 export interface BubblewrapOptions {
   /** Directory for records of live sandboxes; one per host, kept over restarts, not inside any workspace. */
@@ -59,26 +62,12 @@ export function createBubblewrapDriver(options: BubblewrapOptions): SandboxDrive
     cgroups,
     log: options.log ?? (() => {}),
   }
-  const live = new Map<string, string>()
+  const live = createLive()
   const start = async (spec: SandboxSpec): Promise<Sandbox> => {
     const resolved = await resolveSpec(spec)
-    if (live.has(spec.id)) throw new SandboxError(`the sandbox ${spec.id} already runs`, 'choose another id')
     const refused = kernelFault(cgroups(), options.requireMemoryCgroup ?? false)
     if (refused) throw new SandboxError(refused.fault, refused.remedy)
-    for (const [id, workspace] of live) {
-      // The second would take the files away from the first, in the middle of its work.
-      if (workspace === resolved.workspace)
-        throw new SandboxError(`${workspace} is in use by ${id}`, 'wait for its end')
-    }
-    live.set(spec.id, resolved.workspace)
-    try {
-      const sandbox = await startOne(parts, resolved)
-      void sandbox.exited.then(() => live.delete(spec.id))
-      return sandbox
-    } catch (error) {
-      live.delete(spec.id)
-      throw error
-    }
+    return live.hold(resolved, () => startOne(parts, resolved))
   }
   return {
     name: 'bubblewrap',
@@ -126,11 +115,6 @@ async function startOne(parts: Parts, spec: ResolvedSpec): Promise<Sandbox> {
   }
 }
 
-async function giveFiles(spec: ResolvedSpec, uid: number): Promise<void> {
-  await giveWorkspace(spec.workspace, uid)
-  if (spec.socketDir) await giveSockets(spec.socketDir.from, uid)
-}
-
 async function run(
   parts: Parts,
   spec: ResolvedSpec,
@@ -152,7 +136,7 @@ async function run(
   const outer = processRef(child.pid)
   let inside: { pid: number; namespace: number } | undefined
   const sandbox = supervise({
-    ...{ spec, child, log: parts.log },
+    ...{ spec, running: runningChild(child), log: parts.log },
     members(maxAgeMs) {
       const outerPid = outer && isAlive(outer) ? [outer.pid] : []
       if (cgroup) return [...new Set([...cgroup.members(), ...outerPid])]

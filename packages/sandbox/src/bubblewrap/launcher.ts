@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { SandboxError } from '../error.ts'
-import { DEFAULT_ENV, HOME, type ResolvedSpec, WORKSPACE } from '../spec.ts'
+import { HOME, type ResolvedSpec, WORKSPACE } from '../spec.ts'
 import type { Identity } from './arguments.ts'
 import { inheritedDescriptors } from './inherited.ts'
 
@@ -53,14 +53,6 @@ function closing(descriptors: readonly number[]): { shell: string; script: strin
     `this process was started with open descriptors (${descriptors.join(', ')}) that the sandbox would inherit`,
     'close them where the process is started, or install bash',
   )
-}
-
-/** Shell text that sets the environment the command will see. */
-export function environmentScript(env: Record<string, string>): string {
-  const quote = (value: string) => `'${value.replaceAll("'", "'\\''")}'`
-  return Object.entries({ ...DEFAULT_ENV, ...env })
-    .map(([name, value]) => `export ${name}=${quote(value)}\n`)
-    .join('')
 }
 
 function dropTo(uid: number): string[] {

@@ -1,9 +1,9 @@
+import { isWatched, type Records, type SandboxRecord, thisBoot } from '../host/records.ts'
+import type { Users } from '../host/users.ts'
 import type { SandboxLog } from '../port.ts'
 import { extinguish } from '../supervise/extinguish.ts'
 import { isAlive, pidsOfUser } from '../supervise/processes.ts'
 import { membersOf, removeCgroups } from './cgroup.ts'
-import { isWatched, type Records, type SandboxRecord, thisBoot } from './records.ts'
-import type { Users } from './users.ts'
 
 /** Ends what processes that are gone left behind, and forgets it. Sandboxes of live processes are not touched. */
 export async function reapSandboxes(records: Records, users: Users | undefined, log: SandboxLog): Promise<string[]> {

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { escapes } from './escapes/suite.ts'
 import { files } from './files.ts'
 import { lifetime } from './lifetime.ts'
 import { limits } from './limits.ts'
 import { network } from './network.ts'
+import { pausing } from './pause.ts'
 import { privileges } from './privileges.ts'
 import { createRig, type Rig, type Subject } from './rig.ts'
 
@@ -31,8 +33,10 @@ export function sandboxConformance(subject: Subject): void {
     })
     lifetime(rig, isolates)
     limits(rig, isolates)
+    pausing(rig)
     files(rig, isolates)
     if (isolates) network(rig)
     if (isolates) privileges(rig)
+    if (isolates) escapes(rig)
   })
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { errorMessage, SandboxError } from '../error.ts'
 import type { Mount, Sandbox, SandboxDriver, SandboxLog, SandboxSpec } from '../port.ts'
 import { DEFAULT_ENV, resolveSpec, WORKSPACE } from '../spec.ts'
+import { runningChild } from '../supervise/child.ts'
 import { isAlive, type ProcessRef, pidsOfTree, processRef } from '../supervise/processes.ts'
 import { supervise } from '../supervise/supervise.ts'
 
@@ -56,7 +57,7 @@ async function startPlain(given: SandboxSpec, log: SandboxLog): Promise<Sandbox>
   const seen = new Map<number, ProcessRef>()
   const root = processRef(pid)
   const sandbox = supervise({
-    ...{ spec, log, child: Object.assign(child, { stdout, stderr, pid }) },
+    ...{ spec, log, running: runningChild(Object.assign(child, { stdout, stderr, pid })) },
     members() {
       if (root && isAlive(root)) {
         for (const one of pidsOfTree(pid)) {

@@ -12,6 +12,8 @@ export interface ProcessStat extends ProcessRef {
   session: number
   /** A zombie holds nothing and runs nothing; it only waits for its parent. */
   zombie: boolean
+  /** By a signal, or by who traces it. */
+  stopped: boolean
   threads: number
   /** Its own and its reaped children's. */
   cpuTicks: number
@@ -29,6 +31,7 @@ export function readProcess(pid: number): ProcessStat | undefined {
     parent: number(1),
     session: number(3),
     zombie: fields[0] === 'Z' || fields[0] === 'X',
+    stopped: fields[0] === 'T' || fields[0] === 't',
     threads: number(17),
     cpuTicks: number(11) + number(12) + number(13) + number(14),
     startTime: fields[19] ?? '',

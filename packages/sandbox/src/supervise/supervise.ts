@@ -1,36 +1,56 @@
-import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import type { ExitReason, Sandbox, SandboxExit, SandboxLog } from '../port.ts'
 import type { ResolvedSpec } from '../spec.ts'
 import { directoryBytes } from './disk.ts'
 import { extinguish } from './extinguish.ts'
+import { createSignalFreezer } from './freeze.ts'
 import { residentBytes } from './memory.ts'
 import { boundedOutput } from './output.ts'
 import { readProcess } from './processes.ts'
 import { type Watched, watch } from './watchdog.ts'
 
+/** What the supervised command is to the host: a child process, or a container of an engine. */
+export interface Running {
+  /** Of the outermost process, on the host. */
+  pid: number
+  stdout: Readable
+  stderr: Readable
+  /** Resolves when the outermost process is gone. Never rejects. */
+  ended: Promise<{ code: number | null; signal: string | null }>
+}
+
 export interface Supervised {
   spec: ResolvedSpec
-  /** Already running. */
-  child: ChildProcess & { stdout: Readable; stderr: Readable; pid: number }
+  running: Running
+  /** Ends everything inside, where there is a better way than a signal to each process. */
+  stop?(): Promise<void>
+  /** Stops and continues everything inside, where the kernel does that to a whole group; else by signals. */
+  freezer?: { freeze(): Promise<void>; thaw(): Promise<void> } | undefined
   members: Watched['members']
   inside: Watched['inside']
   outOfMemory: Watched['outOfMemory']
+  cpuSeconds?: Watched['cpuSeconds']
+  /** Memory and processes, where not every process inside can be seen from here. */
+  measure?(): Promise<{ rssBytes: number; processes: number }>
   kernelHolds: Watched['kernelHolds']
   /** Gives back what the sandbox held: its user, groups, records. `clean` is false where something would not die. */
   release(clean: boolean): Promise<void>
   log: SandboxLog
 }
 
-/** The life of a started child, the same for every adapter that runs local processes: watch, end, sweep, release. */
+/** The life of what was started, the same for every adapter: watch, end, sweep, release. */
 export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
-  const { child, spec } = it
+  const { running, spec } = it
   let ending: ExitReason | undefined
   let sweeping: Promise<boolean> | undefined
   let watching: ReturnType<typeof watch> | undefined
 
   const sweep = () => {
-    sweeping ??= extinguish(() => it.members(), it.inside()?.pid).finally(() => {
+    const extinguished = async () => {
+      await it.stop?.()
+      return extinguish(() => it.members(), it.inside()?.pid)
+    }
+    sweeping ??= extinguished().finally(() => {
       sweeping = undefined
     })
     return sweeping
@@ -42,11 +62,8 @@ export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
     void sweep()
   }
 
-  const childExit = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
-    child.once('exit', (code, signal) => resolve({ code, signal }))
-  })
   const settle = async (): Promise<SandboxExit> => {
-    const { code, signal } = await childExit
+    const { code, signal } = await running.ended
     const reason = ending ?? (await reasonOf(code))
     watching?.stop()
     // What the command left running has nobody to answer to; it must not outlive the sandbox.
@@ -66,25 +83,36 @@ export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
     return (await watching?.overDisk()) ? 'disk' : 'exit'
   }
   const exited = settle()
+  const freezer = it.freezer ?? createSignalFreezer(() => it.members())
+  let last: Promise<void> = Promise.resolve()
+  /** One after the other: of two at once nobody could say which came last. */
+  const inTurn = (act: () => Promise<void>): Promise<void> => {
+    last = last
+      .then(() => (ending === undefined ? act() : undefined))
+      .catch((error: unknown) => {
+        it.log('warn', 'the sandbox could not be paused or resumed', { id: spec.id, error: String(error) })
+      })
+    return last
+  }
 
   return {
     id: spec.id,
-    pid: child.pid,
-    stdout: boundedOutput(child.stdout),
-    stderr: boundedOutput(child.stderr),
+    pid: running.pid,
+    stdout: boundedOutput(running.stdout),
+    stderr: boundedOutput(running.stderr),
     exited,
     async usage() {
+      const workspaceBytes = await directoryBytes(spec.workspace)
+      if (it.measure) return { ...(await it.measure()), workspaceBytes }
       const pids = it.members()
       const threads = pids.reduce((sum, pid) => {
         const found = readProcess(pid)
         return sum + (found && !found.zombie ? found.threads : 0)
       }, 0)
-      return {
-        rssBytes: residentBytes(pids),
-        processes: threads,
-        workspaceBytes: await directoryBytes(spec.workspace),
-      }
+      return { rssBytes: residentBytes(pids), processes: threads, workspaceBytes }
     },
+    pause: () => inTurn(() => freezer.freeze()),
+    resume: () => inTurn(() => freezer.thaw()),
     async kill() {
       end('killed')
       await exited

@@ -19,6 +19,8 @@ export interface Watched {
   inside(): { pid: number; mounts: readonly string[] } | undefined
   /** True once the kernel has ended something inside for the memory limit. */
   outOfMemory(): boolean
+  /** Of all processes together, where something else counts it; else it is read from the members. */
+  cpuSeconds?: (() => number) | undefined
   /** Where the kernel itself holds the limit, the watchdog need not. */
   kernelHolds: { memory: boolean; processes: boolean }
   end(reason: ExitReason): void
@@ -48,7 +50,8 @@ export function watch(one: Watched): { stop(): void; overDisk(): Promise<boolean
     // Twice the limit, since the outer processes count too and a fork past the limit already fails inside.
     if (!one.kernelHolds.processes && total(found, (it) => it.threads) > limits.processes * 2) return 'processes'
     if (limits.cpuSeconds !== undefined) {
-      if (total(found, (it) => it.cpuTicks) / TICKS_PER_SECOND > limits.cpuSeconds) return 'time'
+      const spent = one.cpuSeconds?.() ?? total(found, (it) => it.cpuTicks) / TICKS_PER_SECOND
+      if (spent > limits.cpuSeconds) return 'time'
     }
     if (one.kernelHolds.memory) return undefined
     const inside = one.inside()

@@ -1,10 +1,13 @@
-/**
- * The system calls the sandbox goes without, as a classic BPF program for `bwrap --seccomp`.
- * A list of refusals, not of permissions: agents run arbitrary compilers and runtimes. It closes what namespaces leave
- * open: new user namespaces (which would hand out capabilities again), socket families that no network namespace
- * contains (VSOCK reaches a virtual machine's host), io_uring (which passes by every filter), keyrings, kernel
- * interfaces with a long history of faults.
- */
+import {
+  EAFNOSUPPORT,
+  ENOSYS,
+  EPERM,
+  NEW_NAMESPACES,
+  REFUSED,
+  REFUSED_EVERYWHERE,
+  SOCKET_FAMILIES,
+  TERMINAL_TRICKS,
+} from './calls.ts'
 
 interface Machine {
   /** AUDIT_ARCH_*. */
@@ -14,9 +17,6 @@ interface Machine {
 }
 
 type Call = 'clone' | 'clone3' | 'unshare' | 'ioctl' | 'socket' | 'memfdCreate' | 'memfdSecret' | 'shmget'
-
-// fsopen, fsconfig, fsmount, fspick, open_tree, move_mount, mount_setattr, io_uring_setup, _enter, _register
-const REFUSED_EVERYWHERE = [430, 431, 432, 433, 428, 429, 442, 425, 426, 427]
 
 const MACHINES: Record<string, Machine> = {
   x64: {
@@ -31,12 +31,7 @@ const MACHINES: Record<string, Machine> = {
       memfdSecret: 447,
       shmget: 29,
     },
-    // acct, add_key, bpf, delete_module, init_module, finit_module, kexec_load, kexec_file_load, keyctl, request_key,
-    // mount, umount2, pivot_root, open_by_handle_at, perf_event_open, quotactl, reboot, setns, swapon, swapoff,
-    // syslog, userfaultfd
-    refused: [
-      163, 248, 321, 176, 175, 313, 246, 320, 250, 249, 165, 166, 155, 304, 298, 179, 169, 308, 167, 168, 103, 323,
-    ],
+    refused: Object.values(REFUSED.x64),
   },
   arm64: {
     audit: 0xc00000b7,
@@ -50,19 +45,9 @@ const MACHINES: Record<string, Machine> = {
       memfdSecret: 447,
       shmget: 194,
     },
-    refused: [89, 217, 280, 106, 105, 273, 104, 294, 219, 218, 40, 39, 41, 265, 241, 60, 142, 268, 224, 225, 116, 282],
+    refused: Object.values(REFUSED.arm64),
   },
 }
-
-const EPERM = 1
-const ENOSYS = 38
-const EAFNOSUPPORT = 97
-/** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
-const NEW_NAMESPACES = 0x7e020000
-/** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. */
-const SOCKET_FAMILIES = [1, 2, 10, 16]
-/** Typing into the terminal somebody else reads from: TIOCSTI, TIOCLINUX. */
-const TERMINAL_TRICKS = [0x5412, 0x541c]
 
 const LOAD = 0x20
 const JUMP_EQUAL = 0x15
@@ -76,7 +61,7 @@ const refuse = (errno: number) => 0x00050000 | errno
 type Instruction = readonly [code: number, whenTrue: number, whenFalse: number, value: number]
 
 /**
- * The program, or undefined on a machine whose call numbers are not listed. `refuseHiddenMemory` also refuses memory that
+ * The refusals of `calls.ts` as a classic BPF program for `bwrap --seccomp`, or undefined on a machine whose call numbers are not listed. `refuseHiddenMemory` also refuses memory that
  * no process shows as its own (memfd, System V segments): needed where nothing but looking at processes counts memory.
  */
 export function seccompProgram(machine: string, refuseHiddenMemory: boolean): Buffer | undefined {
@@ -100,7 +85,7 @@ export function seccompProgram(machine: string, refuseHiddenMemory: boolean): Bu
     // Numbers past this are x86's x32 calls: the same calls again under other numbers.
     [JUMP_AT_LEAST, 0, 1, 0x40000000],
     end(refuse(ENOSYS)),
-    ...[...REFUSED_EVERYWHERE, ...found.refused].flatMap((nr) => when(nr, [end(refuse(EPERM))])),
+    ...[...Object.values(REFUSED_EVERYWHERE), ...found.refused].flatMap((nr) => when(nr, [end(refuse(EPERM))])),
     // Its flags are behind a pointer, out of a filter's sight; the C library falls back to clone.
     ...when(call.clone3, [end(refuse(ENOSYS))]),
     ...when(call.clone, withoutNamespaces),

@@ -3,14 +3,21 @@ import { chmod, chown, lchown, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { SandboxError } from '../error.ts'
+import type { ResolvedSpec } from '../spec.ts'
 
 const run = promisify(execFile)
+
+/** Gives the sandbox's user what it must own: the workspace, and the relay's sockets where there are some. */
+export async function giveFiles(spec: Pick<ResolvedSpec, 'workspace' | 'socketDir'>, uid: number): Promise<void> {
+  await giveWorkspace(spec.workspace, uid)
+  if (spec.socketDir) await giveSockets(spec.socketDir.from, uid)
+}
 
 /**
  * Gives every file of the workspace to the sandbox's user. Links are never followed: one left by an earlier agent may
  * point at a file of the host. Nothing of the sandbox runs meanwhile, so nothing can be swapped under it.
  */
-export async function giveWorkspace(workspace: string, uid: number): Promise<void> {
+async function giveWorkspace(workspace: string, uid: number): Promise<void> {
   try {
     const wrong = ['!', '(', '-uid', String(uid), '-gid', String(uid), ')']
     await run('find', [workspace, '-xdev', ...wrong, '-exec', 'chown', '-h', '--', `${uid}:${uid}`, '{}', '+'])
@@ -29,7 +36,7 @@ export async function giveWorkspace(workspace: string, uid: number): Promise<voi
  * Lets the sandbox's user connect to the sockets in a directory, and nobody else beside the owner. The directory hands
  * its group on, so a socket that is made again later needs only `chmod 0660`.
  */
-export async function giveSockets(dir: string, uid: number): Promise<void> {
+async function giveSockets(dir: string, uid: number): Promise<void> {
   await chown(dir, -1, uid)
   await chmod(dir, 0o2750)
   for (const entry of await readdir(dir, { withFileTypes: true })) {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { seccompProgram } from './seccomp.ts'
+import { seccompProgram } from './program.ts'
 
 const EPERM = 1
 const ENOSYS = 38

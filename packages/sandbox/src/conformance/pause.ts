@@ -1,0 +1,52 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { processesWith, type Rig, SMALL, unique, until } from './rig.ts'
+
+/** Writes a line every few milliseconds, from three processes. */
+const TICKING = `$| = 1; fork; fork; open F, '>>', 'ticks'; select F; $| = 1; while (1) { print "x\\n"; select undef, undef, undef, 0.005 }`
+
+export function pausing(rig: () => Rig): void {
+  describe('pausing', () => {
+    const size = (workspace: string) => statSync(join(workspace, 'ticks'), { throwIfNoEntry: false })?.size ?? 0
+
+    it('a-paused-sandbox-does-nothing-and-a-resumed-one-goes-on', async () => {
+      const workspace = rig().dir('workspace')
+      const word = unique('ticking')
+      const sandbox = await rig().start(['perl', '-e', TICKING, word], { workspace })
+      await until(() => processesWith(word).length >= 4 && size(workspace) > 100)
+      await Promise.all([sandbox.pause(), sandbox.pause()])
+      const [before, members] = [size(workspace), processesWith(word)]
+      await delay(100)
+      expect(size(workspace)).toBe(before)
+      expect(processesWith(word)).toEqual(members)
+      await sandbox.resume()
+      await until(() => size(workspace) > before)
+      // As often as wanted, and one after the other.
+      await Promise.all([sandbox.pause(), sandbox.resume(), sandbox.pause(), sandbox.resume()])
+      const after = size(workspace)
+      await until(() => size(workspace) > after)
+      await sandbox.kill()
+      expect(readFileSync(join(workspace, 'ticks'), 'utf8')).toMatch(/^(x\n)+$/)
+    })
+
+    it('a-paused-sandbox-can-be-ended', async () => {
+      const word = unique('paused')
+      const sandbox = await rig().start(['perl', '-e', 'fork; sleep 1 while 1', word])
+      await until(() => processesWith(word).length >= 2)
+      await sandbox.pause()
+      await sandbox.kill()
+      expect(processesWith(word)).toEqual([])
+      expect(await sandbox.exited).toMatchObject({ code: null, reason: 'killed' })
+      await sandbox.pause()
+      await sandbox.resume()
+    })
+
+    it('wall-time-ends-a-paused-sandbox', async () => {
+      const sandbox = await rig().start(['sleep', '600'], { limits: { ...SMALL, wallMs: 400 } })
+      await sandbox.pause()
+      expect(await sandbox.exited).toMatchObject({ reason: 'time' })
+    })
+  })
+}
