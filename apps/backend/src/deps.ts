@@ -1,13 +1,16 @@
 /** What the routes are given. */
-import type { LocalObjects } from '@tutti/objects'
+import type { LocalObjects, ObjectStore } from '@tutti/objects'
 import type { Logger } from '@tutti/telemetry'
 import type { Workbench } from '@tutti/workbench'
 import type { OpenRequests } from './http/open-requests.ts'
 import type { BackendSettings, GivenSettings } from './settings.ts'
 
+/** Presigned addresses lead to the storage itself; only those of a local folder lead here, and are verified here. */
+export type BackendObjects = ObjectStore & Partial<Pick<LocalObjects, 'verifyPresigned'>>
+
 export interface BackendDeps {
   workbench: Workbench
-  objects: Pick<LocalObjects, 'get' | 'head' | 'put' | 'presignGet' | 'verifyPresigned'>
+  objects: BackendObjects
   config: GivenSettings
   log: Logger
   version?: string

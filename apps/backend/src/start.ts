@@ -8,12 +8,12 @@ import {
   loadBackend,
 } from '@tutti/config'
 import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
-import { createLocalObjects, createS3Objects, ObjectStoreError } from '@tutti/objects'
 import { offloading, openStore } from '@tutti/stores'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { agentRunBlueprint, createDatabase, createWorkbench, migrate } from '@tutti/workbench'
-import { createBackend, objectsPath } from './app.ts'
+import { createBackend } from './app.ts'
 import { accessFault } from './auth/user.ts'
+import { openBucket, openObjects } from './open-objects.ts'
 import type { GivenSettings } from './settings.ts'
 
 export interface RunningBackend {
@@ -60,11 +60,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     const workbench = createWorkbench({ database, engine, log, ownerOf: () => config.singleUserId })
     stops.push(workbench.stop)
     await workbench.start()
-    const objects = createLocalObjects({
-      root: config.objectsDir,
-      publicUrl: config.backendPublicUrl + objectsPath,
-      secret: config.secretKey,
-    })
+    const objects = await openObjects(loaded, stops)
     const backend = createBackend({ workbench, objects, config: settings, log })
     stops.push(backend.close)
     const port = await backend.listen(config.port)
@@ -123,13 +119,7 @@ const withPayloads = async (
   onError: (error: unknown) => void,
 ): Promise<Store> => {
   if (!s3) return store
-  const payloads = createS3Objects(s3)
-  stops.push(async () => payloads.close())
-  await payloads.ensureBucket().catch((error: unknown) => {
-    if (!(error instanceof ObjectStoreError)) throw error
-    const remedy = 'Correct the S3_* variables.'
-    throw new ConfigError([{ source: 'environment', variable: 'S3_ENDPOINT_URL', what: error.message, remedy }])
-  })
+  const payloads = await openBucket(s3, 'S3_ENDPOINT_URL', stops)
   return offloading(store, {
     payloads,
     thresholdBytes: config.payloadOffloadBytes || Number.POSITIVE_INFINITY,

@@ -7,9 +7,17 @@ export {
   workerDirectory,
 } from './access/worker-directory.ts'
 export { ConfigError, type Fault, formatFaults } from './fault.ts'
-export { type LoadedBackend, type LoadedOrchestrator, loadBackend, loadManager, loadOrchestrator } from './load.ts'
+export {
+  type LoadedBackend,
+  type LoadedManager,
+  type LoadedOrchestrator,
+  loadBackend,
+  loadManager,
+  loadOrchestrator,
+} from './load.ts'
 export { type BackendConfig, backendVariables } from './processes/backend.ts'
 export { type ManagerConfig, managerVariables } from './processes/manager.ts'
+export type { ObjectStorage } from './processes/objects.ts'
 export type {
   HistoryChoice,
   OrchestratorChoices,

@@ -3,6 +3,7 @@ import { ConfigError, type Fault } from './fault.ts'
 import { type FilesResult, readFiles } from './files.ts'
 import { type BackendConfig, backendVariables } from './processes/backend.ts'
 import { type ManagerConfig, managerVariables } from './processes/manager.ts'
+import { type ObjectStorage, objectStorageOf } from './processes/objects.ts'
 import { type OrchestratorChoices, orchestratorChoices } from './processes/orchestrator/choices.ts'
 import { warnWithoutEffect } from './processes/orchestrator/without-effect.ts'
 import { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
@@ -12,7 +13,7 @@ import type { Client } from './toml/clients.ts'
 import type { SchedulesFile } from './toml/schedules.ts'
 import type { WorkerEntry } from './toml/workers.ts'
 import { warnMisspelt } from './variables/misspelt.ts'
-import { loadEnvironment, readEnvironment } from './variables/read-environment.ts'
+import { readEnvironment } from './variables/read-environment.ts'
 import type { Environment, VariableTable } from './variables/variable.ts'
 
 export interface LoadedOrchestrator extends OrchestratorChoices {
@@ -31,7 +32,7 @@ export function loadOrchestrator(env: Environment, { ownStore = true } = {}): Lo
   const environment = readEnvironment(orchestratorVariables, env)
   const known = environment.config ?? environment.known
   // All of it is read even when the environment has faults, so that one start shows them all.
-  const { choices, faults } = orchestratorChoices(known, ownStore)
+  const { choices, faults } = orchestratorChoices(known, { ownStore, keysAreOthers: hasOtherStorage(env) })
   const files: FilesResult = readFiles(known)
   faults.unshift(...(environment.faults ?? []))
   faults.push(...files.faults)
@@ -53,6 +54,8 @@ export interface LoadedBackend {
   storage: StorageChoice | null
   /** Where payloads lie that left the store; `null`: none did. */
   payloads: S3Settings | null
+  /** Where the workbench’s files lie; `null`: in the folder OBJECTS_DIR. */
+  files: ObjectStorage | null
   warnings: Fault[]
 }
 
@@ -63,22 +66,38 @@ export function loadBackend(env: Environment, { ownStore = true } = {}): LoadedB
   const known = environment.config ?? environment.known
   const storage = ownStore ? storageOf(known, faults) : null
   if (storage?.kind === 'memory') faults.push(unshared)
-  const payloads = payloadStorageOf(known, faults)
+  const payloads = payloadStorageOf(known, faults, hasOtherStorage(env))
+  const files = objectStorageOf(known, faults)
   if (faults.length > 0 || !environment.config) throw new ConfigError(faults)
   return {
     config: environment.config,
     storage,
     payloads,
+    files,
     warnings: [...environment.warnings, ...misspelt(backendVariables, env)],
   }
 }
 
-export function loadManager(env: Environment): { config: ManagerConfig; warnings: Fault[] } {
-  const { config, warnings } = loadEnvironment(managerVariables, env)
+export interface LoadedManager {
+  config: ManagerConfig
+  /** As the backend’s. */
+  files: ObjectStorage | null
+  warnings: Fault[]
+}
+
+export function loadManager(env: Environment): LoadedManager {
+  const environment = readEnvironment(managerVariables, env)
+  const faults = [...(environment.faults ?? [])]
+  const files = objectStorageOf(environment.config ?? environment.known, faults)
+  if (faults.length > 0 || !environment.config) throw new ConfigError(faults)
+  const { config, warnings } = environment
   if (config.sandbox === 'none' && config.tuttiEnv === 'production') warnings.push(uncontained)
   if (config.anthropicAuthToken === '' && config.anthropicApiKey === '') warnings.push(keyless)
-  return { config, warnings: [...warnings, ...misspelt(managerVariables, env)] }
+  return { config, files, warnings: [...warnings, ...misspelt(managerVariables, env)] }
 }
+
+/** The servers of one machine share their environment, and then S3_ACCESS_KEY and S3_SECRET_KEY as well. */
+const hasOtherStorage = (env: Environment): boolean => Boolean(env.S3_ENDPOINT || env.S3_BUCKET)
 
 /** On one machine the servers share an environment: another one's variables are no mistakes. */
 const misspelt = (table: VariableTable, env: Environment): Fault[] => warnMisspelt(table, env, namesOfAll)

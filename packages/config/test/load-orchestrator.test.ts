@@ -195,6 +195,14 @@ describe('the archive and the object storage', () => {
     const [fault] = faultsOf({ S3_ENDPOINT_URL: 'http://s3' })
     expect(fault?.what).toBe('S3_ENDPOINT_URL is set, and S3_ACCESS_KEY and S3_SECRET_KEY are missing')
   })
+
+  it('does not take the keys of the workbench’s storage for half of its own', () => {
+    const keys = { S3_ACCESS_KEY: 'a', S3_SECRET_KEY: 's' }
+    expect(faultsOf(keys)).toMatchObject([{ variable: 'S3_ENDPOINT_URL' }])
+    expect(loadOrchestrator({ ...memory, ...keys, S3_ENDPOINT: 'http://s3', S3_BUCKET: 'b' }).s3).toBeNull()
+    const half = { S3_ENDPOINT: 'http://s3', S3_ENDPOINT_URL: 'http://s3', S3_ACCESS_KEY: 'a' }
+    expect(faultsOf(half)).toMatchObject([{ variable: 'S3_SECRET_KEY' }])
+  })
 })
 
 describe('HTTPS', () => {

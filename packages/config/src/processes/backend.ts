@@ -1,6 +1,5 @@
 import { hostname } from 'node:os'
 import {
-  folder,
   headerToken,
   host,
   httpUrl,
@@ -12,6 +11,7 @@ import {
   text,
 } from '../variables/schemas.ts'
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
+import { objectVariables, presignVariables } from './objects.ts'
 import { payloadVariables } from './payloads.ts'
 import { engineVariables, modeVariables, workbenchLogVariables } from './shared.ts'
 import { storageVariables } from './storage.ts'
@@ -65,18 +65,8 @@ export const backendVariables = {
     description: 'The largest upload, in megabytes.',
     schema: integer(1),
   },
-  objectsDir: {
-    name: 'OBJECTS_DIR',
-    default: '.tutti/objects',
-    description: 'Folder of stored files; the executor manager must see the same one.',
-    schema: folder,
-  },
-  s3PresignExpires: {
-    name: 'S3_PRESIGN_EXPIRES',
-    default: '300',
-    description: 'How many seconds a presigned link works; at most 7 days, as with S3.',
-    schema: integer(1, 604_800),
-  },
+  ...objectVariables,
+  ...presignVariables,
   backendPublicUrl: {
     name: 'BACKEND_PUBLIC_URL',
     default: { text: 'http://localhost:PORT', value: (env) => `http://localhost:${env.PORT || '8000'}` },

@@ -15,6 +15,7 @@ import {
   text,
 } from '../variables/schemas.ts'
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
+import { objectVariables } from './objects.ts'
 import { machineName, modeVariables, workbenchLogVariables } from './shared.ts'
 
 const modelVariables = {
@@ -136,12 +137,6 @@ const workspaceVariables = {
     description: 'Host folders that a session may ask to have copied into its workspace. Empty: none.',
     schema: folderList,
   },
-  objectsDir: {
-    name: 'OBJECTS_DIR',
-    default: '.tutti/objects',
-    description: 'Folder of stored files; the backend must see the same one.',
-    schema: folder,
-  },
   workspaceIgnoreDotFiles: {
     name: 'WORKSPACE_IGNORE_DOT_FILES',
     default: 'true',
@@ -181,6 +176,7 @@ export const managerVariables = {
   ...pullVariables,
   ...sandboxVariables,
   ...workspaceVariables,
+  ...objectVariables,
   ...workbenchLogVariables,
 } satisfies VariableTable
 

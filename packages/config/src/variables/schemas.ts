@@ -256,6 +256,16 @@ export const keyFolders = fromText('folders that end with a slash, separated by 
   )
 })
 
+/** Empty, or one folder of keys, made to end with a slash. */
+export const keyFolder = fromText('folder of keys, such as tutti/; empty for none', (value) => {
+  const path = value.replace(/^\/+|\/+$/g, '')
+  if (path === '') return ''
+  const isPath = path.split('/').every((part) => /^[\w.-]{1,100}$/.test(part) && part !== '.' && part !== '..')
+  return isPath
+    ? `${path}/`
+    : refuse('must be a folder of letters, digits and _ . -', 'Write it such as tutti/ or team-a/tutti/.')
+})
+
 /** Names of models; `*` stands for any text. */
 export const modelPatterns = fromText('names of models, separated by commas; * stands for any text', (value) =>
   value.split(',').flatMap((name) => name.trim() || []),
