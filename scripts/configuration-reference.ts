@@ -28,8 +28,8 @@ Servers read their configuration from the environment. A variable that is set bu
 secret with a default, which empty switches off. All faults are reported at once, and nothing is started then.
 \`tutti up\` fills in most of these by itself: see [operating](guides/operating.md). The built-in PostgreSQL is started by
 \`tutti up\`, \`tutti demo\` and \`tutti run\`; a server that is started alone needs DATABASE_URL.
-A secret is never quoted in a fault or a log, and \`change-this-…\` is refused as its value unless TUTTI_ENV is
-\`development\`.
+A secret is never quoted in a fault or a log. Unless TUTTI_ENV is \`development\`, \`change-this-…\` is refused as its value,
+and so is one that is shorter than the table says.
 `
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
@@ -43,7 +43,7 @@ const cells = (row: VariableRow): string[] => [
   `\`${row.name}\``,
   defaultOf(row),
   cell(row.accepts),
-  `${cell(row.description)}${row.secret ? ' Secret.' : ''}`,
+  `${cell(row.description)}${row.secret ? ' Secret.' : ''}${row.leastBytes === null ? '' : ` At least ${row.leastBytes} bytes.`}`,
 ]
 
 /** Padded as the formatter pads tables, so that formatting the file changes nothing. */

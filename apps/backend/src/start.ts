@@ -12,7 +12,6 @@ import { offloading, openStore } from '@tutti/stores'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { agentRunBlueprint, createDatabase, createWorkbench, migrate } from '@tutti/workbench'
 import { createBackend } from './app.ts'
-import { accessFault } from './auth/user.ts'
 import { openBucket, openObjects } from './open-objects.ts'
 import type { GivenSettings } from './settings.ts'
 
@@ -36,8 +35,6 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
   const loaded = loadBackend(env, { ownStore: shared.store === undefined })
   const { config, warnings } = loaded
   const settings = backendSettings(config)
-  const refusal = accessFault(settings)
-  if (refusal) throw new ConfigError([{ source: 'environment', variable: 'CLIENT_TOKEN', ...refusal }])
   const log = createLogger({
     name: 'backend',
     level: config.logLevel,

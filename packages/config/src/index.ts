@@ -18,6 +18,7 @@ export {
 export { type BackendConfig, backendVariables } from './processes/backend.ts'
 export { type ManagerConfig, managerVariables } from './processes/manager.ts'
 export type { ObjectStorage } from './processes/objects.ts'
+export { isLoopback } from './processes/open-to-network.ts'
 export type {
   HistoryChoice,
   OrchestratorChoices,

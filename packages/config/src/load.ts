@@ -4,6 +4,7 @@ import { type FilesResult, readFiles } from './files.ts'
 import { type BackendConfig, backendVariables } from './processes/backend.ts'
 import { type ManagerConfig, managerVariables } from './processes/manager.ts'
 import { type ObjectStorage, objectStorageOf } from './processes/objects.ts'
+import { openToNetwork } from './processes/open-to-network.ts'
 import { type OrchestratorChoices, orchestratorChoices } from './processes/orchestrator/choices.ts'
 import { warnWithoutEffect } from './processes/orchestrator/without-effect.ts'
 import { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
@@ -66,6 +67,8 @@ export function loadBackend(env: Environment, { ownStore = true } = {}): LoadedB
   const known = environment.config ?? environment.known
   const storage = ownStore ? storageOf(known, faults) : null
   if (storage?.kind === 'memory') faults.push(unshared)
+  const open = openToNetwork(known)
+  if (open) faults.push(open)
   const payloads = payloadStorageOf(known, faults, hasOtherStorage(env))
   const files = objectStorageOf(known, faults)
   if (faults.length > 0 || !environment.config) throw new ConfigError(faults)

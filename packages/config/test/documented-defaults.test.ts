@@ -13,7 +13,11 @@ import {
 } from '../src/index.ts'
 import { backendDocument, hostname, managerDocument, orchestratorDocument, required } from './documents.ts'
 
-const secrets = { INTERNAL_API_TOKEN: 'internal', SECRET_KEY: 'key', DATABASE_URL: 'postgresql://u:p@db/tutti' }
+const secrets = {
+  INTERNAL_API_TOKEN: 'internal-token-of-tests',
+  SECRET_KEY: 'key-of-tests-'.repeat(3),
+  DATABASE_URL: 'postgresql://u:p@db/tutti',
+}
 const places = { BACKEND_URL: 'http://backend:8000/', WORKSPACE_ROOT: '/srv/workspaces' }
 
 describe.each([

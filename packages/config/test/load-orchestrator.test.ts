@@ -160,7 +160,12 @@ describe('the store', () => {
   })
 
   it('of the backend is the orchestrator’s, beside the PostgreSQL that it needs for itself', () => {
-    const env = { INTERNAL_API_TOKEN: 'internal', SECRET_KEY: 'key', ...sql }
+    const env = {
+      INTERNAL_API_TOKEN: 'internal-token-of-tests',
+      SECRET_KEY: 'key-of-tests-'.repeat(3),
+      HOST: '127.0.0.1',
+      ...sql,
+    }
     const stored = (more: Record<string, string>) => loadBackend({ ...env, ...more }).storage
     for (const more of [{}, { REDIS_HOST: 'r' }, { REDIS_HOST: 'r', STORAGE: 'postgres' }])
       expect(stored(more)).toEqual(chosen({ ...sql, ...more }))

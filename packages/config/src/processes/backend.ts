@@ -13,7 +13,7 @@ import {
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
 import { objectVariables, presignVariables } from './objects.ts'
 import { payloadVariables } from './payloads.ts'
-import { engineVariables, modeVariables, workbenchLogVariables } from './shared.ts'
+import { engineVariables, leastKeyBytes, leastTokenBytes, modeVariables, workbenchLogVariables } from './shared.ts'
 import { storageVariables } from './storage.ts'
 
 export const backendVariables = {
@@ -33,6 +33,7 @@ export const backendVariables = {
     description: 'What the executor manager proves itself with; the same value on both sides.',
     schema: headerToken,
     secret: true,
+    leastBytes: leastTokenBytes,
   },
   clientToken: {
     name: 'CLIENT_TOKEN',
@@ -40,6 +41,7 @@ export const backendVariables = {
     description: 'What users and API clients prove themselves with. Needed unless HOST is a loopback address.',
     schema: headerToken,
     secret: true,
+    leastBytes: leastTokenBytes,
   },
   corsOrigins: {
     name: 'CORS_ORIGINS',
@@ -52,6 +54,7 @@ export const backendVariables = {
     description: 'Signs links and log-ins. Changing it makes all of them invalid.',
     schema: text,
     secret: true,
+    leastBytes: leastKeyBytes,
   },
   singleUserId: {
     name: 'SINGLE_USER_ID',

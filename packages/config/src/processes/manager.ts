@@ -16,7 +16,7 @@ import {
 } from '../variables/schemas.ts'
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
 import { objectVariables } from './objects.ts'
-import { machineName, modeVariables, workbenchLogVariables } from './shared.ts'
+import { leastTokenBytes, machineName, modeVariables, workbenchLogVariables } from './shared.ts'
 
 const modelVariables = {
   anthropicAuthToken: {
@@ -165,6 +165,7 @@ export const managerVariables = {
     description: 'What this manager proves itself with to the backend; the same value on both sides.',
     schema: headerToken,
     secret: true,
+    leastBytes: leastTokenBytes,
   },
   workerId: {
     name: 'WORKER_ID',

@@ -5,6 +5,11 @@ import type { Computed, ConfigOf, VariableTable } from '../variables/variable.ts
 
 const logLevels = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const
 
+/** Of a token that is compared with what callers offer, over a network. */
+export const leastTokenBytes = 16
+/** Of a key: who has something that it signed can try all short ones in peace. */
+export const leastKeyBytes = 32
+
 export const machineName: Computed = { text: 'hostname', value: () => hostname() }
 
 export const modeVariables = {
