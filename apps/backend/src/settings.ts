@@ -8,6 +8,8 @@ export interface BackendSettings {
   clientToken: string | null
   /** What executor managers prove themselves with. */
   internalToken: string
+  /** Whether each request is logged. */
+  accessLog: boolean
   /** Origins of web pages that may call, besides the backend's own. */
   corsOrigins: readonly string[]
   /** How long presigned addresses of files work. */
@@ -34,6 +36,7 @@ const megabyte = 1_000_000
 
 export const completeSettings = (given: GivenSettings): BackendSettings => ({
   corsOrigins: [],
+  accessLog: false,
   presignSeconds: 300,
   maxUploadBytes: 100 * megabyte,
   taskBodyBytes: 32 * megabyte,

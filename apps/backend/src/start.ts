@@ -1,15 +1,15 @@
 /** From the environment to a running backend. */
 import {
   type BackendConfig,
-  ConfigError,
   type Environment,
   engineSettings,
   type LoadedBackend,
   loadBackend,
+  logSettings,
 } from '@tutti/config'
 import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
 import { offloading, openStore } from '@tutti/stores'
-import { createLogger, type Logger } from '@tutti/telemetry'
+import { createLogger, type Logger, logStatements, type WatchedPool } from '@tutti/telemetry'
 import { agentRunBlueprint, createDatabase, createWorkbench, migrate } from '@tutti/workbench'
 import { createBackend } from './app.ts'
 import { openBucket, openObjects } from './open-objects.ts'
@@ -35,12 +35,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
   const loaded = loadBackend(env, { ownStore: shared.store === undefined })
   const { config, warnings } = loaded
   const settings = backendSettings(config)
-  const log = createLogger({
-    name: 'backend',
-    level: config.logLevel,
-    format: config.logFormat,
-    timeZone: config.tz,
-  })
+  const log = createLogger({ name: 'backend', ...logSettings(config) })
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
 
   // Stopped in the opposite order, also when a later step fails.
@@ -50,7 +45,8 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
   }
   try {
     const onError = (err: unknown): void => log.warn({ err }, 'a connection to the database was lost')
-    const database = createDatabase({ connectionString: config.databaseUrl, onError })
+    const watch = statementWatch(config, log)
+    const database = createDatabase({ connectionString: config.databaseUrl, onError, ...watch })
     stops.push(database.close)
     await migrate(database)
     const engine = await startEngine(loaded, shared, log, stops)
@@ -99,6 +95,7 @@ const openJobs = async (
   const opened =
     storage &&
     (await openStore(storage, {
+      ...statementWatch(config, log),
       instance: config.instanceId,
       onWarning: (text) => log.warn(text),
       onError: (err) => log.warn({ err }, 'a connection to the store was lost'),
@@ -124,6 +121,9 @@ const withPayloads = async (
   })
 }
 
+const statementWatch = ({ logSql }: BackendConfig, log: Logger) =>
+  logSql ? { watch: (pool: WatchedPool) => logStatements(pool, log) } : {}
+
 const withAgentRun = (given: readonly Blueprint[]): Blueprint[] => [
   agentRunBlueprint,
   ...given.filter(({ name }) => name !== agentRunBlueprint.name),
@@ -132,6 +132,7 @@ const withAgentRun = (given: readonly Blueprint[]): Blueprint[] => [
 const backendSettings = (config: BackendConfig): GivenSettings => ({
   host: config.host,
   userId: config.singleUserId,
+  accessLog: config.uvicornAccessLog,
   clientToken: config.clientToken === '' ? null : config.clientToken,
   internalToken: config.internalApiToken,
   corsOrigins: config.corsOrigins,

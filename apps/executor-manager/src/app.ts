@@ -69,7 +69,12 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     const reaped = await driver.reap()
     if (reaped.length > 0) log.warn({ sandboxes: reaped }, 'sandboxes of a former process were ended')
     if (!driver.isolates) log.warn({ sandbox: driver.name }, 'agents run without isolation, as this process does')
-    server = await startHealthServer(config.managerHost, config.managerPort, health)
+    server = await startHealthServer(
+      config.managerHost,
+      config.managerPort,
+      health,
+      decided.accessLog ? log : undefined,
+    )
     // Beside the first turns, not before them: they would wait longer for it than it saves them.
     warming = warmUp(station, join(workspaceRoot, 'compiled')).then((made) => {
       compileCache = made

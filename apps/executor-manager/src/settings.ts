@@ -1,5 +1,7 @@
 /** What the manager decides by itself: bounds and patience that no operator has asked to turn yet. Tests turn them. */
 export interface ManagerSettings {
+  /** Whether each request to the manager itself is logged. */
+  accessLog: boolean
   /** How long one request for a run may wait at the backend: a new run starts at once, an idle manager asks rarely. */
   claimWaitSeconds: number
   /**
@@ -39,6 +41,7 @@ export interface ManagerSettings {
 const mebibyte = 1024 * 1024
 
 export const defaultSettings: ManagerSettings = {
+  accessLog: false,
   claimWaitSeconds: 25,
   renewEveryMs: 3_000,
   drainMs: 8_000,

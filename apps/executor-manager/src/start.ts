@@ -1,5 +1,5 @@
 /** From the environment to a running manager. */
-import { type Environment, formatFaults, loadManager } from '@tutti/config'
+import { type Environment, formatFaults, loadManager, logSettings } from '@tutti/config'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { createManager, type Manager } from './app.ts'
 import { createBackendClient } from './backend/client.ts'
@@ -25,12 +25,7 @@ export class NoSandboxError extends Error {
 /** @throws ConfigError with every fault; NoSandboxError; nothing was started then */
 export const startManager = async (env: Environment): Promise<RunningManager> => {
   const { config, files, warnings } = loadManager(env)
-  const log = createLogger({
-    name: 'executor-manager',
-    level: config.logLevel,
-    format: config.logFormat,
-    timeZone: config.tz,
-  })
+  const log = createLogger({ name: 'executor-manager', ...logSettings(config) })
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
 
   const driver = createDriver(config.sandbox, config.sandboxStateDir, log)
@@ -48,7 +43,7 @@ export const startManager = async (env: Environment): Promise<RunningManager> =>
       backend: createBackendClient({ baseUrl: config.backendUrl, internalToken: config.internalApiToken }),
       objects: objects.store,
     },
-    { allowedModels: config.allowedModels },
+    { allowedModels: config.allowedModels, accessLog: config.uvicornAccessLog },
   )
   const stop = async (): Promise<void> => {
     await manager.stop()

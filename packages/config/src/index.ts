@@ -27,7 +27,7 @@ export type { TlsFiles } from './processes/orchestrator/tls.ts'
 export { withoutEffect } from './processes/orchestrator/without-effect.ts'
 export { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
 export type { S3Settings } from './processes/payloads.ts'
-export { engineSettings } from './processes/shared.ts'
+export { engineSettings, logSettings } from './processes/shared.ts'
 export type { RedisSettings, StorageChoice } from './processes/store-choice.ts'
 export {
   createReloader,

@@ -1,4 +1,5 @@
 import { hostname as machine } from 'node:os'
+import { resolve } from 'node:path'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import {
   type BackendConfig,
@@ -131,6 +132,11 @@ describe('an environment with nothing but what is required', () => {
       tz: 'UTC',
       logLevel: 'INFO',
       logFormat: 'json',
+      logToFile: false,
+      logDir: resolve('logs'),
+      logBackupCount: 14,
+      logSql: false,
+      uvicornAccessLog: false,
     })
   })
 

@@ -21,9 +21,21 @@ export const accessFault = ({ host, clientToken }: AuthSettings): { what: string
   return undefined
 }
 
+const decoration = 'tuttiIsUser'
+
+/** For the log: who asked; undefined: nobody who has proved to be the user. */
+export const userOf =
+  (userId: string) =>
+  (request: FastifyRequest): string | undefined =>
+    Reflect.get(request, decoration) === true ? userId : undefined
+
 /** Lets only the user in, before anything of the request is read. */
 export const requireUser = (app: FastifyInstance, settings: AuthSettings): void => {
-  app.addHook('onRequest', async (request) => authenticate(request, settings))
+  app.decorateRequest(decoration, false)
+  app.addHook('onRequest', async (request) => {
+    authenticate(request, settings)
+    request.setDecorator(decoration, true)
+  })
 }
 
 const authenticate = (request: FastifyRequest, settings: AuthSettings): void => {

@@ -1,5 +1,6 @@
 /** Two addresses for who watches over this process. Everything else goes the other way: the manager asks, nobody calls. */
 import type { AddressInfo } from 'node:net'
+import { accessLog, type Logger } from '@tutti/telemetry'
 import fastify from 'fastify'
 
 export interface Health {
@@ -20,8 +21,19 @@ export interface HealthServer {
   close(): Promise<void>
 }
 
-export const startHealthServer = async (host: string, port: number, health: () => Health): Promise<HealthServer> => {
+/** @param requests where each request is logged; left out: nowhere */
+export const startHealthServer = async (
+  host: string,
+  port: number,
+  health: () => Health,
+  requests?: Logger,
+): Promise<HealthServer> => {
   const app = fastify({ forceCloseConnections: true })
+  if (requests)
+    app.addHook(
+      'onResponse',
+      accessLog(requests, () => undefined),
+    )
   for (const path of ['/', '/health']) {
     app.get(path, async (_request, reply) => {
       const data = health()
