@@ -1,9 +1,10 @@
 /** Every variable of the workbench's configuration document is read, has the default that the document writes, and does something. */
-import { describe, expect, it } from 'vitest'
+import { describe, it } from 'vitest'
 import type { Effects } from './effects/effects.ts'
 import { files } from './workbench/files.ts'
+import { telling } from './workbench/telling.ts'
 
-const effects: Effects = { ...files }
+const effects: Effects = { ...files, ...telling }
 
 describe.each(Object.keys(effects))('%s', (name) => {
   it('has its effect', { timeout: 30_000 }, async () => {

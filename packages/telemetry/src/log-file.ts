@@ -6,7 +6,7 @@
  * server for its log would be the worse failure.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 export interface LogFileOptions {
   /** Made when it is missing. */
@@ -72,7 +72,7 @@ export function createLogFile(
   }
 
   function open(day: string): { handle: number; day: string } {
-    mkdirSync(dir, { recursive: true, mode: 0o750 })
+    makeFolder(dir)
     return { handle: openSync(join(dir, `${name}-${day}.log`), 'a', 0o640), day }
   }
 
@@ -89,6 +89,19 @@ export function createLogFile(
   }
 
   return { write }
+}
+
+/** Not `recursive`: where a folder answers ENOENT for what can't be made in it, as /proc does, Node then tries for ever. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o750 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+    makeFolder(dirname(path))
+    mkdirSync(path, { mode: 0o750 })
+  }
 }
 
 const isDay = (rest: string): boolean => /^\d{4}-\d\d-\d\d\.log$/.test(rest)

@@ -1,11 +1,15 @@
 /** A whole backend over a real PostgreSQL, told everything by its environment, and what callers see of it. */
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import { startBackend } from '@tutti/backend'
 import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
 import { onTestFinished } from 'vitest'
-import { type Answer, caller } from '../server.ts'
+import { freePort } from '../jobs.ts'
+import { type Answer, caller, until } from '../server.ts'
 import { shared } from '../shared.ts'
 
 const database = shared(testDatabase, (opened: TestDatabase) => opened.drop())
@@ -58,4 +62,25 @@ export const api = (url: string, token = internalToken): Pick<WorkbenchServer, '
   const manage: WorkbenchServer['manage'] = (path, body) =>
     post(`/api/v1/runs${path}`, body, { 'x-internal-token': token })
   return { send, get, post, manage }
+}
+
+const main = fileURLToPath(import.meta.resolve('@tutti/backend').replace(/index\.ts$/, 'main.ts'))
+
+/** The process itself. @returns the lines of its log from start to end, as objects */
+export const logOf = async (
+  env: Record<string, string>,
+  use: (server: ReturnType<typeof api>) => Promise<unknown> = async () => undefined,
+): Promise<Record<string, unknown>[]> => {
+  const PORT = String(await freePort())
+  const child = spawn(process.execPath, [main], {
+    env: { ...(await backendEnvironment({ LOG_LEVEL: '' })), PORT, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const said = text(child.stdout)
+  const server = api(`http://127.0.0.1:${PORT}`)
+  await until(async () => (await server.get('/health').catch(() => undefined))?.status === 200)
+  await use(server)
+  child.kill('SIGTERM')
+  return (await said).split('\n').flatMap((line) => (line === '' ? [] : JSON.parse(line)))
 }
