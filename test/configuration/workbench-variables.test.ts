@@ -3,8 +3,9 @@ import { describe, it } from 'vitest'
 import type { Effects } from './effects/effects.ts'
 import { files } from './workbench/files.ts'
 import { telling } from './workbench/telling.ts'
+import { titles } from './workbench/titles.ts'
 
-const effects: Effects = { ...files, ...telling }
+const effects: Effects = { ...files, ...telling, ...titles }
 
 describe.each(Object.keys(effects))('%s', (name) => {
   it('has its effect', { timeout: 30_000 }, async () => {

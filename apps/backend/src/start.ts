@@ -10,7 +10,15 @@ import {
 import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
 import { offloading, openStore } from '@tutti/stores'
 import { createLogger, type Logger, logStatements, type WatchedPool } from '@tutti/telemetry'
-import { agentRunBlueprint, createDatabase, createWorkbench, migrate } from '@tutti/workbench'
+import {
+  agentRunBlueprint,
+  createDatabase,
+  createTitleModel,
+  createWorkbench,
+  type Database,
+  migrate,
+  sessionTitleBlueprint,
+} from '@tutti/workbench'
 import { createBackend } from './app.ts'
 import { openBucket, openObjects } from './open-objects.ts'
 import type { GivenSettings } from './settings.ts'
@@ -49,7 +57,13 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     const database = createDatabase({ connectionString: config.databaseUrl, onError, ...watch })
     stops.push(database.close)
     await migrate(database)
-    const engine = await startEngine(loaded, shared, log, stops)
+    const titles = titleBlueprints(config, database, log)
+    const engine = await startEngine(
+      loaded,
+      { ...shared, blueprints: [...titles, ...(shared.blueprints ?? [])] },
+      log,
+      stops,
+    )
     const workbench = createWorkbench({ database, engine, log, ownerOf: () => config.singleUserId })
     stops.push(workbench.stop)
     await workbench.start()
@@ -120,6 +134,16 @@ const withPayloads = async (
     onError,
   })
 }
+
+/** Without a key none is made; what other instances have begun stays theirs. */
+const titleBlueprints = (
+  { openaiApiKey: apiKey, openaiBaseUrl: baseUrl, openaiDefaultModel: model }: BackendConfig,
+  database: Database,
+  log: Logger,
+): Blueprint[] =>
+  apiKey === ''
+    ? []
+    : [sessionTitleBlueprint({ database, log, makeTitle: createTitleModel({ baseUrl, apiKey, model }) })]
 
 const statementWatch = ({ logSql }: BackendConfig, log: Logger) =>
   logSql ? { watch: (pool: WatchedPool) => logStatements(pool, log) } : {}

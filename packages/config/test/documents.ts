@@ -45,6 +45,8 @@ export const backendDocument: Documented = {
   INTERNAL_API_TOKEN: required,
   S3_PRESIGN_EXPIRES: '300',
   MAX_UPLOAD_SIZE_MB: '100',
+  OPENAI_API_KEY: '',
+  OPENAI_DEFAULT_MODEL: 'gpt-4o-mini',
   DEBUG: 'false',
 }
 

@@ -42,6 +42,8 @@ import { sessionView } from './session/rows.ts'
 import { type FollowRequest, follow } from './stream/follow.ts'
 import { readFrames, snapshotFrame } from './stream/frames.ts'
 import { createHub } from './stream/hub.ts'
+import { askTitles } from './titles/ask-titles.ts'
+import { SESSION_TITLE } from './titles/session-title-blueprint.ts'
 
 export interface Page {
   limit: number
@@ -96,13 +98,15 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const { database, engine, log, ownerOf, newId = randomUUID, sweepIntervalMs = 2_000 } = options
   const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId }
   if (!engine.blueprints.get(AGENT_RUN)) throw new Error(`the engine needs the blueprint ${AGENT_RUN}`)
+  // Without it sessions keep the titles that their first messages gave them.
+  const titles = engine.blueprints.get(SESSION_TITLE) !== undefined
   const hub = createHub({ database, log })
   let timer: NodeJS.Timeout | undefined
   let sweeping: Promise<void> = Promise.resolve()
   let stopped = false
 
   const keepSweeping = (): void => {
-    sweeping = sweep(deps)
+    sweeping = Promise.all([sweep(deps), titles ? askTitles(deps) : undefined])
       .catch((error: unknown) => log.warn({ err: error }, 'the sweeper could not read its runs; it will try again'))
       .then(() => {
         if (!stopped) timer = setTimeout(keepSweeping, sweepIntervalMs)

@@ -16,6 +16,29 @@ import { payloadVariables } from './payloads.ts'
 import { engineVariables, leastKeyBytes, leastTokenBytes, modeVariables, workbenchLogVariables } from './shared.ts'
 import { storageVariables } from './storage.ts'
 
+const titleVariables = {
+  openaiApiKey: {
+    name: 'OPENAI_API_KEY',
+    default: '',
+    description:
+      'With it a model makes the titles of sessions, from the beginning of the first message, which is sent to OPENAI_BASE_URL. Empty: the title is the first line of that message.',
+    schema: headerToken,
+    secret: true,
+  },
+  openaiBaseUrl: {
+    name: 'OPENAI_BASE_URL',
+    default: 'https://api.openai.com/v1',
+    description: 'The address of an OpenAI-compatible API, with its version.',
+    schema: httpUrl,
+  },
+  openaiDefaultModel: {
+    name: 'OPENAI_DEFAULT_MODEL',
+    default: 'gpt-4o-mini',
+    description: 'The model that makes titles.',
+    schema: text,
+  },
+} satisfies VariableTable
+
 export const backendVariables = {
   ...modeVariables,
   host: { name: 'HOST', default: '0.0.0.0', description: 'The address that the API listens on.', schema: host },
@@ -70,6 +93,7 @@ export const backendVariables = {
   },
   ...objectVariables,
   ...presignVariables,
+  ...titleVariables,
   backendPublicUrl: {
     name: 'BACKEND_PUBLIC_URL',
     default: { text: 'http://localhost:PORT', value: (env) => `http://localhost:${env.PORT || '8000'}` },

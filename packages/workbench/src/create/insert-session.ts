@@ -1,10 +1,6 @@
 import type { Queryable } from '../database/database.ts'
 import type { SessionRow } from '../session/rows.ts'
-
-const titleLength = 80
-
-/** The first line of the first message, until somebody gives a better title. */
-const titleOf = (prompt: string): string => (prompt.trim().split('\n', 1)[0] ?? '').slice(0, titleLength).toWellFormed()
+import { firstTitle } from '../titles/first-title.ts'
 
 export const insertSession = async (
   tx: Queryable,
@@ -12,7 +8,7 @@ export const insertSession = async (
 ): Promise<SessionRow> => {
   const [session] = await tx.query<SessionRow>(
     `insert into workbench.sessions (id, user_id, title, status) values ($1, $2, $3, 'pending') returning *`,
-    [id, userId, titleOf(prompt)],
+    [id, userId, firstTitle(prompt)],
   )
   if (!session) throw new Error('PostgreSQL did not answer the session that it stored')
   return session
