@@ -13,6 +13,7 @@ import { createOpenRequests } from './http/open-requests.ts'
 import { requestId } from './http/request-id.ts'
 import { watchSilentConnections } from './http/silent-connections.ts'
 import { validatorCompiler } from './http/validation.ts'
+import { configRoutes } from './routes/config.ts'
 import { healthRoutes } from './routes/health.ts'
 import { managerRoutes } from './routes/manager.ts'
 import { objectRoutes } from './routes/objects.ts'
@@ -87,6 +88,7 @@ export const createBackend = (given: BackendDeps): Backend => {
   app.register(healthRoutes(deps))
   app.register(
     async (api) => {
+      await api.register(configRoutes(deps))
       await api.register(objectRoutes(deps))
       await api.register(async (scope) => {
         requireManager(scope, config.internalToken)

@@ -8,6 +8,9 @@ export interface BackendSettings {
   clientToken: string | null
   /** What executor managers prove themselves with. */
   internalToken: string
+  /** Where pages find the API and its WebSockets; null: at their own origin. */
+  publicApiUrl: string | null
+  publicWsUrl: string | null
   /** Whether each request is logged. */
   accessLog: boolean
   /** Origins of web pages that may call, besides the backend's own. */
@@ -37,6 +40,8 @@ const megabyte = 1_000_000
 export const completeSettings = (given: GivenSettings): BackendSettings => ({
   corsOrigins: [],
   accessLog: false,
+  publicApiUrl: null,
+  publicWsUrl: null,
   presignSeconds: 300,
   maxUploadBytes: 100 * megabyte,
   taskBodyBytes: 32 * megabyte,

@@ -157,6 +157,8 @@ const backendSettings = (config: BackendConfig): GivenSettings => ({
   host: config.host,
   userId: config.singleUserId,
   accessLog: config.uvicornAccessLog,
+  publicApiUrl: config.nextPublicApiUrl || null,
+  publicWsUrl: config.nextPublicWsUrl || null,
   clientToken: config.clientToken === '' ? null : config.clientToken,
   internalToken: config.internalApiToken,
   corsOrigins: config.corsOrigins,

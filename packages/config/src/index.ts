@@ -29,6 +29,7 @@ export { type OrchestratorConfig, orchestratorVariables } from './processes/orch
 export type { S3Settings } from './processes/payloads.ts'
 export { engineSettings, logSettings } from './processes/shared.ts'
 export type { RedisSettings, StorageChoice } from './processes/store-choice.ts'
+export { workbenchWithoutEffect } from './processes/workbench-without-effect.ts'
 export {
   createReloader,
   type ReloadedFile,

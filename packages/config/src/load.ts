@@ -6,10 +6,11 @@ import { type ManagerConfig, managerVariables } from './processes/manager.ts'
 import { type ObjectStorage, objectStorageOf } from './processes/objects.ts'
 import { openToNetwork } from './processes/open-to-network.ts'
 import { type OrchestratorChoices, orchestratorChoices } from './processes/orchestrator/choices.ts'
-import { warnWithoutEffect } from './processes/orchestrator/without-effect.ts'
+import { warnWithoutEffect, withoutEffect } from './processes/orchestrator/without-effect.ts'
 import { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
 import { payloadStorageOf, type S3Settings } from './processes/payloads.ts'
 import { type StorageChoice, storageOf } from './processes/store-choice.ts'
+import { workbenchWithoutEffect } from './processes/workbench-without-effect.ts'
 import type { Client } from './toml/clients.ts'
 import type { SchedulesFile } from './toml/schedules.ts'
 import type { WorkerEntry } from './toml/workers.ts'
@@ -77,7 +78,11 @@ export function loadBackend(env: Environment, { ownStore = true } = {}): LoadedB
     storage,
     payloads,
     files,
-    warnings: [...environment.warnings, ...misspelt(backendVariables, env)],
+    warnings: [
+      ...environment.warnings,
+      ...warnWithoutEffect(env, workbenchWithoutEffect),
+      ...misspelt(backendVariables, env),
+    ],
   }
 }
 
@@ -106,9 +111,11 @@ const hasOtherStorage = (env: Environment): boolean => Boolean(env.S3_ENDPOINT |
 const misspelt = (table: VariableTable, env: Environment): Fault[] => warnMisspelt(table, env, namesOfAll)
 
 const tables: VariableTable[] = [orchestratorVariables, backendVariables, managerVariables]
-const namesOfAll = new Set(
-  tables.flatMap((table) => Object.values(table).flatMap(({ name, aliases = [] }) => [name, ...aliases])),
-)
+const namesOfAll = new Set([
+  ...Object.keys(withoutEffect),
+  ...Object.keys(workbenchWithoutEffect),
+  ...tables.flatMap((table) => Object.values(table).flatMap(({ name, aliases = [] }) => [name, ...aliases])),
+])
 
 const unshared: Fault = {
   source: 'environment',

@@ -5,6 +5,8 @@ import {
   httpUrl,
   identifier,
   integer,
+  optionalHttpUrl,
+  optionalWsUrl,
   origins,
   port,
   postgresUrl,
@@ -15,6 +17,23 @@ import { objectVariables, presignVariables } from './objects.ts'
 import { payloadVariables } from './payloads.ts'
 import { engineVariables, leastKeyBytes, leastTokenBytes, modeVariables, workbenchLogVariables } from './shared.ts'
 import { storageVariables } from './storage.ts'
+
+/** Told to the pages, which ask for it when they open: so the same build serves every address. */
+const pageVariables = {
+  nextPublicApiUrl: {
+    name: 'NEXT_PUBLIC_API_URL',
+    default: '',
+    description: 'Where browsers reach the API directly. Empty: at the origin of the page.',
+    schema: optionalHttpUrl,
+  },
+  nextPublicWsUrl: {
+    name: 'NEXT_PUBLIC_WS_URL',
+    default: '',
+    description:
+      'Where browsers reach the WebSockets directly, such as wss://example.com. Empty: at the origin of the page.',
+    schema: optionalWsUrl,
+  },
+} satisfies VariableTable
 
 const titleVariables = {
   openaiApiKey: {
@@ -93,6 +112,7 @@ export const backendVariables = {
   },
   ...objectVariables,
   ...presignVariables,
+  ...pageVariables,
   ...titleVariables,
   backendPublicUrl: {
     name: 'BACKEND_PUBLIC_URL',

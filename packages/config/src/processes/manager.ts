@@ -159,7 +159,12 @@ export const managerVariables = {
     description: 'The port that the health endpoint listens on.',
     schema: port,
   },
-  backendUrl: { name: 'BACKEND_URL', description: 'The address of the backend.', schema: httpUrl },
+  backendUrl: {
+    name: 'BACKEND_URL',
+    description: 'The address of the backend.',
+    schema: httpUrl,
+    aliases: ['POCO_BACKEND_URL'],
+  },
   internalApiToken: {
     name: 'INTERNAL_API_TOKEN',
     description: 'What this manager proves itself with to the backend; the same value on both sides.',

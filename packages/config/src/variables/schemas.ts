@@ -132,6 +132,12 @@ export const optionalHttpUrl = fromText('http or https address', (value) => {
     : refuse('must be an http or https address', 'Give the whole address, or leave it empty.')
 })
 
+/** Empty, or the address of a WebSocket server, without a trailing slash. */
+export const optionalWsUrl = fromText('ws or wss address', (value) => {
+  if (value === '' || ['ws:', 'wss:'].includes(URL.parse(value)?.protocol ?? '')) return value.replace(/\/+$/, '')
+  return refuse('must be a ws or wss address', 'Give the whole address, such as wss://example.com, or leave it empty.')
+})
+
 /** Empty, or the address of a Redis. */
 export const redisUrl = fromText(
   'redis://user:password@host:6379/0, rediss:// for TLS, or unix:///run/redis.sock?db=0',
