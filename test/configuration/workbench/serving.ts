@@ -1,8 +1,9 @@
 /** Where the backend listens, and what it tells to whom. */
+import { createLocalObjects } from '@tutti/objects'
 import { expect } from 'vitest'
 import type { Effects } from '../effects/effects.ts'
 import { freePort } from '../jobs.ts'
-import { api, serveBackend } from './serve.ts'
+import { api, backendEnvironment, serveBackend } from './serve.ts'
 
 export const serving: Effects = {
   HOST: async () => {
@@ -40,6 +41,28 @@ export const serving: Effects = {
     const status = async (token: string) =>
       (await server.get('/api/v1/sessions', { authorization: `Bearer ${token}` })).status
     expect([await status(CLIENT_TOKEN), await status('another')]).toEqual([200, 401])
+  },
+
+  SINGLE_USER_ID: async () => {
+    const [one, other] = [
+      await serveBackend({ SINGLE_USER_ID: 'one' }),
+      await serveBackend({ SINGLE_USER_ID: 'other' }),
+    ]
+    const { session_id } = (await one.post('/api/v1/tasks', { prompt: 'mine' })).body.data
+    const status = async ({ get }: typeof one) => (await get(`/api/v1/sessions/${session_id}`)).status
+    expect([await status(one), await status(other)]).toEqual([200, 404])
+  },
+
+  MAX_UPLOAD_SIZE_MB: async () => {
+    const upload = async (env: Record<string, string>): Promise<number> => {
+      const { OBJECTS_DIR = '', SECRET_KEY = '' } = await backendEnvironment()
+      const { port } = await serveBackend({ OBJECTS_DIR, ...env })
+      const publicUrl = `http://127.0.0.1:${port}/api/v1/objects`
+      const objects = createLocalObjects({ root: OBJECTS_DIR, publicUrl, secret: SECRET_KEY })
+      const address = await objects.presignPut('uploads/a', { expiresSeconds: 60 })
+      return (await fetch(address, { method: 'PUT', body: Buffer.alloc(1_500_000) })).status
+    }
+    expect([await upload({ MAX_UPLOAD_SIZE_MB: '1' }), await upload({})]).toEqual([413, 200])
   },
 
   ...Object.fromEntries(
