@@ -14,6 +14,7 @@ import {
   orchestratorVariables,
   type VariableRow,
   withoutEffect,
+  workbenchWithoutEffect,
   workerFields,
 } from '@tutti/config'
 import { scheduleSpec } from '@tutti/contracts'
@@ -28,8 +29,8 @@ Servers read their configuration from the environment. A variable that is set bu
 secret with a default, which empty switches off. All faults are reported at once, and nothing is started then.
 \`tutti up\` fills in most of these by itself: see [operating](guides/operating.md). The built-in PostgreSQL is started by
 \`tutti up\`, \`tutti demo\` and \`tutti run\`; a server that is started alone needs DATABASE_URL.
-A secret is never quoted in a fault or a log, and \`change-this-…\` is refused as its value unless TUTTI_ENV is
-\`development\`.
+A secret is never quoted in a fault or a log. Unless TUTTI_ENV is \`development\`, \`change-this-…\` is refused as its value,
+and so is one that is shorter than the table says.
 `
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
@@ -43,7 +44,7 @@ const cells = (row: VariableRow): string[] => [
   `\`${row.name}\``,
   defaultOf(row),
   cell(row.accepts),
-  `${cell(row.description)}${row.secret ? ' Secret.' : ''}`,
+  `${cell(row.description)}${row.secret ? ' Secret.' : ''}${row.leastBytes === null ? '' : ` At least ${row.leastBytes} bytes.`}`,
 ]
 
 /** Padded as the formatter pads tables, so that formatting the file changes nothing. */
@@ -88,7 +89,7 @@ const choices = `## How some variables act together
 - The store: STORAGE where it is set; else Redis where REDIS_HOST or REDIS_URL is set; else the PostgreSQL of DATABASE_URL;
   with none of them the server does not start. With both set, STORAGE=postgres chooses the database.
 - REDIS_URL stands for REDIS_HOST, REDIS_PORT, REDIS_DB, REDIS_USERNAME, REDIS_PASSWORD and REDIS_TLS; setting it beside REDIS_HOST is a fault.
-- S3 needs S3_ENDPOINT_URL, S3_ACCESS_KEY and S3_SECRET_KEY; one or two of them are a fault.
+- S3 needs S3_ENDPOINT_URL, S3_ACCESS_KEY and S3_SECRET_KEY; one or two of them are a fault, unless the keys belong to S3_ENDPOINT.
 - HISTORY_DATABASE_URI reads the path of \`sqlite:\` as addresses are read: \`sqlite:///srv/history.db\` is \`/srv/history.db\`,
   \`sqlite:history.db\` lies in the working directory.
 - TLS_ENABLED needs TLS_CERT_PATH and TLS_KEY_PATH, which are read and tried at the start. With TLS_CA_PATH, callers are asked for a certificate.
@@ -171,6 +172,23 @@ overlap = "skip"
 ${scheduleTable()}
 `
 
+const workbenchChoices = `## How some variables of the workbench act together
+
+- Files lie in the bucket of S3_ENDPOINT, which needs S3_ACCESS_KEY, S3_SECRET_KEY and S3_BUCKET, or else in OBJECTS_DIR. Backend and
+  executor manager must agree. The payloads of jobs have a storage of their own, S3_ENDPOINT_URL; both use the same keys.
+- Without CLIENT_TOKEN the backend starts on a loopback address only.
+- LOG_TO_FILE writes \`LOG_DIR/SERVER-YYYY-MM-DD.log\`, the day in the zone of TZ.
+
+These, which other workbenches have, do nothing here; the backend warns about them:
+
+${Object.entries(workbenchWithoutEffect)
+  .map(([name, reason]) => `- \`${name}\`: ${reason}.`)
+  .join('\n')}
+
+These are read by images and compose files, never by a server of Tutti: \`POSTGRES_DB\`, \`POSTGRES_USER\`, \`POSTGRES_PASSWORD\`, \`POSTGRES_PORT\` (PostgreSQL);
+\`RUSTFS_IMAGE\`, \`S3_PORT\`, \`S3_CONSOLE_PORT\`, \`RUSTFS_DATA_DIR\` (RustFS, which also takes S3_ACCESS_KEY, S3_SECRET_KEY and S3_BUCKET).
+`
+
 export const configurationReference = (): string =>
   [
     introduction,
@@ -179,6 +197,7 @@ export const configurationReference = (): string =>
     files,
     section('Backend', describeVariables(backendVariables)),
     section('Executor manager', describeVariables(managerVariables)),
+    workbenchChoices,
   ].join('\n')
 
 if (import.meta.main) writeFileSync(referenceFile, configurationReference())

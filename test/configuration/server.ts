@@ -43,7 +43,8 @@ export const serve = async (
   return { port, ...caller(`http://${env.API_HOST ?? quiet.API_HOST}:${port}`), stop: once }
 }
 
-export const caller = (url: string): Pick<Server, 'get' | 'post' | 'send'> => {
+/** @param own headers of every call */
+export const caller = (url: string, own: Record<string, string> = tokens): Pick<Server, 'get' | 'post' | 'send'> => {
   const send = async (
     method: string,
     path: string,
@@ -53,7 +54,7 @@ export const caller = (url: string): Pick<Server, 'get' | 'post' | 'send'> => {
     const response = await fetch(url + path, {
       method,
       redirect: 'manual',
-      headers: { ...tokens, ...headers },
+      headers: { ...own, ...headers },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const said = await response.text()

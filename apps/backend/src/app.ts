@@ -2,9 +2,10 @@
 import type { AddressInfo } from 'node:net'
 import websocket from '@fastify/websocket'
 import { TuttiError } from '@tutti/contracts'
+import { accessLog } from '@tutti/telemetry'
 import fastify, { type FastifyInstance } from 'fastify'
 import { requireManager } from './auth/manager.ts'
-import { accessFault, requireUser } from './auth/user.ts'
+import { accessFault, requireUser, userOf } from './auth/user.ts'
 import type { BackendDeps, RouteDeps } from './deps.ts'
 import { allowOrigins } from './http/cors.ts'
 import { answerErrors } from './http/errors.ts'
@@ -13,6 +14,7 @@ import { requestId } from './http/request-id.ts'
 import { watchSilentConnections } from './http/silent-connections.ts'
 import { validatorCompiler } from './http/validation.ts'
 import { budgetRoutes, operatorBudgetRoutes } from './routes/budgets.ts'
+import { configRoutes } from './routes/config.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/history.ts'
 import { managerRoutes } from './routes/manager.ts'
@@ -91,6 +93,8 @@ export const createBackend = (given: BackendDeps): Backend => {
       throw new TuttiError('SHUTTING_DOWN', 'This instance is stopping')
     }
   })
+  // There is one user, and every caller but a manager, or the reader of a presigned address, has proved to be that one.
+  if (config.accessLog) app.addHook('onResponse', accessLog(given.log, userOf(config.userId)))
   app.addHook('onSend', async (request, reply) => {
     // An upgrade that was refused: nobody else ends its connection, and it would hold up the close for ever.
     if (request.headers.upgrade !== undefined) reply.raw.once('finish', () => request.raw.socket.destroySoon())
@@ -111,6 +115,7 @@ export const createBackend = (given: BackendDeps): Backend => {
   app.register(healthRoutes(deps))
   app.register(
     async (api) => {
+      await api.register(configRoutes(deps))
       await api.register(objectRoutes(deps))
       await api.register(async (scope) => {
         requireManager(scope, config.internalToken)

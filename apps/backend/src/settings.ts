@@ -8,6 +8,11 @@ export interface BackendSettings {
   clientToken: string | null
   /** What executor managers prove themselves with. */
   internalToken: string
+  /** Where pages find the API and its WebSockets; null: at their own origin. */
+  publicApiUrl: string | null
+  publicWsUrl: string | null
+  /** Whether each request is logged. */
+  accessLog: boolean
   /** Origins of web pages that may call, besides the backend's own. */
   corsOrigins: readonly string[]
   /** Where an executor manager answers; empty: nobody is asked. */
@@ -37,6 +42,9 @@ const megabyte = 1_000_000
 export const completeSettings = (given: GivenSettings): BackendSettings => ({
   corsOrigins: [],
   managerUrl: '',
+  accessLog: false,
+  publicApiUrl: null,
+  publicWsUrl: null,
   presignSeconds: 300,
   maxUploadBytes: 100 * megabyte,
   taskBodyBytes: 32 * megabyte,

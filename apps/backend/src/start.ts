@@ -2,19 +2,26 @@
 import {
   type BackendConfig,
   budgetDefaults,
-  ConfigError,
   type Environment,
   engineSettings,
   type LoadedBackend,
   loadBackend,
+  logSettings,
 } from '@tutti/config'
 import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
-import { createLocalObjects, createS3Objects, ObjectStoreError } from '@tutti/objects'
 import { offloading, openStore } from '@tutti/stores'
-import { createLogger, type Logger } from '@tutti/telemetry'
-import { agentRunBlueprint, createDatabase, createWorkbench, migrate } from '@tutti/workbench'
-import { createBackend, objectsPath } from './app.ts'
-import { accessFault } from './auth/user.ts'
+import { createLogger, type Logger, logStatements, type WatchedPool } from '@tutti/telemetry'
+import {
+  agentRunBlueprint,
+  createDatabase,
+  createTitleModel,
+  createWorkbench,
+  type Database,
+  migrate,
+  sessionTitleBlueprint,
+} from '@tutti/workbench'
+import { createBackend } from './app.ts'
+import { openBucket, openObjects } from './open-objects.ts'
 import type { GivenSettings } from './settings.ts'
 
 export interface RunningBackend {
@@ -37,14 +44,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
   const loaded = loadBackend(env, { ownStore: shared.store === undefined })
   const { config, warnings } = loaded
   const settings = backendSettings(config)
-  const refusal = accessFault(settings)
-  if (refusal) throw new ConfigError([{ source: 'environment', variable: 'CLIENT_TOKEN', ...refusal }])
-  const log = createLogger({
-    name: 'backend',
-    level: config.logLevel,
-    format: config.logFormat,
-    timeZone: config.tz,
-  })
+  const log = createLogger({ name: 'backend', ...logSettings(config) })
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
 
   // Stopped in the opposite order, also when a later step fails.
@@ -54,15 +54,18 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
   }
   try {
     const onError = (err: unknown): void => log.warn({ err }, 'a connection to the database was lost')
-    const database = createDatabase({ connectionString: config.databaseUrl, onError })
+    const watch = statementWatch(config, log)
+    const database = createDatabase({ connectionString: config.databaseUrl, onError, ...watch })
     stops.push(database.close)
     await migrate(database)
-    const engine = await startEngine(loaded, shared, log, stops)
-    const objects = createLocalObjects({
-      root: config.objectsDir,
-      publicUrl: config.backendPublicUrl + objectsPath,
-      secret: config.secretKey,
-    })
+    const objects = await openObjects(loaded, stops)
+    const titles = titleBlueprints(config, database, log)
+    const engine = await startEngine(
+      loaded,
+      { ...shared, blueprints: [...titles, ...(shared.blueprints ?? [])] },
+      log,
+      stops,
+    )
     const { models } = loaded
     const workbench = createWorkbench({
       ...{ database, engine, log, ownerOf: () => config.singleUserId, objects },
@@ -113,6 +116,7 @@ const openJobs = async (
   const opened =
     storage &&
     (await openStore(storage, {
+      ...statementWatch(config, log),
       instance: config.instanceId,
       onWarning: (text) => log.warn(text),
       onError: (err) => log.warn({ err }, 'a connection to the store was lost'),
@@ -130,19 +134,26 @@ const withPayloads = async (
   onError: (error: unknown) => void,
 ): Promise<Store> => {
   if (!s3) return store
-  const payloads = createS3Objects(s3)
-  stops.push(async () => payloads.close())
-  await payloads.ensureBucket().catch((error: unknown) => {
-    if (!(error instanceof ObjectStoreError)) throw error
-    const remedy = 'Correct the S3_* variables.'
-    throw new ConfigError([{ source: 'environment', variable: 'S3_ENDPOINT_URL', what: error.message, remedy }])
-  })
+  const payloads = await openBucket(s3, 'S3_ENDPOINT_URL', stops)
   return offloading(store, {
     payloads,
     thresholdBytes: config.payloadOffloadBytes || Number.POSITIVE_INFINITY,
     onError,
   })
 }
+
+/** Without a key none is made; what other instances have begun stays theirs. */
+const titleBlueprints = (
+  { openaiApiKey: apiKey, openaiBaseUrl: baseUrl, openaiDefaultModel: model }: BackendConfig,
+  database: Database,
+  log: Logger,
+): Blueprint[] =>
+  apiKey === ''
+    ? []
+    : [sessionTitleBlueprint({ database, log, makeTitle: createTitleModel({ baseUrl, apiKey, model }) })]
+
+const statementWatch = ({ logSql }: BackendConfig, log: Logger) =>
+  logSql ? { watch: (pool: WatchedPool) => logStatements(pool, log) } : {}
 
 const withAgentRun = (given: readonly Blueprint[]): Blueprint[] => [
   agentRunBlueprint,
@@ -152,6 +163,9 @@ const withAgentRun = (given: readonly Blueprint[]): Blueprint[] => [
 const backendSettings = (config: BackendConfig): GivenSettings => ({
   host: config.host,
   userId: config.singleUserId,
+  accessLog: config.uvicornAccessLog,
+  publicApiUrl: config.nextPublicApiUrl || null,
+  publicWsUrl: config.nextPublicWsUrl || null,
   clientToken: config.clientToken === '' ? null : config.clientToken,
   internalToken: config.internalApiToken,
   corsOrigins: config.corsOrigins,

@@ -24,8 +24,8 @@ beforeAll(async () => {
     HOST: '127.0.0.1',
     PORT: String(port),
     DATABASE_URL: database.connectionString,
-    INTERNAL_API_TOKEN: 'internal',
-    SECRET_KEY: 'secret',
+    INTERNAL_API_TOKEN: 'internal-token-of-tests',
+    SECRET_KEY: 'secret-of-tests-0123456789abcdef',
     OBJECTS_DIR: folder,
     LOG_LEVEL: 'ERROR',
   }
@@ -77,7 +77,7 @@ interface Answer {
 const call = async (path: string, body?: object): Promise<Answer> => {
   const response = await fetch(`${address}/api/v1${path}`, {
     method: body ? 'POST' : 'GET',
-    headers: { 'x-internal-token': 'internal', ...(body ? { 'content-type': 'application/json' } : {}) },
+    headers: { 'x-internal-token': 'internal-token-of-tests', ...(body ? { 'content-type': 'application/json' } : {}) },
     ...(body ? { body: JSON.stringify(body) } : {}),
   })
   return (await response.json()) as Answer

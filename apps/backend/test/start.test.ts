@@ -26,8 +26,8 @@ const environment = () => ({
   HOST: '127.0.0.1',
   PORT: '0',
   DATABASE_URL: database.connectionString,
-  INTERNAL_API_TOKEN: 'internal',
-  SECRET_KEY: 'secret',
+  INTERNAL_API_TOKEN: 'internal-token-of-tests',
+  SECRET_KEY: 'secret-of-tests-0123456789abcdef',
   OBJECTS_DIR: folder,
   LOG_LEVEL: 'ERROR',
 })
@@ -37,7 +37,7 @@ test('two-backends-start-from-their-environment-and-share-the-queue', async () =
   const post = async (port: number, path: string, body: object) => {
     const response = await fetch(`http://127.0.0.1:${port}/api/v1${path}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-internal-token': 'internal' },
+      headers: { 'content-type': 'application/json', 'x-internal-token': 'internal-token-of-tests' },
       body: JSON.stringify(body),
     })
     return (await response.json()) as { code: number; data: Record<string, unknown> }
@@ -82,7 +82,7 @@ test('the-prompt-of-an-agent-that-lies-in-S3-is-brought-back-for-its-manager', a
   await engine.create([{ blueprint: 'asking', client: 'default', input: {} }])
   const response = await fetch(`http://127.0.0.1:${backend.port}/api/v1/runs/claim`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-internal-token': 'internal' },
+    headers: { 'content-type': 'application/json', 'x-internal-token': 'internal-token-of-tests' },
     body: JSON.stringify({ worker_id: 'm', boot_id: 'c', wait_seconds: 30 }),
   })
   expect((await payloads.list('')).objects).not.toEqual([])

@@ -99,7 +99,12 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
         },
         cancel: (sessionId, reason) => cancelSession(atWork, sessionId, reason),
       },
-      { host: config.managerHost, port: config.managerPort, internalToken: config.internalApiToken },
+      {
+        host: config.managerHost,
+        port: config.managerPort,
+        internalToken: config.internalApiToken,
+        accessLog: decided.accessLog,
+      },
     )
     // Beside the first turns, not before them: they would wait longer for it than it saves them.
     warming = warmUp(station, join(workspaceRoot, 'compiled')).then((made) => {

@@ -2,6 +2,8 @@
 export interface ManagerSettings {
   /** Milliseconds since the epoch: windows open and close by it. */
   now: () => number
+  /** Whether each request to the manager itself is logged. */
+  accessLog: boolean
   /** How long one request for a run may wait at the backend: a new run starts at once, an idle manager asks rarely. */
   claimWaitSeconds: number
   /** How long a renewal may wait at the backend for a cancellation or a message; a third of the lease at most. */
@@ -52,6 +54,7 @@ const mebibyte = 1024 * 1024
 
 export const defaultSettings: ManagerSettings = {
   now: Date.now,
+  accessLog: false,
   claimWaitSeconds: 25,
   renewWaitMs: 25_000,
   renewEveryMs: 3_000,

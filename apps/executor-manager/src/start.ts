@@ -1,12 +1,11 @@
 /** From the environment to a running manager. */
-import { randomBytes } from 'node:crypto'
-import { type Environment, formatFaults, loadManager } from '@tutti/config'
-import { createLocalObjects } from '@tutti/objects'
+import { type Environment, formatFaults, loadManager, logSettings } from '@tutti/config'
 import { createLogger, type Logger } from '@tutti/telemetry'
 import { createManager, type Manager } from './app.ts'
 import { createBackendClient } from './backend/client.ts'
 import { createDriver } from './driver.ts'
 import { modelAccess } from './model-access.ts'
+import { openObjects } from './open-objects.ts'
 
 export interface RunningManager {
   /** Of the health endpoint. */
@@ -25,13 +24,8 @@ export class NoSandboxError extends Error {
 
 /** @throws ConfigError with every fault; NoSandboxError; nothing was started then */
 export const startManager = async (env: Environment): Promise<RunningManager> => {
-  const { config, models, schedule, warnings } = loadManager(env)
-  const log = createLogger({
-    name: 'executor-manager',
-    level: config.logLevel,
-    format: config.logFormat,
-    timeZone: config.tz,
-  })
+  const { config, files, models, schedule, warnings } = loadManager(env)
+  const log = createLogger({ name: 'executor-manager', ...logSettings(config) })
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
 
   const driver = createDriver(config, log)
@@ -42,16 +36,19 @@ export const startManager = async (env: Environment): Promise<RunningManager> =>
   }
   for (const note of check.notes) log.warn({ sandbox: driver.name }, note)
 
-  const manager = createManager({
-    ...{ config, schedule, driver, log, model: modelAccess(models) },
-    backend: createBackendClient({ baseUrl: config.backendUrl, internalToken: config.internalApiToken }),
-    objects: createLocalObjects({
-      root: config.objectsDir,
-      // The manager hands out no addresses: what it would sign them with is nobody’s.
-      publicUrl: config.backendUrl,
-      secret: randomBytes(32).toString('hex'),
-    }),
-  })
+  const objects = await openObjects(config, files)
+  const manager = createManager(
+    {
+      ...{ config, schedule, driver, log, model: modelAccess(models) },
+      backend: createBackendClient({ baseUrl: config.backendUrl, internalToken: config.internalApiToken }),
+      objects: objects.store,
+    },
+    { accessLog: config.uvicornAccessLog },
+  )
+  const stop = async (): Promise<void> => {
+    await manager.stop()
+    objects.close()
+  }
   await manager.start()
-  return { port: manager.port() ?? config.managerPort, manager, log, stop: () => manager.stop() }
+  return { port: manager.port() ?? config.managerPort, manager, log, stop }
 }

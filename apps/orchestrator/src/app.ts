@@ -1,10 +1,12 @@
 /** The server: one scope per kind of caller, each with its own way to say who is calling. */
 import type { AddressInfo } from 'node:net'
 import type { TlsFiles } from '@tutti/config'
-import fastify, { type FastifyInstance, LogController } from 'fastify'
+import { accessLog } from '@tutti/telemetry'
+import fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
 import { approvalLinkRoutes } from './approvals/routes.ts'
-import { requireClient } from './auth/client.ts'
+import { clientIdOf, requireClient } from './auth/client.ts'
 import type { WorkerAuthMode } from './auth/worker/identify.ts'
+import { workerIdOf } from './auth/worker/index.ts'
 import { clientApi } from './client-api.ts'
 import type { OrchestratorDeps, RouteDeps } from './deps.ts'
 import { answerError, answerErrors } from './errors.ts'
@@ -80,6 +82,11 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
   answerErrors(app)
 
   app.register(serverHooks(deps))
+  if (settings.accessLog)
+    app.addHook(
+      'onResponse',
+      accessLog(given.log, (request: FastifyRequest) => clientIdOf(request) ?? workerIdOf(request)),
+    )
   compressAnswers(app)
   documentRoutes(app)
   app.register(publicRoutes(deps), { prefix: '/_public' })

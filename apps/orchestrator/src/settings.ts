@@ -7,6 +7,8 @@ import type { WorkerRates } from './worker-api/rates.ts'
 export interface OrchestratorSettings {
   /** How long a worker's request for tasks stays open when it names no time of its own. */
   pollWaitMs: number
+  /** Whether each request is logged. */
+  accessLog: boolean
   /** Largest request body that is read. */
   bodyLimitBytes: number
   /** Longest time in which a whole request must have arrived. */
@@ -47,6 +49,7 @@ export interface OrchestratorSettings {
 }
 
 export const defaultSettings: OrchestratorSettings = {
+  accessLog: false,
   pollWaitMs: 30_000,
   bodyLimitBytes: 8 * 1024 * 1024,
   requestTimeoutMs: 60_000,

@@ -19,6 +19,8 @@ export { type ModelCatalogue, type ModelProvider, modelCatalogue } from './model
 export { type BackendConfig, backendVariables } from './processes/backend.ts'
 export { budgetDefaults } from './processes/budgets.ts'
 export { type ManagerConfig, managerVariables } from './processes/manager.ts'
+export type { ObjectStorage } from './processes/objects.ts'
+export { isLoopback } from './processes/open-to-network.ts'
 export type {
   HistoryChoice,
   OrchestratorChoices,
@@ -27,8 +29,9 @@ export type { TlsFiles } from './processes/orchestrator/tls.ts'
 export { withoutEffect } from './processes/orchestrator/without-effect.ts'
 export { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
 export type { S3Settings } from './processes/payloads.ts'
-export { engineSettings } from './processes/shared.ts'
+export { engineSettings, logSettings } from './processes/shared.ts'
 export type { RedisSettings, StorageChoice } from './processes/store-choice.ts'
+export { workbenchWithoutEffect } from './processes/workbench-without-effect.ts'
 export {
   defaultPullSchedule,
   type IntervalRule,

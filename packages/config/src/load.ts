@@ -4,11 +4,14 @@ import { type FilesResult, readFiles } from './files.ts'
 import { keylessProviders, type ModelCatalogue, modelCatalogue } from './models/catalogue.ts'
 import { type BackendConfig, backendVariables } from './processes/backend.ts'
 import { type ManagerConfig, managerVariables } from './processes/manager.ts'
+import { type ObjectStorage, objectStorageOf } from './processes/objects.ts'
+import { openToNetwork } from './processes/open-to-network.ts'
 import { type OrchestratorChoices, orchestratorChoices } from './processes/orchestrator/choices.ts'
-import { warnWithoutEffect } from './processes/orchestrator/without-effect.ts'
+import { warnWithoutEffect, withoutEffect } from './processes/orchestrator/without-effect.ts'
 import { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
 import { payloadStorageOf, type S3Settings } from './processes/payloads.ts'
 import { type StorageChoice, storageOf } from './processes/store-choice.ts'
+import { workbenchWithoutEffect } from './processes/workbench-without-effect.ts'
 import {
   defaultPullSchedule,
   type PullSchedule,
@@ -38,7 +41,7 @@ export function loadOrchestrator(env: Environment, { ownStore = true } = {}): Lo
   const environment = readEnvironment(orchestratorVariables, env)
   const known = environment.config ?? environment.known
   // All of it is read even when the environment has faults, so that one start shows them all.
-  const { choices, faults } = orchestratorChoices(known, ownStore)
+  const { choices, faults } = orchestratorChoices(known, { ownStore, keysAreOthers: hasOtherStorage(env) })
   const files: FilesResult = readFiles(known)
   faults.unshift(...(environment.faults ?? []))
   faults.push(...files.faults)
@@ -61,6 +64,8 @@ export interface LoadedBackend {
   /** Where payloads lie that left the store; `null`: none did. */
   payloads: S3Settings | null
   models: ModelCatalogue
+  /** Where the workbench’s files lie; `null`: in the folder OBJECTS_DIR. */
+  files: ObjectStorage | null
   warnings: Fault[]
 }
 
@@ -71,15 +76,23 @@ export function loadBackend(env: Environment, { ownStore = true } = {}): LoadedB
   const known = environment.config ?? environment.known
   const storage = ownStore ? storageOf(known, faults) : null
   if (storage?.kind === 'memory') faults.push(unshared)
-  const payloads = payloadStorageOf(known, faults)
+  const open = openToNetwork(known)
+  if (open) faults.push(open)
+  const payloads = payloadStorageOf(known, faults, hasOtherStorage(env))
+  const files = objectStorageOf(known, faults)
   const models = environment.config && modelCatalogue(environment.config, env, faults)
   if (faults.length > 0 || !environment.config || !models) throw new ConfigError(faults)
   return {
     config: environment.config,
     storage,
     payloads,
+    files,
     models,
-    warnings: [...environment.warnings, ...misspelt(backendVariables, env)],
+    warnings: [
+      ...environment.warnings,
+      ...warnWithoutEffect(env, workbenchWithoutEffect),
+      ...misspelt(backendVariables, env),
+    ],
   }
 }
 
@@ -88,6 +101,8 @@ export interface LoadedManager {
   models: ModelCatalogue
   /** Which kinds of run it takes, and when. */
   schedule: PullSchedule
+  /** As the backend’s. */
+  files: ObjectStorage | null
   warnings: Fault[]
 }
 
@@ -99,21 +114,27 @@ export function loadManager(env: Environment): LoadedManager {
     ? readPullSchedule({ path })
     : { schedule: defaultPullSchedule(known.taskPullIntervalSeconds ?? 2) }
   const faults = [...(environment.faults ?? []), ...(read.faults ?? [])]
+  const files = objectStorageOf(known, faults)
   const models = environment.config && modelCatalogue(environment.config, env, faults)
   if (faults.length > 0 || !environment.config || !read.schedule || !models) throw new ConfigError(faults)
   const { config } = environment
   const warnings = [...environment.warnings, ...keylessProviders(models), ...misspelt(managerVariables, env)]
   if (config.sandbox === 'none' && config.tuttiEnv === 'production') warnings.push(uncontained)
-  return { config, schedule: read.schedule, models, warnings }
+  return { config, files, schedule: read.schedule, models, warnings }
 }
+
+/** The servers of one machine share their environment, and then S3_ACCESS_KEY and S3_SECRET_KEY as well. */
+const hasOtherStorage = (env: Environment): boolean => Boolean(env.S3_ENDPOINT || env.S3_BUCKET)
 
 /** On one machine the servers share an environment: another one's variables are no mistakes. */
 const misspelt = (table: VariableTable, env: Environment): Fault[] => warnMisspelt(table, env, namesOfAll)
 
 const tables: VariableTable[] = [orchestratorVariables, backendVariables, managerVariables]
-const namesOfAll = new Set(
-  tables.flatMap((table) => Object.values(table).flatMap(({ name, aliases = [] }) => [name, ...aliases])),
-)
+const namesOfAll = new Set([
+  ...Object.keys(withoutEffect),
+  ...Object.keys(workbenchWithoutEffect),
+  ...tables.flatMap((table) => Object.values(table).flatMap(({ name, aliases = [] }) => [name, ...aliases])),
+])
 
 const unshared: Fault = {
   source: 'environment',

@@ -1,4 +1,5 @@
 import { hostname as machine } from 'node:os'
+import { resolve } from 'node:path'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import {
   type BackendConfig,
@@ -13,7 +14,11 @@ import {
 } from '../src/index.ts'
 import { backendDocument, hostname, managerDocument, orchestratorDocument, required } from './documents.ts'
 
-const secrets = { INTERNAL_API_TOKEN: 'internal', SECRET_KEY: 'key', DATABASE_URL: 'postgresql://u:p@db/tutti' }
+const secrets = {
+  INTERNAL_API_TOKEN: 'internal-token-of-tests',
+  SECRET_KEY: 'key-of-tests-'.repeat(3),
+  DATABASE_URL: 'postgresql://u:p@db/tutti',
+}
 const places = { BACKEND_URL: 'http://backend:8000/', WORKSPACE_ROOT: '/srv/workspaces' }
 
 describe.each([
@@ -127,6 +132,11 @@ describe('an environment with nothing but what is required', () => {
       tz: 'UTC',
       logLevel: 'INFO',
       logFormat: 'json',
+      logToFile: false,
+      logDir: resolve('logs'),
+      logBackupCount: 14,
+      logSql: false,
+      uvicornAccessLog: false,
     })
   })
 

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import {
   ConfigError,
   formatFaults,
+  loadBackend,
   loadEnvironment,
   loadManager,
   managerVariables,
@@ -11,8 +12,21 @@ import {
   type VariableTable,
 } from '../src/index.ts'
 
-const manager = { BACKEND_URL: 'http://b:8000', INTERNAL_API_TOKEN: 'internal', WORKSPACE_ROOT: '/srv/w' }
+const manager = {
+  BACKEND_URL: 'http://b:8000',
+  INTERNAL_API_TOKEN: 'internal-token-of-tests',
+  WORKSPACE_ROOT: '/srv/w',
+}
 const table: VariableTable = orchestratorVariables
+const refused = (load: () => unknown): (string | undefined)[] => {
+  try {
+    load()
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.faults.map(({ variable }) => variable)
+  }
+}
 const blamed = (env: Record<string, string>) => readEnvironment(table, env).faults?.map(({ variable }) => variable)
 
 describe('values that are refused', () => {
@@ -160,6 +174,47 @@ describe('secrets', () => {
     expect(readEnvironment(managerVariables, { ...manager, INTERNAL_API_TOKEN: '' }).faults?.[0]?.what).toBe(
       'INTERNAL_API_TOKEN is not set',
     )
+  })
+
+  it('of the workbench are refused all at once: the placeholder, the short one, the missing one, the door without a lock', () => {
+    const env = {
+      DATABASE_URL: 'postgresql://postgres:change-this-password@h/d',
+      SECRET_KEY: 'x'.repeat(31),
+      INTERNAL_API_TOKEN: 'change-this-internal-token-0123456789',
+    }
+    expect(refused(() => loadBackend(env))).toEqual([
+      'DATABASE_URL',
+      'INTERNAL_API_TOKEN',
+      'SECRET_KEY',
+      'CLIENT_TOKEN',
+    ])
+    const closed = { DATABASE_URL: 'postgresql://h/d', INTERNAL_API_TOKEN: 'x'.repeat(15), SECRET_KEY: '' }
+    expect(refused(() => loadBackend({ ...closed, CLIENT_TOKEN: 'y'.repeat(15) }))).toEqual([
+      'INTERNAL_API_TOKEN',
+      'CLIENT_TOKEN',
+      'SECRET_KEY',
+    ])
+    expect(refused(() => loadManager({ ...manager, INTERNAL_API_TOKEN: 'x'.repeat(15) }))).toEqual([
+      'INTERNAL_API_TOKEN',
+    ])
+    expect(refused(() => loadManager({ ...manager, INTERNAL_API_TOKEN: 'x'.repeat(16) }))).toEqual([])
+  })
+
+  it('may be short in development, and never empty', () => {
+    const mine = { TUTTI_ENV: 'development', HOST: '::1', DATABASE_URL: 'postgresql://h/d', INTERNAL_API_TOKEN: 'i' }
+    expect(refused(() => loadBackend({ ...mine, SECRET_KEY: 'change-this-secret-key' }))).toEqual([])
+    expect(refused(() => loadBackend({ ...mine, SECRET_KEY: '' }))).toEqual(['SECRET_KEY'])
+  })
+
+  it('are not asked for while nobody else can reach the port', () => {
+    const env = { DATABASE_URL: 'postgresql://h/d', INTERNAL_API_TOKEN: 'i'.repeat(32), SECRET_KEY: 's'.repeat(32) }
+    for (const HOST of ['127.0.0.1', '127.8.8.8', 'localhost', '::1'])
+      expect(refused(() => loadBackend({ ...env, HOST }))).toEqual([])
+    for (const HOST of ['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.example.org'])
+      expect(
+        refused(() => loadBackend({ ...env, HOST })),
+        HOST,
+      ).toEqual(['CLIENT_TOKEN'])
   })
 })
 

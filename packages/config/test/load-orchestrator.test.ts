@@ -160,7 +160,12 @@ describe('the store', () => {
   })
 
   it('of the backend is the orchestrator’s, beside the PostgreSQL that it needs for itself', () => {
-    const env = { INTERNAL_API_TOKEN: 'internal', SECRET_KEY: 'key', ...sql }
+    const env = {
+      INTERNAL_API_TOKEN: 'internal-token-of-tests',
+      SECRET_KEY: 'key-of-tests-'.repeat(3),
+      HOST: '127.0.0.1',
+      ...sql,
+    }
     const stored = (more: Record<string, string>) => loadBackend({ ...env, ...more }).storage
     for (const more of [{}, { REDIS_HOST: 'r' }, { REDIS_HOST: 'r', STORAGE: 'postgres' }])
       expect(stored(more)).toEqual(chosen({ ...sql, ...more }))
@@ -194,6 +199,14 @@ describe('the archive and the object storage', () => {
     expect(loadOrchestrator({ ...memory, S3_REGION: 'eu' }).s3).toBeNull()
     const [fault] = faultsOf({ S3_ENDPOINT_URL: 'http://s3' })
     expect(fault?.what).toBe('S3_ENDPOINT_URL is set, and S3_ACCESS_KEY and S3_SECRET_KEY are missing')
+  })
+
+  it('does not take the keys of the workbench’s storage for half of its own', () => {
+    const keys = { S3_ACCESS_KEY: 'a', S3_SECRET_KEY: 's' }
+    expect(faultsOf(keys)).toMatchObject([{ variable: 'S3_ENDPOINT_URL' }])
+    expect(loadOrchestrator({ ...memory, ...keys, S3_ENDPOINT: 'http://s3', S3_BUCKET: 'b' }).s3).toBeNull()
+    const half = { S3_ENDPOINT: 'http://s3', S3_ENDPOINT_URL: 'http://s3', S3_ACCESS_KEY: 'a' }
+    expect(faultsOf(half)).toMatchObject([{ variable: 'S3_SECRET_KEY' }])
   })
 })
 

@@ -18,6 +18,8 @@ export interface StoreUnderTest {
   tamper: (key: string) => Promise<void>
   /** Bytes of the longest segment of a key, where the server under test is narrower than the port. */
   longestSegment?: number
+  /** Bytes that a folder which the store adds takes from the 1024 of a key; an even number. */
+  folderBytes?: number
   close: () => Promise<void>
 }
 
@@ -284,9 +286,9 @@ export function objectStoreConformance(name: string, make: () => Promise<StoreUn
       })
 
       it('of 1024 bytes work, in one segment or in many', async () => {
-        const { longestSegment = 1024 } = under
-        const segments = ['x'.repeat(1024), 'É'.repeat(512)].filter(() => longestSegment === 1024)
-        for (const key of [...segments, `${'a/'.repeat(511)}ab`]) {
+        const { longestSegment = 1024, folderBytes = 0 } = under
+        const segments = ['x'.repeat(1024), 'É'.repeat(512)].filter(() => longestSegment === 1024 && folderBytes === 0)
+        for (const key of [...segments, `${'a/'.repeat(511)}ab`.slice(folderBytes)]) {
           await store.put(key, 'x')
           expect(await read(key)).toBe('x')
           await store.delete(key)

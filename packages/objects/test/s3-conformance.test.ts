@@ -10,3 +10,4 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 objectStoreConformance('S3', () => makeS3Store(server))
+objectStoreConformance('S3, below a folder of its bucket', () => makeS3Store(server, { keyPrefix: 'team/tutti-12/' }))

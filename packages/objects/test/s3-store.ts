@@ -27,6 +27,7 @@ export async function makeS3Store(server: TestS3, options: Partial<S3ObjectsOpti
     server,
     client,
     longestSegment: server.longestSegment,
+    folderBytes: options.keyPrefix?.length ?? 0,
     async request(url, { method = 'GET', headers = {}, body } = {}) {
       const answer = await fetch(url, { method, headers, body: body === undefined ? null : Buffer.from(body) })
       return {
@@ -35,7 +36,8 @@ export async function makeS3Store(server: TestS3, options: Partial<S3ObjectsOpti
         body: new Uint8Array(await answer.arrayBuffer()),
       }
     },
-    async tamper(key) {
+    async tamper(name) {
+      const key = (options.keyPrefix ?? '') + name
       const { Body, Metadata } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }))
       const bytes = Buffer.from((await Body?.transformToByteArray()) ?? [])
       bytes[3] = 35

@@ -1,7 +1,7 @@
 /** The Store that a configuration chose: for every process that opens one, so that all of them end up at the same. */
 import type { Store } from '@tutti/engine'
 import { createMemoryStore } from './memory/memory-store.ts'
-import { createPostgresStore } from './postgres/postgres-store.ts'
+import { createPostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.ts'
 import type { RedisAddress, RedisServer } from './redis/connection.ts'
 import { createRedisStore } from './redis/redis-store.ts'
 
@@ -34,6 +34,8 @@ export interface StoreOwner {
   onWarning: (text: string) => void
   /** Told of lost connections, which come back by themselves. */
   onError: (error: unknown) => void
+  /** Shown the pool of a PostgreSQL before it is used: for a log of statements. */
+  watch?: NonNullable<PostgresStoreOptions['watch']>
 }
 
 /** The server can't be reached, or does not let us in; its message says which, and what to check. */
@@ -46,12 +48,16 @@ export class StoreRefusedError extends Error {
  * SchemaVersionError
  */
 export const openStore = async (choice: StoreChoice, owner: StoreOwner): Promise<Store> => {
-  const { instance, onWarning, onError } = owner
+  const { instance, onWarning, onError, watch } = owner
   switch (choice.kind) {
     case 'memory':
       return createMemoryStore()
     case 'postgres':
-      return createPostgresStore({ connectionString: choice.connectionString, onError }).catch((error: Error) => {
+      return createPostgresStore({
+        connectionString: choice.connectionString,
+        onError,
+        ...(watch ? { watch } : {}),
+      }).catch((error: Error) => {
         if (error.name === 'SchemaVersionError') throw error
         throw new StoreRefusedError(
           `The PostgreSQL of DATABASE_URL can't be used: ${reasonOf(error)}. Start it, or correct DATABASE_URL.`,

@@ -1,5 +1,6 @@
 import { type DestinationStream, destination, type Logger as PinoLogger, pino } from 'pino'
 import { prettyFactory } from 'pino-pretty'
+import { createLogFile, type LogFileOptions } from './log-file.ts'
 import type { LogFields, Logger, LogMethod } from './logger.ts'
 import { redactFields, redactText } from './redact.ts'
 import { createTimestamp } from './time.ts'
@@ -13,8 +14,10 @@ export interface LoggerOptions {
   format: 'json' | 'text'
   /** The process. */
   name: string
-  /** IANA zone of the timestamps; UTC by default. */
+  /** IANA zone of the timestamps, and of the days of files; UTC by default. */
   timeZone?: string
+  /** Where the lines are kept as files too. */
+  file?: Omit<LogFileOptions, 'name'>
 }
 
 /** What tests replace. */
@@ -35,18 +38,36 @@ export function createLogger(options: LoggerOptions, deps: LoggerDeps = {}): Log
   const timestamp = createTimestamp(timeZone)
   const stream: DestinationStream = deps.destination ?? destination({ dest: 1, sync: true })
   const colour = deps.destination === undefined && process.stdout.isTTY === true && !process.env.NO_COLOR
-  const library = pino(
-    {
-      level: pinoLevels[level],
-      base: { name },
-      timestamp: () => `,"time":"${timestamp(now())}"`,
-      // Errors come as plain objects already, without their secrets.
-      serializers: { err: (value: unknown) => value },
-      formatters: { level: (label) => ({ level: shownLevels[label] ?? label }) },
+  const shaped = (to: DestinationStream, colorize: boolean): DestinationStream =>
+    format === 'text' ? prettyStream(to, colorize) : to
+  const open = (to: DestinationStream): Logger =>
+    wrap(
+      pino(
+        {
+          level: pinoLevels[level],
+          base: { name },
+          timestamp: () => `,"time":"${timestamp(now())}"`,
+          // Errors come as plain objects already, without their secrets.
+          serializers: { err: (value: unknown) => value },
+          formatters: { level: (label) => ({ level: shownLevels[label] ?? label }) },
+        },
+        to,
+      ),
+      format === 'text' ? oneLine : (message) => message,
+    )
+  const shown = shaped(stream, colour)
+  if (!options.file) return open(shown)
+
+  const alone = open(shown)
+  const dayOf = (milliseconds: number): string => timestamp(milliseconds).slice(0, 10)
+  const onTrouble = (fields: object, message: string): void => alone.warn({ ...fields }, message)
+  const kept = shaped(createLogFile({ ...options.file, name }, { now, dayOf, onTrouble }), false)
+  return open({
+    write: (line) => {
+      shown.write(line)
+      kept.write(line)
     },
-    format === 'text' ? prettyStream(stream, colour) : stream,
-  )
-  return wrap(library, format === 'text' ? oneLine : (message) => message)
+  })
 }
 
 const pinoLevels = { DEBUG: 'debug', INFO: 'info', WARNING: 'warn', ERROR: 'error' } as const satisfies Record<

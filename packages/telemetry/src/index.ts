@@ -1,5 +1,8 @@
 export { createLogger, type LoggerDeps, type LoggerOptions, type LogLevel } from './create-logger.ts'
+export type { LogFileOptions } from './log-file.ts'
 export { type LogFields, type Logger, type LogMethod, silentLogger } from './logger.ts'
 export { createMetrics, type MetricOptions, type Metrics } from './metrics.ts'
+export { accessLog } from './requests.ts'
+export { logStatements, type WatchedPool } from './statements.ts'
 export { parseTraceparent, type TraceContext, writeTraceparent } from './trace-context.ts'
 export { noTracing, type SpanRecord, startTracing, type Tracing, type TracingOptions } from './tracing.ts'

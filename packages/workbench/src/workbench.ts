@@ -99,6 +99,8 @@ import { type FollowRequest, follow } from './stream/follow.ts'
 import { type FollowUserRequest, followUser } from './stream/follow-user.ts'
 import { readFrames, snapshotFrame } from './stream/frames.ts'
 import { createHub } from './stream/hub.ts'
+import { askTitles } from './titles/ask-titles.ts'
+import { SESSION_TITLE } from './titles/session-title-blueprint.ts'
 
 export interface Page {
   limit: number
@@ -228,13 +230,15 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const snapshots = createSnapshotReader(objects)
   const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId, budgets, offersModel, snapshots, objects }
   if (!engine.blueprints.get(AGENT_RUN)) throw new Error(`the engine needs the blueprint ${AGENT_RUN}`)
+  // Without it sessions keep the titles that their first messages gave them.
+  const titles = engine.blueprints.get(SESSION_TITLE) !== undefined
   const hub = createHub({ database, log })
   let timer: NodeJS.Timeout | undefined
   let sweeping: Promise<void> = Promise.resolve()
   let stopped = false
 
   const keepSweeping = (): void => {
-    sweeping = sweep(deps)
+    sweeping = Promise.all([sweep(deps), titles ? askTitles(deps) : undefined])
       .catch((error: unknown) => log.warn({ err: error }, 'the sweeper could not read its runs; it will try again'))
       .then(() => {
         if (!stopped) timer = setTimeout(keepSweeping, sweepIntervalMs)

@@ -2,6 +2,7 @@
  * Who is calling. There is one user; so the question is only whether the caller is that one. A valid token says so. Without
  * a token, only calls within the machine count, and only while the server listens to nobody else.
  */
+import { isLoopback } from '@tutti/config'
 import { TuttiError } from '@tutti/contracts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { BackendSettings } from '../settings.ts'
@@ -20,9 +21,21 @@ export const accessFault = ({ host, clientToken }: AuthSettings): { what: string
   return undefined
 }
 
+const decoration = 'tuttiIsUser'
+
+/** For the log: who asked; undefined: nobody who has proved to be the user. */
+export const userOf =
+  (userId: string) =>
+  (request: FastifyRequest): string | undefined =>
+    Reflect.get(request, decoration) === true ? userId : undefined
+
 /** Lets only the user in, before anything of the request is read. */
 export const requireUser = (app: FastifyInstance, settings: AuthSettings): void => {
-  app.addHook('onRequest', async (request) => authenticate(request, settings))
+  app.decorateRequest(decoration, false)
+  app.addHook('onRequest', async (request) => {
+    authenticate(request, settings)
+    request.setDecorator(decoration, true)
+  })
 }
 
 const authenticate = (request: FastifyRequest, settings: AuthSettings): void => {
@@ -50,6 +63,3 @@ const isOwnName = ({ headers }: FastifyRequest, corsOrigins: readonly string[]):
   const name = URL.parse(`http://${headers.host ?? ''}`)?.hostname
   return name !== undefined && (isLoopback(name) || corsOrigins.some((origin) => URL.parse(origin)?.hostname === name))
 }
-
-export const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)

@@ -4,14 +4,12 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { RouteDeps } from '../deps.ts'
 import { fault, send } from '../http/errors.ts'
 
-/** Where presigned addresses lead: the signature in the address is all that counts. */
+/** Where presigned addresses of a local folder lead: the signature in the address is all that counts. */
 export const objectRoutes = ({ objects, config }: RouteDeps): FastifyPluginAsync => {
-  const deps = {
-    store: objects,
-    verifyPresigned: (url: string, method: string) => objects.verifyPresigned(url, method),
-    maxUploadBytes: config.maxUploadBytes,
-  }
+  const { verifyPresigned } = objects
   return async (app) => {
+    if (!verifyPresigned) return
+    const deps = { store: objects, verifyPresigned, maxUploadBytes: config.maxUploadBytes }
     // An upload is stored as it comes: nothing is parsed, and no more than a few chunks are held in memory.
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))

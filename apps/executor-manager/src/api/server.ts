@@ -13,7 +13,7 @@ import {
   TuttiError,
   triggerPull,
 } from '@tutti/contracts'
-import type { Logger } from '@tutti/telemetry'
+import { accessLog, type Logger } from '@tutti/telemetry'
 import fastify, { type FastifyError } from 'fastify'
 import type { z } from 'zod'
 import type { Health } from './health.ts'
@@ -24,6 +24,8 @@ export interface ApiOptions {
   port: number
   /** What every request but for health has to carry in X-Internal-Token. */
   internalToken: string
+  /** Whether each request is logged. */
+  accessLog: boolean
 }
 
 export interface ApiDeps {
@@ -41,9 +43,17 @@ export interface ApiServer {
   close(): Promise<void>
 }
 
-export const startApi = async (deps: ApiDeps, { host, port, internalToken }: ApiOptions): Promise<ApiServer> => {
+export const startApi = async (
+  deps: ApiDeps,
+  { host, port, internalToken, accessLog: logs }: ApiOptions,
+): Promise<ApiServer> => {
   const app = fastify({ forceCloseConnections: true, bodyLimit: 65_536, routerOptions: { ignoreTrailingSlash: true } })
   const isKnown = createTokenCheck(internalToken)
+  if (logs)
+    app.addHook(
+      'onResponse',
+      accessLog(deps.log, () => undefined),
+    )
 
   app.setErrorHandler((error: FastifyError | TuttiError, request, reply) => {
     const known = asKnown(error)

@@ -20,6 +20,10 @@ export const requireClient = (app: FastifyInstance, clients: ClientDirectory): v
 
 export const clientOf = (request: FastifyRequest): Client => request.getDecorator<Client>(decoration)
 
+/** For the log: the client's id; undefined on a request that none has sent, or none that is known. */
+export const clientIdOf = (request: FastifyRequest): string | undefined =>
+  (Reflect.get(request, decoration) as Client | null | undefined)?.id
+
 /** @throws TuttiError FORBIDDEN */
 export const requireOperator = (client: Client): void => {
   if (client.role === 'client') throw new TuttiError('FORBIDDEN', 'This needs a token with the role operator')

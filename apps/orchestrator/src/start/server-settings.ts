@@ -4,6 +4,7 @@ import { defaultSettings, type OrchestratorSettings } from '../settings.ts'
 /** What the configuration means to the server. */
 export const serverSettings = (config: OrchestratorConfig): OrchestratorSettings => ({
   ...defaultSettings,
+  accessLog: config.uvicornAccessLog,
   pollWaitMs: config.workerPollTimeoutSeconds * 1000,
   timeZone: config.tz,
   workerAuthMode: config.workerAuthMode,

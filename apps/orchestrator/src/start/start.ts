@@ -8,6 +8,7 @@ import {
   type Environment,
   engineSettings,
   formatFaults,
+  logSettings,
   type OrchestratorConfig,
   type Reloader,
   type ScheduleEntry,
@@ -25,7 +26,16 @@ import {
 } from '@tutti/engine'
 import { startArchiver } from '@tutti/history'
 import { offloading, openStore } from '@tutti/stores'
-import { createLogger, createMetrics, type Logger, noTracing, parseTraceparent, startTracing } from '@tutti/telemetry'
+import {
+  createLogger,
+  createMetrics,
+  type Logger,
+  logStatements,
+  noTracing,
+  parseTraceparent,
+  startTracing,
+  type WatchedPool,
+} from '@tutti/telemetry'
 import { createOrchestrator } from '../app.ts'
 import { createApprovalLinks } from '../approvals/link.ts'
 import { withApprovalLinks } from '../approvals/webhook.ts'
@@ -73,19 +83,16 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     env,
     { ownStore: shared.store === undefined, blueprints: brought },
   )
-  const log = createLogger({
-    name: 'orchestrator',
-    level: config.logLevel,
-    format: config.logFormat,
-    timeZone: config.tz,
-  })
+  const log = createLogger({ name: 'orchestrator', ...logSettings(config) })
   for (const { source, line, what, remedy } of warnings)
     log.warn({ source, ...(line === undefined ? {} : { line }) }, `${what}. ${remedy}`)
 
   const closers = createClosers()
   try {
     const inner =
-      shared.store ?? (storage && (await openStore(storage, { instance: config.instanceId, ...loggedBy(log) })))
+      shared.store ??
+      (storage &&
+        (await openStore(storage, { instance: config.instanceId, ...loggedBy(log), ...statementWatch(config, log) })))
     if (!inner) throw new Error('the configuration chose no store')
     if (!shared.store) closers.add(inner.close)
 
@@ -246,6 +253,9 @@ const cannotListen = ({ apiHost, apiPort }: OrchestratorConfig, error: unknown):
     return unusable('API_HOST', `API_HOST=${apiHost} can't be used`, error, 'Name an address of this machine.')
   return error
 }
+
+const statementWatch = ({ logSql }: { logSql: boolean }, log: Logger) =>
+  logSql ? { watch: (pool: WatchedPool) => logStatements(pool, log) } : {}
 
 const loggedBy = (log: Logger) => ({
   onWarning: (text: string) => log.warn(text),

@@ -1,12 +1,12 @@
 import { hostname } from 'node:os'
 import {
-  folder,
   headerToken,
   host,
   httpUrl,
   identifier,
   integer,
   optionalHttpUrl,
+  optionalWsUrl,
   origins,
   port,
   postgresUrl,
@@ -15,9 +15,50 @@ import {
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
 import { budgetVariables } from './budgets.ts'
 import { modelVariables } from './models.ts'
+import { objectVariables, presignVariables } from './objects.ts'
 import { payloadVariables } from './payloads.ts'
-import { engineVariables, modeVariables, workbenchLogVariables } from './shared.ts'
+import { engineVariables, leastKeyBytes, leastTokenBytes, modeVariables, workbenchLogVariables } from './shared.ts'
 import { storageVariables } from './storage.ts'
+
+/** Told to the pages, which ask for it when they open: so the same build serves every address. */
+const pageVariables = {
+  nextPublicApiUrl: {
+    name: 'NEXT_PUBLIC_API_URL',
+    default: '',
+    description: 'Where browsers reach the API directly. Empty: at the origin of the page.',
+    schema: optionalHttpUrl,
+  },
+  nextPublicWsUrl: {
+    name: 'NEXT_PUBLIC_WS_URL',
+    default: '',
+    description:
+      'Where browsers reach the WebSockets directly, such as wss://example.com. Empty: at the origin of the page.',
+    schema: optionalWsUrl,
+  },
+} satisfies VariableTable
+
+const titleVariables = {
+  openaiApiKey: {
+    name: 'OPENAI_API_KEY',
+    default: '',
+    description:
+      'With it a model makes the titles of sessions, from the beginning of the first message, which is sent to OPENAI_BASE_URL. Empty: the title is the first line of that message.',
+    schema: headerToken,
+    secret: true,
+  },
+  openaiBaseUrl: {
+    name: 'OPENAI_BASE_URL',
+    default: 'https://api.openai.com/v1',
+    description: 'The address of an OpenAI-compatible API, with its version.',
+    schema: httpUrl,
+  },
+  openaiDefaultModel: {
+    name: 'OPENAI_DEFAULT_MODEL',
+    default: 'gpt-4o-mini',
+    description: 'The model that makes titles.',
+    schema: text,
+  },
+} satisfies VariableTable
 
 export const backendVariables = {
   ...modeVariables,
@@ -36,6 +77,7 @@ export const backendVariables = {
     description: 'What the executor manager proves itself with; the same value on both sides.',
     schema: headerToken,
     secret: true,
+    leastBytes: leastTokenBytes,
   },
   clientToken: {
     name: 'CLIENT_TOKEN',
@@ -43,6 +85,7 @@ export const backendVariables = {
     description: 'What users and API clients prove themselves with. Needed unless HOST is a loopback address.',
     schema: headerToken,
     secret: true,
+    leastBytes: leastTokenBytes,
   },
   corsOrigins: {
     name: 'CORS_ORIGINS',
@@ -55,6 +98,7 @@ export const backendVariables = {
     description: 'Signs links and log-ins. Changing it makes all of them invalid.',
     schema: text,
     secret: true,
+    leastBytes: leastKeyBytes,
   },
   singleUserId: {
     name: 'SINGLE_USER_ID',
@@ -68,18 +112,10 @@ export const backendVariables = {
     description: 'The largest upload, in megabytes.',
     schema: integer(1),
   },
-  objectsDir: {
-    name: 'OBJECTS_DIR',
-    default: '.tutti/objects',
-    description: 'Folder of stored files; the executor manager must see the same one.',
-    schema: folder,
-  },
-  s3PresignExpires: {
-    name: 'S3_PRESIGN_EXPIRES',
-    default: '300',
-    description: 'How many seconds a presigned link works; at most 7 days, as with S3.',
-    schema: integer(1, 604_800),
-  },
+  ...objectVariables,
+  ...presignVariables,
+  ...pageVariables,
+  ...titleVariables,
   backendPublicUrl: {
     name: 'BACKEND_PUBLIC_URL',
     default: { text: 'http://localhost:PORT', value: (env) => `http://localhost:${env.PORT || '8000'}` },

@@ -11,16 +11,18 @@ import {
   hours,
   httpUrl,
   identifier,
-  imageName,
   ignorePatterns,
+  imageName,
   integer,
   port,
   seconds,
+  text,
   timerHours,
 } from '../variables/schemas.ts'
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
 import { modelVariables } from './models.ts'
-import { machineName, modeVariables, workbenchLogVariables } from './shared.ts'
+import { objectVariables } from './objects.ts'
+import { leastTokenBytes, machineName, modeVariables, workbenchLogVariables } from './shared.ts'
 
 const pullVariables = {
   taskPullEnabled: {
@@ -164,12 +166,6 @@ const workspaceVariables = {
     description: 'Host folders that a session may ask to have copied into its workspace. Empty: none.',
     schema: folderList,
   },
-  objectsDir: {
-    name: 'OBJECTS_DIR',
-    default: '.tutti/objects',
-    description: 'Folder of stored files; the backend must see the same one.',
-    schema: folder,
-  },
   workspaceIgnoreDotFiles: {
     name: 'WORKSPACE_IGNORE_DOT_FILES',
     default: 'true',
@@ -244,12 +240,18 @@ export const managerVariables = {
     description: 'The port that the manager’s own API listens on.',
     schema: port,
   },
-  backendUrl: { name: 'BACKEND_URL', description: 'The address of the backend.', schema: httpUrl },
+  backendUrl: {
+    name: 'BACKEND_URL',
+    description: 'The address of the backend.',
+    schema: httpUrl,
+    aliases: ['POCO_BACKEND_URL'],
+  },
   internalApiToken: {
     name: 'INTERNAL_API_TOKEN',
     description: 'What this manager proves itself with to the backend; the same value on both sides.',
     schema: headerToken,
     secret: true,
+    leastBytes: leastTokenBytes,
   },
   workerId: {
     name: 'WORKER_ID',
@@ -263,6 +265,7 @@ export const managerVariables = {
   ...sandboxVariables,
   ...workspaceVariables,
   ...keepingVariables,
+  ...objectVariables,
   ...workbenchLogVariables,
 } satisfies VariableTable
 

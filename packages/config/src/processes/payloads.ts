@@ -16,14 +16,14 @@ export const payloadVariables = {
   s3AccessKey: {
     name: 'S3_ACCESS_KEY',
     default: '',
-    description: 'Its access key id.',
+    description: 'The access key id, for S3_ENDPOINT_URL and S3_ENDPOINT alike.',
     schema: text,
     secret: true,
   },
   s3SecretKey: {
     name: 'S3_SECRET_KEY',
     default: '',
-    description: 'Its secret access key.',
+    description: 'The secret access key that belongs to it.',
     schema: text,
     secret: true,
   },
@@ -36,13 +36,13 @@ export const payloadVariables = {
   s3Region: {
     name: 'S3_REGION',
     default: 'us-east-1',
-    description: 'Its region.',
+    description: 'The region; for Cloudflare R2 auto.',
     schema: text,
   },
   s3MaxConcurrency: {
     name: 'S3_MAX_CONCURRENCY',
     default: '100',
-    description: 'Connections to it at a time, over all jobs of an instance.',
+    description: 'Connections to the storage at a time, over all that an instance does.',
     schema: integer(1, 10_000),
   },
   payloadOffloadBytes: {
@@ -64,8 +64,11 @@ export interface S3Settings {
 
 type Known = Partial<ConfigOf<typeof payloadVariables>>
 
-/** All three or none: half of them means that somebody believes payloads are kept there. */
-export function payloadStorageOf(known: Known, faults: Fault[]): S3Settings | null {
+/**
+ * All three or none: half of them means that somebody believes payloads are kept there.
+ * @param keysAreOthers whether the keys may be those of the workbench’s files alone (S3_ENDPOINT), which lie elsewhere
+ */
+export function payloadStorageOf(known: Known, faults: Fault[], keysAreOthers = false): S3Settings | null {
   const { s3EndpointUrl, s3AccessKey, s3SecretKey, s3DefaultBucket, s3Region, s3MaxConcurrency } = known
   if (s3EndpointUrl === undefined || s3AccessKey === undefined || s3SecretKey === undefined) return null
   const parts = Object.entries({
@@ -75,7 +78,7 @@ export function payloadStorageOf(known: Known, faults: Fault[]): S3Settings | nu
   })
   const set = parts.filter(([, value]) => value !== '').map(([name]) => name)
   const missing = parts.filter(([, value]) => value === '').map(([name]) => name)
-  if (set.length === 0) return null
+  if (set.length === 0 || (keysAreOthers && s3EndpointUrl === '')) return null
   if (missing.length > 0) {
     const what = `${set.join(' and ')} ${set.length > 1 ? 'are' : 'is'} set, and ${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} missing`
     faults.push(fault(missing[0] ?? '', what, 'Set all three to use S3, or none.'))

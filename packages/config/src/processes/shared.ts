@@ -1,9 +1,24 @@
 /** Variables that several processes read. Spread into their tables. */
 import { hostname } from 'node:os'
-import { choice, flag, fraction, identifier, integer, seconds, skillRates, timeZone } from '../variables/schemas.ts'
+import {
+  choice,
+  flag,
+  folder,
+  fraction,
+  identifier,
+  integer,
+  seconds,
+  skillRates,
+  timeZone,
+} from '../variables/schemas.ts'
 import type { Computed, ConfigOf, VariableTable } from '../variables/variable.ts'
 
 const logLevels = ['DEBUG', 'INFO', 'WARNING', 'ERROR'] as const
+
+/** Of a token that is compared with what callers offer, over a network. */
+export const leastTokenBytes = 16
+/** Of a key: who has something that it signed can try all short ones in peace. */
+export const leastKeyBytes = 32
 
 export const machineName: Computed = { text: 'hostname', value: () => hostname() }
 
@@ -30,6 +45,38 @@ const zone = {
   schema: timeZone,
 }
 
+const logFileVariables = {
+  logToFile: {
+    name: 'LOG_TO_FILE',
+    default: 'false',
+    description:
+      'Whether the log is also written to files in LOG_DIR, one for each server and day. A disk that is full or a folder that can’t be written costs lines there, and is told on standard output.',
+    schema: flag,
+  },
+  logDir: { name: 'LOG_DIR', default: './logs', description: 'The folder of those files.', schema: folder },
+  logBackupCount: {
+    name: 'LOG_BACKUP_COUNT',
+    default: '14',
+    description: 'How many files of former days are kept, of each server; 0 keeps all.',
+    schema: integer(0, 36_500),
+  },
+  logSql: {
+    name: 'LOG_SQL',
+    default: 'false',
+    description:
+      'Whether each SQL statement is logged, with its duration and number of rows. Its parameters never are, at no level: they hold what people wrote, and secrets.',
+    schema: flag,
+  },
+  uvicornAccessLog: {
+    name: 'UVICORN_ACCESS_LOG',
+    default: 'false',
+    description:
+      'The access log: a line for each request, with method, route, status, milliseconds, user and request id. Ids, queries and headers are left out, because some of them are secrets.',
+    schema: flag,
+    aliases: ['ACCESS_LOG'],
+  },
+} satisfies VariableTable
+
 /** The orchestrator's logging. */
 export const logVariables = {
   tz: zone,
@@ -40,6 +87,7 @@ export const logVariables = {
     schema: choice(logLevels),
   },
   logFormat,
+  ...logFileVariables,
 } satisfies VariableTable
 
 /** The workbench's logging: here DEBUG moves the default of LOG_LEVEL. */
@@ -48,7 +96,8 @@ export const workbenchLogVariables = {
   debug: {
     name: 'DEBUG',
     default: 'false',
-    description: 'Development aids; also makes DEBUG the default of LOG_LEVEL.',
+    description:
+      'Makes DEBUG the default of LOG_LEVEL. It reveals nothing else: answers and log lines hold no more than without it.',
     schema: flag,
   },
   logLevel: {
@@ -59,7 +108,16 @@ export const workbenchLogVariables = {
     },
   },
   logFormat,
+  ...logFileVariables,
 } satisfies VariableTable
+
+/** What they mean to `createLogger` of @tutti/telemetry. */
+export const logSettings = (config: ConfigOf<typeof logVariables>) => ({
+  level: config.logLevel,
+  format: config.logFormat,
+  timeZone: config.tz,
+  ...(config.logToFile ? { file: { dir: config.logDir, backups: config.logBackupCount } } : {}),
+})
 
 /** Read by every process that runs the engine. */
 export const engineVariables = {

@@ -30,7 +30,10 @@ export function readEnvironment<Table extends VariableTable>(table: Table, env: 
       continue
     }
     if (variable.secret && !development) {
+      const { leastBytes = 0 } = variable
       if (/change-this/i.test(found.text)) faults.push(placeholder(variable.name))
+      else if (found.text !== '' && Buffer.byteLength(found.text) < leastBytes)
+        faults.push(guessable(variable.name, leastBytes))
       else if (found.text !== '' && found.text === variable.default) warnings.push(published(variable.name))
     }
     values[key] = parsed.data
@@ -105,6 +108,16 @@ function placeholder(name: string): Fault {
     source: 'environment',
     variable: name,
     what: `${name} still holds the placeholder that the documentation prints`,
+    remedy:
+      'Set a random value, such as from `openssl rand -hex 32`, or TUTTI_ENV=development on a machine of your own.',
+  }
+}
+
+function guessable(name: string, leastBytes: number): Fault {
+  return {
+    source: 'environment',
+    variable: name,
+    what: `${name} is shorter than ${leastBytes} bytes, and can be guessed`,
     remedy:
       'Set a random value, such as from `openssl rand -hex 32`, or TUTTI_ENV=development on a machine of your own.',
   }

@@ -161,6 +161,12 @@ export const optionalHttpUrl = fromText('http or https address', (value) => {
     : refuse('must be an http or https address', 'Give the whole address, or leave it empty.')
 })
 
+/** Empty, or the address of a WebSocket server, without a trailing slash. */
+export const optionalWsUrl = fromText('ws or wss address', (value) => {
+  if (value === '' || ['ws:', 'wss:'].includes(URL.parse(value)?.protocol ?? '')) return value.replace(/\/+$/, '')
+  return refuse('must be a ws or wss address', 'Give the whole address, such as wss://example.com, or leave it empty.')
+})
+
 /** Empty, or the address of a Redis. */
 export const redisUrl = fromText(
   'redis://user:password@host:6379/0, rediss:// for TLS, or unix:///run/redis.sock?db=0',
@@ -310,6 +316,15 @@ export const allowedHosts = fromText(
     return hosts
   },
 )
+/** Empty, or one folder of keys, made to end with a slash. */
+export const keyFolder = fromText('folder of keys, such as tutti/; empty for none', (value) => {
+  const path = value.replace(/^\/+|\/+$/g, '')
+  if (path === '') return ''
+  const isPath = path.split('/').every((part) => /^[\w.-]{1,100}$/.test(part) && part !== '.' && part !== '..')
+  return isPath
+    ? `${path}/`
+    : refuse('must be a folder of letters, digits and _ . -', 'Write it such as tutti/ or team-a/tutti/.')
+})
 
 /** Names of models; `*` stands for any text. */
 export const modelPatterns = fromText('names of models, separated by commas; * stands for any text', (value) =>

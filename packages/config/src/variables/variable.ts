@@ -14,6 +14,8 @@ export interface Variable<T = unknown> {
   schema: z.ZodType<T, string>
   /** The value is never quoted in a fault, and `change-this-*` is refused outside development. */
   secret?: true
+  /** Bytes that a secret has at least, outside development and unless it is empty: a shorter one can be guessed. */
+  leastBytes?: number
   /** Older names, read in this order when `name` itself is not set. */
   aliases?: readonly string[]
 }
@@ -43,6 +45,8 @@ export interface VariableRow {
   default: string | null
   required: boolean
   secret: boolean
+  /** `null`: any. */
+  leastBytes: number | null
   aliases: readonly string[]
 }
 
@@ -56,6 +60,7 @@ export function describeVariables(table: VariableTable): VariableRow[] {
     default: describeDefault(variable.default),
     required: variable.default === undefined,
     secret: variable.secret ?? false,
+    leastBytes: variable.leastBytes ?? null,
     aliases: variable.aliases ?? [],
   }))
 }

@@ -8,22 +8,29 @@ export function createClients(options: S3ObjectsOptions): { asking: S3Client; si
   const config = configOf(options)
   const asking = new S3Client(config)
   limit(asking, options.maxConcurrency ?? 100)
-  return { asking, signing: new S3Client(config) }
+  // A signature holds for one host name, so an address is signed with the name that its reader will use.
+  const { publicEndpoint } = options
+  const signing = publicEndpoint === undefined ? config : configOf({ ...options, endpoint: publicEndpoint })
+  return { asking, signing: new S3Client(signing) }
 }
 
-function configOf({ endpoint, region = 'us-east-1', accessKey, secretKey, requestTimeoutMs }: S3ObjectsOptions) {
+function configOf(options: S3ObjectsOptions): S3ClientConfig {
+  const { endpoint, region = 'us-east-1', accessKey, secretKey } = options
+  const { requestTimeoutMs = 60_000, attempts = 4 } = options
   const config: S3ClientConfig = {
     region,
     // Others than AWS rarely have a host name for each bucket.
-    forcePathStyle: endpoint !== undefined && !/\.amazonaws\.com(\.cn)?$/.test(new URL(endpoint).hostname),
+    forcePathStyle:
+      options.forcePathStyle ??
+      (endpoint !== undefined && !/\.amazonaws\.com(\.cn)?$/.test(new URL(endpoint).hostname)),
     // The SDK's own checksums travel in trailers that other servers store as part of the content.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    maxAttempts: 4,
+    maxAttempts: attempts,
     requestHandler: {
       connectionTimeout: 5_000,
       // Of silence. Without it, a server that stops answering holds its slot for ever.
-      socketTimeout: requestTimeoutMs ?? 60_000,
+      socketTimeout: requestTimeoutMs,
       // The semaphore is the limit; the agent's own would count waiting as time-out.
       httpAgent: { maxSockets: Number.POSITIVE_INFINITY },
       httpsAgent: { maxSockets: Number.POSITIVE_INFINITY },

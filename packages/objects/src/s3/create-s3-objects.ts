@@ -13,6 +13,7 @@ import { attachment } from '../http/disposition.ts'
 import { checkKey, checkPrefix, longestPage } from '../keys.ts'
 import { hashHeader, type ObjectStore } from '../port.ts'
 import { checkExpiry } from '../presign.ts'
+import { below } from './below.ts'
 import { createClients } from './client.ts'
 import { asked } from './failures.ts'
 import { listObjects } from './list.ts'
@@ -23,12 +24,20 @@ export interface S3ObjectsOptions {
   bucket: string
   /** Scheme, host and port; left out: AWS. */
   endpoint?: string
+  /** Under which others reach the endpoint; presigned addresses are made for it. Left out: the endpoint. */
+  publicEndpoint?: string
+  /** Whether the bucket stands in the path of addresses. Left out: yes, unless the endpoint is AWS’s. */
+  forcePathStyle?: boolean
+  /** Folder in the bucket below which all keys lie; it ends with a slash. Nobody who uses the store sees it; keys may be shorter by it. */
+  keyPrefix?: string
   region?: string
   /** Left out, both: what the surroundings give (roles, profiles, AWS_* variables). */
   accessKey?: string
   secretKey?: string
   /** Requests to S3 under way at a time, over all that use this store; a stream that is read counts until it is over. */
   maxConcurrency?: number
+  /** Tries of a request that fails for a passing reason, the first included. */
+  attempts?: number
   /** Silence of the server after which a request is given up. */
   requestTimeoutMs?: number
   /** Bytes of a part of a large object: 5 MiB at least (S3's rule), and 10,000 of them are the longest object. */
@@ -52,7 +61,7 @@ const leastPart = 5 * 1024 * 1024
 
 /** Objects in a bucket of S3, or of a server that speaks like it. */
 export function createS3Objects(options: S3ObjectsOptions): S3Objects {
-  const { bucket, partBytes = 8 * 1024 * 1024, partsAtOnce = 4 } = options
+  const { bucket, keyPrefix = '', partBytes = 8 * 1024 * 1024, partsAtOnce = 4 } = options
   if (partBytes < leastPart) throw new TypeError(`A part has ${leastPart} bytes at least`)
   const { asking: client, signing } = createClients(options)
   const place = (key: string) => {
@@ -95,7 +104,7 @@ export function createS3Objects(options: S3ObjectsOptions): S3Objects {
   }
 
   return {
-    ...store,
+    ...below(keyPrefix, store),
     bucket,
     async ensureBucket() {
       try {

@@ -29,6 +29,8 @@ export interface PostgresStoreOptions {
   checkTimeoutMs?: number
   /** Told of lost connections, which come back by themselves. */
   onError?: (error: unknown) => void
+  /** Shown the pool before it is used: for a log of statements. */
+  watch?: (pool: pg.Pool) => void
 }
 
 /**
@@ -46,6 +48,7 @@ export const createPostgresStore = async (options: PostgresStoreOptions): Promis
     query_timeout: statementTimeoutMs + 5_000,
     connectionTimeoutMillis: statementTimeoutMs,
   })
+  options.watch?.(pool)
   let closing = false
   /** A connection that is let go may still hear that its server stops, and that is no loss. */
   const lost = (error: unknown): void => {

@@ -1,17 +1,13 @@
 import type { Queryable } from '../database/database.ts'
 import type { SessionRow } from '../session/rows.ts'
 import { wordsOf } from '../session/words.ts'
-
-const titleLength = 80
-
-/** The first line of the first message, until somebody gives a better title. */
-const titleOf = (prompt: string): string => (prompt.trim().split('\n', 1)[0] ?? '').slice(0, titleLength).toWellFormed()
+import { firstTitle } from '../titles/first-title.ts'
 
 export const insertSession = async (
   tx: Queryable,
   { id, userId, prompt, projectId = null }: { id: string; userId: string; prompt: string; projectId?: string | null },
 ): Promise<SessionRow> => {
-  const title = titleOf(prompt)
+  const title = firstTitle(prompt)
   const [session] = await tx.query<SessionRow>(
     `insert into workbench.sessions (id, user_id, project_id, title, search, status)
      values ($1, $2, $3, $4, to_tsvector('simple', $5), 'pending') returning *`,

@@ -34,10 +34,13 @@ export interface DatabaseOptions {
   connections?: number
   /** A lost idle connection is replaced by itself; this only lets it be logged. */
   onError?: (error: Error) => void
+  /** Shown the pool before it is used: for a log of statements. */
+  watch?: (pool: pg.Pool) => void
 }
 
-export const createDatabase = ({ connectionString, connections = 10, onError }: DatabaseOptions): Database => {
+export const createDatabase = ({ connectionString, connections = 10, onError, watch }: DatabaseOptions): Database => {
   const pool = new pg.Pool({ connectionString, max: connections, types, application_name: 'tutti-workbench' })
+  watch?.(pool)
   // Without a listener an idle connection that is lost would end the process.
   pool.on('error', (error) => onError?.(error))
   return {

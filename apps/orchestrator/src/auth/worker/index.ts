@@ -43,6 +43,10 @@ export const requireWorkerInBody = (identify: Identify, strangers: 401 | 403) =>
 /** Who sent the request; null where the global token came without an id. */
 export const callerOf = (request: FastifyRequest): Caller | null => request.getDecorator<Caller | null>(decoration)
 
+/** For the log: the worker's id; undefined on a request that none has sent, or none that is known. */
+export const workerIdOf = (request: FastifyRequest): string | undefined =>
+  (Reflect.get(request, decoration) as Caller | null | undefined)?.worker
+
 /** @throws TuttiError INVALID_BODY when the request does not say which worker it comes from */
 export const namedCallerOf = (request: FastifyRequest): Caller => {
   const caller = callerOf(request)

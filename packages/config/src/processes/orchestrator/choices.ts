@@ -26,16 +26,19 @@ export interface OrchestratorChoices {
 
 type Known = Partial<OrchestratorConfig>
 
-/** @param ownStore whether the process has to open a store itself */
+/**
+ * @param ownStore whether the process has to open a store itself
+ * @param keysAreOthers whether keys of S3 may be there for the workbench alone
+ */
 export function orchestratorChoices(
   known: Known,
-  ownStore: boolean,
+  { ownStore, keysAreOthers }: { ownStore: boolean; keysAreOthers: boolean },
 ): { choices: OrchestratorChoices; faults: Fault[] } {
   const faults: Fault[] = []
   const choices = {
     storage: ownStore ? storageOf(known, faults) : null,
     history: historyOf(known),
-    s3: payloadStorageOf(known, faults),
+    s3: payloadStorageOf(known, faults, keysAreOthers),
     tls: readTls(known, faults),
   }
   return { choices, faults }

@@ -10,8 +10,8 @@ export const withoutEffect: Readonly<Record<string, string>> = {
   REDIS_ENCRYPTION_KEY: 'no worker’s token is ever kept in Redis',
 }
 
-export function warnWithoutEffect(env: Environment): Fault[] {
-  return Object.entries(withoutEffect).flatMap(([name, reason]) =>
+export function warnWithoutEffect(env: Environment, names = withoutEffect): Fault[] {
+  return Object.entries(names).flatMap(([name, reason]) =>
     env[name]
       ? [{ source: 'environment', variable: name, what: `${name} has no effect here: ${reason}`, remedy: 'Remove it.' }]
       : [],
