@@ -73,7 +73,7 @@ it('the-stack-starts-and-an-agent-works-in-a-container-of-the-executors-image', 
   ])}\n\`\`\``
   const { session_id, run_id } = await workbench.tasks.create({ prompt, permission_mode: 'bypassPermissions' })
   const ended = await until(async () => {
-    const found = await workbench.runs.get(run_id)
+    const found = await workbench.runs.get(String(run_id))
     return ['completed', 'failed', 'canceled'].includes(found.status) && found
   })
   expect(ended).toMatchObject({ status: 'completed', last_error: null })
@@ -93,7 +93,7 @@ it('the-manager-comes-back-after-a-kill-and-takes-runs-again', async () => {
   const workbench = createWorkbench({ url: `http://127.0.0.1:${env.BACKEND_PORT}`, token: clientToken })
   const { run_id } = await workbench.tasks.create({ prompt: '```scripted\n[{"say":"Back."}]\n```' })
   const ended = await until(async () => {
-    const found = await workbench.runs.get(run_id)
+    const found = await workbench.runs.get(String(run_id))
     return ['completed', 'failed', 'canceled'].includes(found.status) && found
   })
   expect(ended).toMatchObject({ status: 'completed', last_error: null })
