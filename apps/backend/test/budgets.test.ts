@@ -43,7 +43,7 @@ test('a-call-begins-and-ends-and-is-seen-in-the-sessions-usage', async () => {
   const tokens = { input_tokens: 7, output_tokens: 1, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 }
   const ended = [{ ...tokens, n: 1, cost_usd: 0.02, status: 200, complete: true }]
   await backend.manage(path, { worker_id, lease_token, wall_ms: 1000, ended })
-  const usage = await backend.get(`/api/v1/sessions/${run.session_id}/usage`)
+  const usage = await backend.get(`/api/v1/sessions/${run.session_id}/spending`)
   expect(usage.body.data).toMatchObject({ calls: 1, input_tokens: 7, cost_usd: 0.02, wall_seconds: 1 })
 })
 

@@ -309,6 +309,7 @@ test('strangers-and-unknown-ids-answer-404', async () => {
     ['GET', `/sessions/${session_id}/tool-executions`],
     ['GET', `/sessions/${session_id}/tool-executions/delta`],
     ['GET', `/sessions/${session_id}/usage`],
+    ['GET', `/sessions/${session_id}/spending`],
     ['GET', `/sessions/${session_id}/queued-queries`],
     ['DELETE', `/sessions/${session_id}/queued-queries/${unknown}`],
     ['GET', `/runs/session/${session_id}`],

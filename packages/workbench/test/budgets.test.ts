@@ -215,7 +215,7 @@ test('a-strangers-session-has-no-budget-to-set-and-its-use-is-not-told', async (
 
 test('a-project-counts-over-its-sessions', async () => {
   await setUp()
-  const project = randomUUID()
+  const { project_id: project } = await stage.workbench.createProject(user, { name: 'a project' })
   const [first, second] = [await start(), await start()]
   await stage.database.query('update workbench.sessions set project_id = $1', [project])
   await stage.workbench.putBudget(user, {

@@ -215,7 +215,9 @@ test('second-message-waits-until-the-parked-run-has-ended', async () => {
   const { run, requests } = await parked([asks('l')])
   const second = await stage.send('and then?', { session_id: run.session_id })
   expect(await stage.tryClaim()).toBeNull()
-  expect(await stage.workbench.run(user, second.run_id)).toMatchObject({ status: 'queued' })
+  expect(await stage.workbench.queue(user, run.session_id)).toMatchObject([
+    { queue_item_id: second.run_id, status: 'queued' },
+  ])
   await answer(requests[0], { decision: 'allow' })
   const next = await stage.claim()
   expect(next.run_id).toBe(run.run_id)

@@ -92,7 +92,7 @@ test('send-now-goes-first-and-deleted-ones-never', async () => {
 
 test('configuration-follows-the-messages-in-their-order', async () => {
   const { session_id, run_id } = await stage.send('0', {
-    config: { model: 'm-1', mcp_config: { a: true }, input_files: [{ name: 'f', source: 's' }] },
+    config: { model: 'm-1', mcp_config: { a: true }, input_files: [{ name: 'f', source: 'attachments/default/1/f' }] },
   })
   const second = await stage.send('1', { session_id, config: { model: 'm-2', mcp_config: { b: false } } })
   const third = await stage.send('2', { session_id, config: { model: null } })

@@ -18,7 +18,7 @@ export const budgetRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAsy
       ok(await workbench.putBudget(config.userId, body)),
     )
 
-    app.get('/sessions/:id/usage', { schema: { params: idParams } }, async ({ params }) =>
+    app.get('/sessions/:id/spending', { schema: { params: idParams } }, async ({ params }) =>
       ok(await workbench.sessionSpending(config.userId, params.id)),
     )
   }

@@ -1,7 +1,5 @@
 /** Running one turn in an open sandbox, to whichever end it comes first. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Turn } from '@tutti/contracts'
-import type { AllowedHost } from '@tutti/network'
 import type { SandboxExit } from '@tutti/sandbox'
 import type { Halt } from '../relay/account.ts'
 import type { Assignment } from '../relay/assignment.ts'
