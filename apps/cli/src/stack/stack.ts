@@ -99,6 +99,8 @@ export const startStack = async (options: StackOptions): Promise<Stack> => {
       },
       backend: {
         ...shared,
+        // It tells users which models there are, and refuses messages that name another.
+        ...model.env,
         HOST: host,
         PORT: String(ports.backend),
         BACKEND_PUBLIC_URL: options.env.BACKEND_PUBLIC_URL || backendUrl,

@@ -5,6 +5,7 @@
  */
 import { type AgentResult, type finishRun, type RunView, TuttiError } from '@tutti/contracts'
 import type { z } from 'zod'
+import { tokensOf } from '../budgets/spent.ts'
 import { spendingBy } from '../budgets/views.ts'
 import { isLastHolder } from '../claim/held-run.ts'
 import { ensureJobsSoon } from '../create/ensure-jobs.ts'
@@ -107,8 +108,10 @@ const showLedger = async (change: SessionChange, run: RunRow): Promise<void> => 
   const spent = await spendingBy(change.tx, 'run', run.id)
   if (spent === undefined || spent.calls === 0) return
   const { calls: _, wall_seconds, ...rest } = spent
+  const told = run.usage
   await updateRun(change.tx, run, { usage: { ...rest, duration_ms: Math.round(wall_seconds * 1000) } })
-  change.log('usage', { run_id: run.id, ...run.usage })
+  // The turn's own account is in the log already: only what readers don't know from it is news.
+  if (told === null || tokensOf(told) !== tokensOf(rest)) change.log('usage', { run_id: run.id, ...run.usage })
 }
 
 /** The lease's token stays: it is how a repeated finish is known. Its events are refused from here on. */
