@@ -8,9 +8,17 @@ import { embedded } from './embedded.ts'
 import { http } from './http.ts'
 import { type Figure, table } from './measure.ts'
 import { sandbox } from './sandbox.ts'
+import { snapshot } from './snapshot.ts'
 import { up } from './stack.ts'
 
-const benchmarks: Record<string, (quick: boolean) => Promise<Figure[]>> = { embedded, http, sandbox, agent, up }
+const benchmarks: Record<string, (quick: boolean) => Promise<Figure[]>> = {
+  embedded,
+  http,
+  sandbox,
+  snapshot,
+  agent,
+  up,
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
