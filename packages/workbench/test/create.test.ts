@@ -1,5 +1,6 @@
 import { testDatabase } from '@tutti/stores/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readMigrations } from '../src/database/migrate.ts'
 import { createDatabase, migrate } from '../src/index.ts'
 import { createStage, finishOf, type Stage, user } from './support/stage.ts'
 
@@ -48,7 +49,7 @@ test('strangers-session-is-not-found', async () => {
 })
 
 test('schema-of-a-newer-version-is-refused', async () => {
-  await expect(migrate(stage.database, [])).rejects.toThrow(/version 1, and this Tutti knows only 0/)
+  await expect(migrate(stage.database, [])).rejects.toThrow(/version \d+, and this Tutti knows only 0/)
 })
 
 test('many-processes-migrate-at-once', async () => {
@@ -56,7 +57,7 @@ test('many-processes-migrate-at-once', async () => {
   const databases = Array.from({ length: 4 }, () => createDatabase({ ...fresh, connections: 1 }))
   await Promise.all(databases.map((database) => migrate(database)))
   const rows = await databases[0]?.query('select version from workbench.schema_migrations')
-  expect(rows).toEqual([{ version: 1 }])
+  expect(rows).toEqual((await readMigrations()).map(({ version }) => ({ version })))
   await Promise.all(databases.map((database) => database.close()))
   await fresh.drop()
 })
