@@ -9,9 +9,18 @@ import { http } from './http.ts'
 import { type Figure, table } from './measure.ts'
 import { relay } from './relay.ts'
 import { sandbox } from './sandbox.ts'
+import { snapshot } from './snapshot.ts'
 import { up } from './stack.ts'
 
-const benchmarks: Record<string, (quick: boolean) => Promise<Figure[]>> = { embedded, http, sandbox, relay, agent, up }
+const benchmarks: Record<string, (quick: boolean) => Promise<Figure[]>> = {
+  embedded,
+  http,
+  sandbox,
+  relay,
+  snapshot,
+  agent,
+  up,
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -175,7 +175,7 @@ it('a-giant-with-holes-costs-only-itself', async () => {
 it('pipes-sockets-and-devices-are-passed-by, hard links are two files of one content', async () => {
   write('a', 'same')
   linkSync(join(workspace, 'a'), join(workspace, 'b'))
-  execFileSync('mkfifo', [join(workspace, 'pipe')])
+  execFileSync('mknod', [join(workspace, 'pipe'), 'p'])
   if (process.getuid?.() === 0) execFileSync('mknod', [join(workspace, 'device'), 'c', '1', '3'])
   const server = createServer().listen(join(workspace, 's'))
   await once(server, 'listening')

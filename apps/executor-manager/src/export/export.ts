@@ -177,8 +177,7 @@ const putManifests = async (
   await put(manifest.private_key, JSON.stringify(hidden))
   const text = JSON.stringify(manifest)
   const key = `${base}/manifest.json`
-  await put(key, text)
-  await put(`${deps.prefix}/manifest.json`, text)
+  await Promise.all([put(key, text), put(`${deps.prefix}/manifest.json`, text)])
   return key
 }
 

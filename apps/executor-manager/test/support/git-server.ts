@@ -1,7 +1,7 @@
 /** Repositories over HTTPS with basic auth, by git's own server program. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
@@ -34,7 +34,8 @@ export const createGitServer = async (folder: string, token: string | null): Pro
     '-out',
     cert,
   ]
-  execFileSync('openssl', request, { stdio: 'ignore' })
+  // Servers of one folder share a certificate.
+  if (!existsSync(cert)) execFileSync('openssl', request, { stdio: 'ignore' })
   let served = 0
   let elsewhere: string | null = null
 

@@ -1,0 +1,57 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { readMeta } from '../src/stage/home.ts'
+import { eventsOf, type FakeRun } from './support/fake-backend.ts'
+import { bash, createStage, type Stage, script } from './support/stage.ts'
+
+let stage: Stage
+
+beforeEach(async () => {
+  stage = await createStage()
+})
+afterEach(() => stage.close())
+
+const snapshotOf = ({ finished }: FakeRun): string => {
+  const stored = finished[0]?.export
+  if (stored?.status !== 'ready') throw new Error('the export is not ready')
+  return stored.manifest_key
+}
+
+it('a-conversation-goes-on-on-another-host-with-its-files-and-its-memory', async () => {
+  const one = await stage.start()
+  const first = stage.backend.offer({
+    prompt: script([bash('echo one > one.txt; ln -s one.txt link'), { say: 'Made.' }]),
+  })
+  await stage.finished(first)
+  await one.stop({ drainMs: 0 })
+  const elsewhere = join(stage.root, 'elsewhere')
+  await stage.start({ config: { ...stage.config, workspaceRoot: elsewhere } })
+  const agentSession = eventsOf(first, 'started')[0]?.agent_session_id ?? ''
+  const second = stage.backend.offer({
+    session_id: first.claimed.session_id,
+    ...{ sdk_session_id: agentSession, snapshot_key: snapshotOf(first) },
+    prompt: script([bash('cat link'), { say_last_result: true }]),
+  })
+  expect(await stage.finished(second)).toMatchObject({ outcome: 'completed', result: expect.stringContaining('one') })
+  // Without its record the runtime would have begun another conversation.
+  expect(eventsOf(second, 'started')[0]?.agent_session_id).toBe(agentSession)
+  expect(existsSync(join(elsewhere, 'active/local', first.claimed.session_id, 'workspace/one.txt'))).toBe(true)
+})
+
+it('what-a-cancelled-turn-did-is-stored, and its workspace is at rest then', async () => {
+  await stage.start()
+  const run = stage.backend.offer({ prompt: script([bash('echo half > half.txt; echo ready > ready; sleep 600')]) })
+  const workspace = stage.workspaceOf(run)
+  while (!existsSync(join(workspace, 'ready'))) await new Promise(setImmediate)
+  run.canceling = true
+  expect(await stage.finished(run)).toMatchObject({
+    outcome: 'canceled',
+    export: { status: 'ready', files: [{ path: 'half.txt' }, { path: 'ready' }] },
+  })
+  const folder = join(workspace, '..')
+  let meta = await readMeta(folder)
+  while (meta?.status !== 'idle') meta = await readMeta(folder)
+  expect(meta).toMatchObject({ changed: false, stored_key: snapshotOf(run), session_id: run.claimed.session_id })
+  expect(readdirSync(folder).sort()).toEqual(['known.json', 'logs', 'meta.json', 'staged', 'workspace'])
+})
