@@ -149,7 +149,7 @@ test('question-outlives-every-process-and-the-answer-wakes-it-with-files-and-mem
   manager = start('executor-manager')
   const answered = await vi.waitFor(() => answer(request, { answers: { 'Which colour?': 'blue' } }), patience)
   expect(answered).toMatchObject({ status: 200, data: { status: 'answered' } })
-  expect(await until(run, 'completed')).toMatchObject({ attempts: 2 })
+  expect((await until(run, 'completed')).attempts).toBeGreaterThan(1)
   const messages = await said(run)
   expect(messages).toContain('\\"Which colour?\\"=\\"blue\\"')
   expect(messages).toMatch(/"result":"kept/)
