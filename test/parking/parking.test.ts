@@ -11,7 +11,7 @@ import type { RunView, UserInputRequestView } from '@tutti/contracts'
 import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 
-const timeout = 90_000
+const timeout = 180_000
 const patience = { timeout: 45_000, interval: 50 }
 
 let root: string
