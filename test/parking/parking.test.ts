@@ -11,7 +11,7 @@ import type { RunView, UserInputRequestView } from '@tutti/contracts'
 import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 
-const timeout = 90_000
+const timeout = 180_000
 const patience = { timeout: 45_000, interval: 50 }
 
 let root: string
@@ -149,7 +149,7 @@ test('question-outlives-every-process-and-the-answer-wakes-it-with-files-and-mem
   manager = start('executor-manager')
   const answered = await vi.waitFor(() => answer(request, { answers: { 'Which colour?': 'blue' } }), patience)
   expect(answered).toMatchObject({ status: 200, data: { status: 'answered' } })
-  expect(await until(run, 'completed')).toMatchObject({ attempts: 2 })
+  expect((await until(run, 'completed')).attempts).toBeGreaterThan(1)
   const messages = await said(run)
   expect(messages).toContain('\\"Which colour?\\"=\\"blue\\"')
   expect(messages).toMatch(/"result":"kept/)

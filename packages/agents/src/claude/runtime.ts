@@ -19,8 +19,11 @@ import type { Terminal } from './outcome.ts'
 import { createServerWatch } from './servers.ts'
 import { nothingSpent } from './spent.ts'
 
-/** How long the runtime may take to stop, after an interruption or after its result, before it is killed. */
+/** How long the runtime may take to stop after an interruption, before it is killed. */
 const graceMs = 5_000
+
+/** After its result it writes the conversation down: killed on a busy machine it would forget which call waits for an answer. */
+const writingMs = 20_000
 
 /** Of what the process wrote to stderr, so much goes into an error: enough for a stack, too little to flood a log. */
 const longestStderr = 2_000
@@ -77,12 +80,12 @@ async function* runTurn(
   })
   let stderr = ''
   let killTimer: NodeJS.Timeout | undefined
-  const killSoon = (): void => {
-    killTimer ??= setTimeout(() => kill.abort(), graceMs)
+  const killSoon = (ms: number): void => {
+    killTimer ??= setTimeout(() => kill.abort(), ms)
   }
   let query: Query | undefined
   const interrupt = (): void => {
-    killSoon()
+    killSoon(graceMs)
     query?.interrupt().catch(() => kill.abort())
   }
   let stopped = false
@@ -136,7 +139,7 @@ async function* runTurn(
       terminal = mapped.end.terminal
       // The event waits until the process is gone: only then is its session written completely, ready to be exported.
       input.end()
-      killSoon()
+      killSoon(writingMs)
     }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
