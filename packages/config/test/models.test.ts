@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { budgetDefaults, ConfigError, loadBackend, loadManager } from '../src/index.ts'
 
-const manager = { BACKEND_URL: 'http://b:8000', INTERNAL_API_TOKEN: 'internal', WORKSPACE_ROOT: '/srv/w' }
+const manager = {
+  BACKEND_URL: 'http://b:8000',
+  INTERNAL_API_TOKEN: 'internal-token-of-tests',
+  WORKSPACE_ROOT: '/srv/w',
+}
 const load = (env: Record<string, string>) => loadManager({ ...manager, ...env })
 const faultsOf = (env: Record<string, string>): string[] => {
   try {
@@ -96,7 +100,12 @@ describe('models and their providers', () => {
 
 it('budgets are the limits that are set', () => {
   const { config } = loadBackend({
-    ...{ DATABASE_URL: 'postgresql://h/d', INTERNAL_API_TOKEN: 'i', SECRET_KEY: 's', STORAGE: 'postgres' },
+    ...{
+      DATABASE_URL: 'postgresql://h/d',
+      INTERNAL_API_TOKEN: 'internal-token-of-tests',
+      SECRET_KEY: 'key-of-tests-'.repeat(3),
+      STORAGE: 'postgres',
+    },
     ...{ BUDGET_USER_MONTH_USD: '12.5', BUDGET_RUN_TOKENS: '1000' },
   })
   expect(budgetDefaults(config)).toEqual([
