@@ -105,6 +105,7 @@ it('budgets are the limits that are set', () => {
       INTERNAL_API_TOKEN: 'internal-token-of-tests',
       SECRET_KEY: 'key-of-tests-'.repeat(3),
       STORAGE: 'postgres',
+      HOST: '127.0.0.1',
     },
     ...{ BUDGET_USER_MONTH_USD: '12.5', BUDGET_RUN_TOKENS: '1000' },
   })
