@@ -437,18 +437,19 @@ test('usage-is-counted-in-the-askers-time-zone-and-branches-count-once', async (
     expect(await get(`/usage/analytics?${query}`)).toMatchObject({ status: 400, data: { code: 'INVALID_QUERY', path } })
 })
 
-test('files-of-a-message-are-linked-only-where-they-are-ones-own', async () => {
+test('files-of-a-message-are-linked-and-what-is-not-ones-own-is-refused', async () => {
   const own = { name: 'a.txt', source: 'attachments/default/1/a.txt' }
   const foreign = { name: 'b.txt', source: 'attachments/stranger/1/b.txt' }
-  const { session_id } = await ask('files', { config: { input_files: [own, foreign] } })
+  expect(await send('POST', '/tasks', { prompt: 'files', config: { input_files: [own, foreign] } })).toMatchObject({
+    status: 400,
+    data: { code: 'INVALID_BODY', path: 'body.config.input_files[1].source' },
+  })
+  const { session_id } = await ask('files', { config: { input_files: [own] } })
   await turn('x')
   const { data } = await get<(MessageView & { attachments: { url: string | null }[] })[]>(
     `/sessions/${session_id}/messages-with-files`,
   )
-  expect(data[0]?.attachments).toMatchObject([
-    { ...own, url: expect.stringContaining('attachments') },
-    { ...foreign, url: null },
-  ])
+  expect(data[0]?.attachments).toMatchObject([{ ...own, url: expect.stringContaining('attachments') }])
   expect(data[1]?.attachments).toEqual([])
   expect((await get(`/sessions/${session_id}/message-attachments`)).data).toMatchObject([{ message_id: data[0]?.id }])
 })

@@ -17,7 +17,7 @@ interface Project {
 const script = (text: string): string => `#!/bin/sh\n${text}\n`
 
 /** All that `npm test` needs of a machine. */
-const ofTests = ['bwrap', 'redis-server', 'redis-cli', 'openssl', 'python3']
+const ofTests = ['bwrap', 'redis-server', 'redis-cli', 'openssl', 'chromium', 'python3', 'dockerd', 'debootstrap']
 
 /** @param installed whether the packages are those of the lock file */
 const project = async ({ installed = true, programs = ofTests } = {}): Promise<Project> => {
@@ -122,7 +122,9 @@ test('jobs in Redis need a server only where none is named, and tests need all t
   expect((await outcome(run('demo', ...redis)))[0]).toBe(3)
   await writeFile(join(folder, '.env'), 'REDIS_URL=redis://elsewhere\n')
   expect((await outcome(run('demo', ...redis)))[0]).toBe(0)
-  expect((await outcome(run('test')))[2]).toMatch(/install .* redis-server redis-tools openssl python3'/)
+  expect((await outcome(run('test')))[2]).toMatch(
+    /install .* redis-server redis-tools openssl chromium python3 docker\.io debootstrap'/,
+  )
 })
 
 test('the exit code of the command is its own', async () => {
