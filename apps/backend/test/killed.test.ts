@@ -133,7 +133,7 @@ test('killed-backend-loses-nothing-and-repeats-nothing', async () => {
 
   const messages = (await call(`/sessions/${task.session_id}/messages`)).data as unknown as { text_preview: string }[]
   const said = Array.from({ length: 3 * batches }, (_, at) => `${at + 1}`)
-  expect(messages.map((message) => message.text_preview)).toEqual(['work', 'next', ...said])
+  expect(messages.map((message) => message.text_preview)).toEqual(['work', ...said, 'next'])
   const { items } = (await call(`/sessions/${task.session_id}/events`)).data as { items: { seq: number }[] }
   expect(items.map((item) => item.seq)).toEqual(items.map((_, at) => at + 1))
 

@@ -53,7 +53,7 @@ test('one document on stdout, the report on the disk, nothing left running; and 
   const { report, workers, storage, job } = summarySchema.parse(JSON.parse(stdout))
   expect(storage).toBe('postgres (built in)')
   expect(report.path).toBe(join(folder, 'data', 'report', 'REPORT.md'))
-  expect(report.object_key).toMatch(/\/REPORT\.md$/)
+  expect(report.object_key).toMatch(/\/blobs\/[0-9a-f]{64}$/)
   const written = await readFile(report.path)
   expect(written.byteLength).toBe(report.bytes)
   expect(await objectOf(join(folder, 'data', 'objects'), report.object_key)).toEqual(written)

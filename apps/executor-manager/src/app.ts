@@ -164,7 +164,8 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
 const cancelMs = 10_000
 
 const cancelSession = async (atWork: AtWork, session_id: string, reason: string | null): Promise<ExecutorCancelled> => {
-  const leases = atWork.leases(session_id)
+  // One that is over only puts its workspace away.
+  const leases = atWork.leases(session_id).filter(({ over }) => !over.aborted)
   for (const lease of leases) lease.cancel(reason ?? 'somebody at the manager cancelled the session')
   const ends = leases.map(({ over }) => (over.aborted ? Promise.resolve() : once(over, 'abort').then(() => undefined)))
   await within(

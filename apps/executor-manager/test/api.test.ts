@@ -1,6 +1,6 @@
 /** The manager's own API, over HTTP, against a real manager. */
 import { executorCancelled, executorLoad, pullSchedules, pullTriggered } from '@tutti/contracts'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { Manager } from '../src/app.ts'
 import { eventsOf } from './support/fake-backend.ts'
 import { bash, createStage, type Stage, script } from './support/stage.ts'
@@ -89,7 +89,9 @@ it('a-session-that-is-cancelled-here-ends-and-its-sandbox-with-it', async () => 
   expect(await stage.finished(run)).toMatchObject({ outcome: 'canceled' })
   const again = await post(manager, '/api/v1/executor/cancel', { session_id })
   expect(again.data).toMatchObject({ stop_status: 'not_found', stopped_container_count: 0 })
-  expect((await call(manager, '/api/v1/executor/load')).data).toMatchObject({ running: 0, sessions: [] })
+  await vi.waitFor(async () =>
+    expect((await call(manager, '/api/v1/executor/load')).data).toMatchObject({ running: 0, sessions: [] }),
+  )
 })
 
 it('a-pull-is-accepted-where-runs-are-taken-and-refused-where-not', async () => {
