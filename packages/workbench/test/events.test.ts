@@ -43,6 +43,16 @@ const turn: AgentEvent[] = [
       { content: 'tell', status: 'pending' },
     ],
   },
+  {
+    type: 'file_changes',
+    repository: null,
+    branch: 'main',
+    total_added_lines: 1,
+    total_deleted_lines: 0,
+    file_changes: [{ path: 'a.txt', status: 'added', added_lines: 1, deleted_lines: 0, diff: '+a', old_path: null }],
+  },
+  { type: 'mcp_status', servers: [{ server_name: 'db', status: 'failed', message: 'not there' }] },
+  { type: 'screenshot', tool_use_id: 'toolu_1', key: 'replays/u/s/r/toolu_1.png' },
   said('One file: a.txt'),
   {
     type: 'done',

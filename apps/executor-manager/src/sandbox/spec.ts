@@ -10,7 +10,7 @@ export const socketName = 'relay.sock'
 
 export interface SpecInput {
   executor: ExecutorFiles
-  config: Pick<UsedConfig, 'sandboxDiskMb' | 'sandboxMemoryMb' | 'sandboxProcesses'>
+  config: Pick<UsedConfig, 'sandboxDiskMb' | 'sandboxMemoryMb' | 'sandboxProcesses' | 'workspaceGitIgnore'>
   sessionId: string
   runId: string
   workspace: string
@@ -34,7 +34,13 @@ export const sandboxSpec = (input: SpecInput): SandboxSpec => {
     id: `s-${sessionId}-${randomBytes(4).toString('hex')}`,
     workspace: input.workspace,
     command: executor.command,
-    env: { PATH: executor.path, ...compileCache?.env, ...environment },
+    env: {
+      PATH: executor.path,
+      // What a run changes is shown without what nobody wants to see.
+      WORKSPACE_GIT_IGNORE: input.config.workspaceGitIgnore.join('\n'),
+      ...compileCache?.env,
+      ...environment,
+    },
     readOnly: [...executor.mounts, ...(compileCache === undefined ? [] : [compileCache.mount])],
     socketDir: { from: input.socketFolder, to: relayFolder },
     limits: limitsOf(input.config),

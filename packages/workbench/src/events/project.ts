@@ -23,7 +23,8 @@ export interface Projection {
   toolCalls: ToolCall[]
   toolResults: ToolResult[]
   sdkSessionId: string | null
-  todos: Json | null
+  /** What changes in the agent's state, by name: its to-do list, the files that it changed, its MCP servers. */
+  state: JsonObject
   usage: UsageView | null
   error: string | null
   requests: NewRequest[]
@@ -48,7 +49,7 @@ export const project = (
     toolCalls: [],
     toolResults: [],
     sdkSessionId: null,
-    todos: null,
+    state: {},
     usage: null,
     error: null,
     requests: [],
@@ -97,7 +98,7 @@ const add = (
       return
     }
     case 'todo':
-      projection.todos = plainJson(event.todos)
+      projection.state.todos = plainJson(event.todos)
       line('todo.update', { todos: event.todos })
       return
     case 'steered': {
@@ -107,6 +108,21 @@ const add = (
       steered.delete(event.id)
       return
     }
+    case 'file_changes': {
+      const { type: _, ...changes } = event
+      projection.state.workspace_state = plainJson(changes)
+      // The list comes again with every change; with its diffs the log would grow by all of them each time.
+      const file_changes = changes.file_changes.map((change) => ({ ...change, diff: null }))
+      line('session.patch', { state_patch: { workspace_state: { ...changes, file_changes } } })
+      return
+    }
+    case 'mcp_status':
+      projection.state.mcp_status = plainJson(event.servers)
+      line('session.patch', { state_patch: { mcp_status: event.servers } })
+      return
+    case 'screenshot':
+      line('screenshot', { tool_use_id: event.tool_use_id, key: event.key })
+      return
     case 'request':
       projection.requests.push(event)
       return

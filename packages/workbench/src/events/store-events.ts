@@ -74,7 +74,8 @@ const write = async (
   projection: Projection,
 ): Promise<void> => {
   const { tx, session } = change
-  const { sdkSessionId, todos, usage, error, park } = projection
+  const { sdkSessionId, state, usage, error, park } = projection
+  const changesState = Object.keys(state).length > 0
   const messages = await insertMessages(tx, session.id, run.id, projection.messages)
   await upsertToolCalls(tx, run, projection.toolCalls)
   await storeToolResults(tx, run.id, projection.toolResults)
@@ -84,12 +85,12 @@ const write = async (
     // From here on the turn is over, whatever becomes of its manager: see `takeOver`.
     ...(park === null ? {} : { park, parks: run.parks + 1 }),
     ...(sdkSessionId === null ? {} : { sdk_session_id: sdkSessionId }),
-    ...(todos === null ? {} : { state_patch: { ...run.state_patch, todos } }),
+    ...(changesState ? { state_patch: { ...run.state_patch, ...state } } : {}),
     ...(error === null ? {} : { last_error: error }),
   })
   if (usage !== null) await recordUsage(tx, run, usage)
   if (sdkSessionId !== null && sdkSessionId !== session.sdk_session_id) change.patch({ sdk_session_id: sdkSessionId })
-  if (todos !== null) change.patch({ state_patch: { ...session.state_patch, todos } })
+  if (changesState) change.patch({ state_patch: { ...session.state_patch, ...state } })
   for (const step of projection.steps) {
     if (step.kind === 'line') change.log(step.type, step.data)
     else if (step.kind === 'chunk') change.show(step.data)
