@@ -20,7 +20,7 @@ export interface Deferred {
 
 export interface Consent {
   readonly beforeTool: HookCallback
-  /** For what the runtime asks itself although the hook has allowed it. */
+  /** For what the runtime asks itself: although the hook has allowed it, or because it did not come to the hook. */
   readonly canUseTool: CanUseTool
   /** The call that waits for a person. */
   deferred(): Deferred | undefined
@@ -83,6 +83,14 @@ export const createConsent = ({ turn, answers, cwd, plansFolder }: ConsentOption
     },
     canUseTool: async (tool, input, { toolUseID }) => {
       if (allowed.has(toolUseID)) return { behavior: 'allow', updatedInput: input }
+      // A query that takes up a call by itself may do so before it knows of the hook: on a busy machine it was never asked.
+      const answer = waiting.get(toolUseID)
+      if (answer !== undefined) {
+        const { hookSpecificOutput: said } = answered(answer, tool, input)
+        if (said.permissionDecision === 'allow')
+          return { behavior: 'allow', updatedInput: record(said.updatedInput ?? input) }
+        return { behavior: 'deny', message: said.permissionDecisionReason ?? refusal(tool) }
+      }
       const decision = decide(policy(), tool, input)
       if (decision.kind === 'allow') return { behavior: 'allow', updatedInput: input }
       return { behavior: 'deny', message: decision.kind === 'deny' ? decision.message : oneByOne }

@@ -112,6 +112,10 @@ async function* runTurn(
         ...(permission_mode === 'bypassPermissions' && turn.attended !== true
           ? {}
           : { canUseTool: consent.canUseTool }),
+        // What it takes up by itself may not come to the hook; a command that only reads would then not be asked about at all.
+        ...(turn.continues === true && turn.attended === true
+          ? { settings: { permissions: { ask: consequential } } }
+          : {}),
         abortController: kill,
         stderr: (data) => {
           stderr = (stderr + data).slice(-longestStderr)
@@ -217,6 +221,9 @@ const startBrowser = (config: ClaudeRuntimeConfig): Promise<Browser> => {
   if (config.browser === undefined) throw new Error('The turn asks for a browser, and none was found in the sandbox.')
   return openBrowser({ ...config.browser, env: { PATH: config.env.PATH, HOME: config.env.HOME } })
 }
+
+/** Tools of which a call can have waited for consent. Rules for the others ask through the hook alone. */
+const consequential = ['Bash', 'Edit', 'MultiEdit', 'NotebookEdit', 'Read', 'WebFetch', 'WebSearch', 'Write']
 
 const withBrowser = (turn: Turn, browser: Browser | undefined, config: ClaudeRuntimeConfig): Turn => {
   if (browser === undefined) return turn
