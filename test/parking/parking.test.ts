@@ -30,7 +30,12 @@ beforeAll(async () => {
   address = `http://127.0.0.1:${port}`
   environment = {
     ...{ PATH: process.env.PATH, HOST: '127.0.0.1', PORT: port, DATABASE_URL: database.connectionString },
-    ...{ INTERNAL_API_TOKEN: 'internal-token-of-tests', SECRET_KEY: 'key-of-tests-'.repeat(3), LOG_LEVEL: 'ERROR', OBJECTS_DIR: join(root, 'objects') },
+    ...{
+      INTERNAL_API_TOKEN: 'internal-token-of-tests',
+      SECRET_KEY: 'key-of-tests-'.repeat(3),
+      LOG_LEVEL: 'ERROR',
+      OBJECTS_DIR: join(root, 'objects'),
+    },
     ...{ BACKEND_URL: address, WORKSPACE_ROOT: join(root, 'w'), WORKER_ID: 'host-1' },
     ...{ ANTHROPIC_BASE_URL: model.url, ANTHROPIC_AUTH_TOKEN: 'a-key', MANAGER_PORT: String(await freePort()) },
   }
