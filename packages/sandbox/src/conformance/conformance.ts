@@ -37,6 +37,6 @@ export function sandboxConformance(subject: Subject): void {
     files(rig, isolates)
     if (isolates) network(rig)
     if (isolates) privileges(rig)
-    if (isolates) escapes(rig)
+    if (subject.escapes) escapes(rig)
   })
 }

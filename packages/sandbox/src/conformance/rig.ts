@@ -14,6 +14,8 @@ export interface Subject {
   /** Shown in test names. */
   name: string
   isolates: boolean
+  /** Whether all attempts to get out are made, too: a minute and more. `node scripts/escapes.ts` makes them in every driver. */
+  escapes?: boolean
   /** A driver of its own state directory; called once per test file and again for crash tests. */
   create(stateDir: string): SandboxDriver
   /** How another process makes the same driver: it is killed in mid-flight. */
