@@ -1,10 +1,11 @@
 import { sandboxConformance } from '../conformance/conformance.ts'
 import { type BubblewrapOptions, createBubblewrapDriver } from './driver.ts'
 
-function subject(name: string, options: Omit<BubblewrapOptions, 'stateDir'>, escapes = false) {
+function subject(name: string, options: Omit<BubblewrapOptions, 'stateDir'>) {
   sandboxConformance({
     name,
-    ...{ isolates: true, escapes },
+    // Its bombs would end what other test files run beside it: they are made by `node scripts/escapes.ts`.
+    ...{ isolates: true, escapes: process.env.TUTTI_ESCAPES === '1' },
     create: (stateDir) => createBubblewrapDriver({ ...options, stateDir }),
     elsewhere: {
       module: new URL('./driver.ts', import.meta.url).href,
@@ -14,5 +15,5 @@ function subject(name: string, options: Omit<BubblewrapOptions, 'stateDir'>, esc
   })
 }
 
-subject('bubblewrap', { users: { first: 310_000, count: 50 } }, true)
+subject('bubblewrap', { users: { first: 310_000, count: 50 } })
 subject('bubblewrap without cgroups', { cgroups: 'off', users: { first: 310_100, count: 50 } })
