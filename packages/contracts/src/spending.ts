@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { tokenUsage } from './agent.ts'
-import { budget } from './sessions.ts'
+import { budget } from './task-config.ts'
 import { workerId } from './worker.ts'
 
 /** Whose use is added up. `all` is everybody's together. */
