@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { agent } from './agent.ts'
 import { embedded } from './embedded.ts'
+import { events } from './events.ts'
 import { http } from './http.ts'
 import { type Figure, table } from './measure.ts'
 import { relay } from './relay.ts'
@@ -17,6 +18,7 @@ const benchmarks: Record<string, (quick: boolean) => Promise<Figure[]>> = {
   http,
   sandbox,
   relay,
+  events,
   snapshot,
   agent,
   up,

@@ -1,6 +1,7 @@
 export * from './addresses.ts'
 export * from './agent.ts'
 export * from './backoff.ts'
+export * from './batcher.ts'
 export * from './blueprint.ts'
 export * from './canonical.ts'
 export * from './envelope.ts'

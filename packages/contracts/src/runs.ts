@@ -80,6 +80,22 @@ export const runEvents = z.object({
 })
 export const runEventsAnswer = z.object({ received: z.int().nonnegative() })
 
+/** POST /api/v1/runs/events: the same for many runs at once, each answered for itself, in their order. */
+export const manyRunEvents = z.object({
+  batches: z
+    .array(runEvents.extend({ run_id: z.uuid() }))
+    .min(1)
+    .max(200),
+})
+export const manyRunEventsAnswer = z.object({
+  answers: z.array(
+    z.union([
+      runEventsAnswer,
+      z.object({ error: z.object({ status: z.int(), code: z.string(), message: z.string() }) }),
+    ]),
+  ),
+})
+
 export const exportedFile = z.object({ path: z.string(), size: z.int(), sha256: z.string(), key: z.string() })
 export type ExportedFile = z.infer<typeof exportedFile>
 

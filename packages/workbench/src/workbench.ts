@@ -58,7 +58,7 @@ import { interrupt, steer } from './commands/steer.ts'
 import { createTask } from './create/create-task.ts'
 import type { Database } from './database/database.ts'
 import type { WorkbenchDeps, WorkbenchLog } from './deps.ts'
-import { storeEvents } from './events/store-events.ts'
+import { createEventStore } from './events/store-events.ts'
 import { cancelSession, deleteSession } from './finish/cancel.ts'
 import { finish } from './finish/finish.ts'
 import { sweep } from './finish/sweep.ts'
@@ -97,8 +97,9 @@ import { manifestOfRun, manifestOfSession } from './snapshots/of-run.ts'
 import { rewindSession } from './snapshots/rewind.ts'
 import { type FollowRequest, follow } from './stream/follow.ts'
 import { type FollowUserRequest, followUser } from './stream/follow-user.ts'
-import { readFrames, snapshotFrame } from './stream/frames.ts'
+import { lineFrame, snapshotFrame } from './stream/frames.ts'
 import { createHub } from './stream/hub.ts'
+import { createLogReader } from './stream/read-log.ts'
 import { askTitles } from './titles/ask-titles.ts'
 import { SESSION_TITLE } from './titles/session-title-blueprint.ts'
 
@@ -233,6 +234,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   // Without it sessions keep the titles that their first messages gave them.
   const titles = engine.blueprints.get(SESSION_TITLE) !== undefined
   const hub = createHub({ database, log })
+  const readLog = createLogReader(database)
   let timer: NodeJS.Timeout | undefined
   let sweeping: Promise<void> = Promise.resolve()
   let stopped = false
@@ -267,7 +269,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     claim: (request, signal) => claim({ ...deps, hub, affinity: { headStartMs } }, request, signal),
     startRun: (runId, request) => start(deps, runId, request),
     renewRun: (runId, request, signal) => renew({ ...deps, hub }, runId, request, signal),
-    storeEvents: (runId, batch) => storeEvents(deps, runId, batch),
+    storeEvents: createEventStore(deps),
     finishRun: (runId, request) => finish(deps, runId, request),
     accountRun: (runId, request) => account(deps, runId, request),
     budgets: (userId, sessionId) => listBudgets(deps, userId, sessionId),
@@ -307,10 +309,10 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     runs: (userId, sessionId, page) => listRuns(database, userId, sessionId, page),
     log: async (userId, sessionId, { since, limit }) => {
       await readSession(database, userId, sessionId)
-      return readFrames(database, sessionId, since, limit)
+      return (await readLog(sessionId, since, limit)).map((line) => lineFrame(sessionId, line))
     },
     snapshot: async (userId, sessionId) => snapshotFrame(sessionId, await findSession(database, userId, sessionId)),
-    follow: (request) => follow({ database, hub }, request),
+    follow: (request) => follow({ database, hub, readLog }, request),
     followUser: (request) => followUser({ database, hub }, request),
     sweep: () => sweep(deps),
     start: async () => {

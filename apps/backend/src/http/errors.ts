@@ -12,15 +12,20 @@ interface Answer {
 
 export const answerErrors = (app: FastifyInstance, log: Logger): void => {
   app.setErrorHandler((error, request, reply) => {
-    const answer = answerOf(error) ?? internal(request)
-    if (answer.status >= 500)
-      log.error({ err: error, request_id: request.id, route: request.routeOptions.url }, 'a request failed')
-    return send(reply, answer)
+    return send(reply, explain(error, request, log))
   })
   app.setNotFoundHandler((request, reply) => {
     const [path] = request.url.split('?')
     return send(reply, known(new TuttiError('NOT_FOUND', `There is no ${request.method} ${path}`)))
   })
+}
+
+/** What is answered to a request that met this error; what is our own fault is logged. */
+export const explain = (error: unknown, request: FastifyRequest, log: Logger): Answer => {
+  const answer = answerOf(error) ?? internal(request)
+  if (answer.status >= 500)
+    log.error({ err: error, request_id: request.id, route: request.routeOptions.url }, 'a request failed')
+  return answer
 }
 
 /** Also for faults that other packages found. */

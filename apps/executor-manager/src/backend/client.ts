@@ -10,13 +10,11 @@ import {
   type renewAnswer,
   renewAnswer as renewAnswerSchema,
   type renewRun,
-  type runEvents,
-  type runEventsAnswer,
-  runEventsAnswer as runEventsAnswerSchema,
   type startRun,
 } from '@tutti/contracts'
 import { messageOf } from '../fault.ts'
 import { BackendError, kindOf } from './error.ts'
+import { createEventSender, type SendEvents } from './send-events.ts'
 
 type Output<Schema extends { _output: unknown }> = Schema['_output']
 
@@ -25,7 +23,7 @@ export interface BackendClient {
   claim(request: ClaimRun, signal: AbortSignal): Promise<ClaimedRun | null>
   start(runId: string, request: Output<typeof startRun>): Promise<void>
   renew(runId: string, request: Output<typeof renewRun>, signal: AbortSignal): Promise<Output<typeof renewAnswer>>
-  events(runId: string, request: Output<typeof runEvents>): Promise<Output<typeof runEventsAnswer>>
+  events: SendEvents
   finish(runId: string, request: FinishRun): Promise<void>
   account(runId: string, request: AccountRun): Promise<AccountAnswer>
 }
@@ -92,8 +90,7 @@ export const createBackendClient = ({ baseUrl, internalToken }: BackendClientOpt
       const answer = await post(`${runId}/renew`, request, request.wait_seconds * 1000 + patience, signal)
       return understood(renewAnswerSchema, answer)
     },
-    events: async (runId, request) =>
-      understood(runEventsAnswerSchema, await post(`${runId}/events`, request, patienceMs)),
+    events: createEventSender((path, body) => post(path, body, patienceMs)),
     account: async (runId, request) => understood(accountAnswer, await post(`${runId}/account`, request, patienceMs)),
     finish: async (runId, request) => {
       await post(`${runId}/finish`, request, patienceMs)

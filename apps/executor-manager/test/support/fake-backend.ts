@@ -10,6 +10,7 @@ import {
   claimRun,
   type FinishRun,
   finishRun,
+  manyRunEvents,
   type NumberedAgentEvent,
   renewRun,
   runEvents,
@@ -114,7 +115,7 @@ export const createFakeBackend = async (): Promise<FakeBackend> => {
   }
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const [id = '', action = 'claim'] = (request.url ?? '').replace('/api/v1/runs/', '').split('/')
+    const [id = '', action = id] = (request.url ?? '').replace('/api/v1/runs/', '').split('/')
     counts.set(action, (counts.get(action) ?? 0) + 1)
     if (away || takeCut('before', action)) {
       changed()
@@ -132,6 +133,15 @@ export const createFakeBackend = async (): Promise<FakeBackend> => {
       response.on('close', () => parked.delete(response))
       handOut()
       return
+    }
+    if (id === 'events') {
+      const answers = manyRunEvents.parse(body).batches.map((batch) => {
+        const run = runs.get(batch.run_id)
+        if (run === undefined || run.lost) return { error: { status: 409, code: 'LEASE_LOST', message: 'lost' } }
+        return { received: store(run, batch.events) }
+      })
+      send(response, 200, { answers })
+      return changed()
     }
     const run = runs.get(id)
     if (run === undefined) return send(response, 404, { code: 'RUN_NOT_FOUND' })

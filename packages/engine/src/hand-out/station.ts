@@ -1,8 +1,8 @@
 /** The station where workers get their tasks: what is known of workers and queues, and the polls that wait, over one Store. */
+import { createBatcher } from '@tutti/contracts'
 import type { Engine, EngineSettings, TaskOutcome } from '../engine.ts'
 import type { LeasedTask, TaskRequest } from '../job/task.ts'
 import type { After } from '../run/after.ts'
-import { createBatcher } from '../run/batcher.ts'
 import type { Change, Draw, Drawn, Store, Wakeup } from '../store/port.ts'
 import { createDesk } from '../workers/desk.ts'
 import { createDirectory } from '../workers/directory.ts'

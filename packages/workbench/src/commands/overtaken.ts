@@ -1,7 +1,7 @@
 import type { TaskConfig } from '@tutti/contracts'
 import { putFirst } from '../queue/enqueue.ts'
 import type { SessionChange } from '../session/change-session.ts'
-import { insertMessages, logMessage, promptMessage } from '../session/messages.ts'
+import { insertMessage, logMessage, promptMessage } from '../session/messages.ts'
 import type { RunRow } from '../session/rows.ts'
 import { closeCommands } from './commands.ts'
 
@@ -17,8 +17,8 @@ export const passOnCommands = async (
   const messages = (await closeCommands(change.tx, run.id, !cancelled)).filter(({ type }) => type === 'message')
   if (cancelled) {
     for (const { text } of messages) {
-      const [row] = await insertMessages(change.tx, run.session_id, run.id, [promptMessage(text ?? '')])
-      if (row) logMessage(change, run.id, row)
+      const message = { session_id: run.session_id, run_id: run.id, ...promptMessage(text ?? '') }
+      logMessage(change, run.id, await insertMessage(change.tx, message))
     }
     return
   }

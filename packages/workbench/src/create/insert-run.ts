@@ -1,6 +1,6 @@
 import type { PermissionMode, TaskConfig } from '@tutti/contracts'
 import type { SessionChange } from '../session/change-session.ts'
-import { insertMessages, logMessage, promptMessage } from '../session/messages.ts'
+import { insertMessage, logMessage, promptMessage } from '../session/messages.ts'
 import type { MessageRow, RunRow } from '../session/rows.ts'
 import { logStatus } from '../session/runs.ts'
 import type { Schedule } from './schedule.ts'
@@ -24,8 +24,8 @@ export interface NewRun {
 /** Writes a queued run with the message that asks for it, and tells the session's log of both. */
 export const insertRun = async (change: SessionChange, run: NewRun): Promise<RunRow> => {
   const { tx, session } = change
-  const message = run.message ?? (await insertMessages(tx, session.id, run.id, [promptMessage(run.prompt)]))[0]
-  if (!message) throw new Error('PostgreSQL did not answer the message that it stored')
+  const message =
+    run.message ?? (await insertMessage(tx, { session_id: session.id, run_id: run.id, ...promptMessage(run.prompt) }))
   const [row] = await tx.query<RunRow>(
     `insert into workbench.runs
        (id, session_id, user_id, user_message_id, client_request_id, prompt, permission_mode, config, status, job_id,

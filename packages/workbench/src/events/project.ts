@@ -4,7 +4,7 @@
  */
 import type { AgentEvent, Json, JsonObject, NumberedAgentEvent, TokenUsage, UsageView } from '@tutti/contracts'
 import type { NewRequest } from '../requests/requests.ts'
-import type { LineType } from '../session/change-session.ts'
+import type { LineType } from '../session/log.ts'
 import { agentMessage, type NewMessage, promptMessage, resultMessage } from '../session/messages.ts'
 import { plainJson } from '../session/plain-json.ts'
 import type { Park } from '../session/rows.ts'

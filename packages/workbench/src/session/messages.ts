@@ -1,7 +1,7 @@
 /** Messages as they are stored: shaped like the serialised objects of the agent SDK, `_type` naming the class. */
 import type { AgentEvent, ContentBlock, JsonObject, MessageView } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
-import type { SessionChange } from './change-session.ts'
+import type { SessionLog } from './log.ts'
 import { type MessageRow, messageView } from './rows.ts'
 import { wordsOf } from './words.ts'
 
@@ -72,28 +72,35 @@ export const resultMessage = (event: AgentEvent & { type: 'done' | 'error' }): N
   words: event.type === 'done' ? '' : wordsOf(event.message),
 })
 
-/** Stores messages in this order: their ids rise with it. */
-export const insertMessages = async (
-  tx: Queryable,
-  sessionId: string,
-  runId: string,
-  messages: NewMessage[],
-): Promise<MessageRow[]> => {
+/** A message of a run of a session. */
+export type PlacedMessage = NewMessage & { session_id: string; run_id: string }
+
+/** Stores messages, of one session or of many, in this order: their ids rise with it. Answers them in the same order. */
+export const insertMessages = async (tx: Queryable, messages: readonly PlacedMessage[]): Promise<MessageRow[]> => {
   if (messages.length === 0) return []
   const rows = await tx.query<MessageRow>(
     `insert into workbench.messages (session_id, run_id, role, content, text_preview, search)
-     select $1, $2, message.role, message.content, message.text_preview, to_tsvector('simple', message.words)
-     from rows from (jsonb_to_recordset($3::jsonb) as (role text, content jsonb, text_preview text, words text))
-       with ordinality as message (role, content, text_preview, words, place)
+     select message.session_id, message.run_id, message.role, message.content, message.text_preview,
+            to_tsvector('simple', message.words)
+     from rows from (jsonb_to_recordset($1::jsonb)
+         as (session_id uuid, run_id uuid, role text, content jsonb, text_preview text, words text))
+       with ordinality as message (session_id, run_id, role, content, text_preview, words, place)
      order by message.place
      returning id, role, content, text_preview, created_at, updated_at`,
-    [sessionId, runId, JSON.stringify(messages)],
+    [JSON.stringify(messages)],
   )
   return rows.sort((a, b) => a.id - b.id)
 }
 
+/** The same for one message. */
+export const insertMessage = async (tx: Queryable, message: PlacedMessage): Promise<MessageRow> => {
+  const [row] = await insertMessages(tx, [message])
+  if (!row) throw new Error('PostgreSQL did not answer the message that it stored')
+  return row
+}
+
 /** The log's line of a stored message. */
-export const logMessage = (change: SessionChange, runId: string, row: MessageRow): void => {
+export const logMessage = (change: Pick<SessionLog, 'log'>, runId: string, row: MessageRow): void => {
   const view = messageView(row)
   change.log('message.new', { ...view, timestamp: view.created_at, run_id: runId })
 }

@@ -7,9 +7,10 @@ import type { SessionFrame } from '@tutti/contracts'
 import type { Database } from '../database/database.ts'
 import { findSession } from '../read/sessions.ts'
 import { shownRequests } from '../requests/requests.ts'
-import { chunkFrame, readFrames, requestsFrame, snapshotFrame } from './frames.ts'
+import { chunkFrame, lineFrame, requestsFrame, snapshotFrame } from './frames.ts'
 import type { Hub } from './hub.ts'
 import { createInbox } from './inbox.ts'
+import type { ReadLog } from './read-log.ts'
 
 export interface FollowRequest {
   sessionId: string
@@ -23,7 +24,7 @@ const pageSize = 200
 
 /** Ends when the signal is aborted. An unknown session answers one snapshot with the status `not_found`. */
 export async function* follow(
-  { database, hub }: { database: Database; hub: Hub },
+  { database, hub, readLog }: { database: Database; hub: Hub; readLog: ReadLog },
   { sessionId, userId, since, signal }: FollowRequest,
 ): AsyncGenerator<SessionFrame, void, undefined> {
   const news = createInbox(signal)
@@ -40,11 +41,11 @@ export async function* follow(
     let cursor = Math.min(since ?? session.seq, session.seq)
     async function* catchUp(): AsyncGenerator<SessionFrame, void, undefined> {
       for (let full = true; full && !signal.aborted; ) {
-        const frames = await readFrames(database, sessionId, cursor, pageSize)
-        full = frames.length === pageSize
-        for (const frame of frames) {
-          cursor = frame.seq
-          yield frame
+        const lines = await readLog(sessionId, cursor, pageSize)
+        full = lines.length === pageSize
+        for (const line of lines) {
+          cursor = line.seq
+          yield lineFrame(sessionId, line)
         }
       }
     }

@@ -1,9 +1,7 @@
 /** The frames that readers of a session get: its state first, then lines of its log, then what is shown live. */
 import type { JsonObject, SessionFrame } from '@tutti/contracts'
-import type { Queryable } from '../database/database.ts'
-import type { LineType } from '../session/change-session.ts'
+import type { LineType } from '../session/log.ts'
 import { progressOf, type SessionRow } from '../session/rows.ts'
-import { readLog } from './read-log.ts'
 
 export interface LineRow {
   seq: number
@@ -57,11 +55,3 @@ export const requestsFrame = (sessionId: string, seq: number, requests: JsonObje
   data: { requests },
   timestamp: new Date().toISOString(),
 })
-
-/** Lines after `since`, oldest first. */
-export const readFrames = async (
-  database: Queryable,
-  sessionId: string,
-  since: number,
-  limit: number,
-): Promise<SessionFrame[]> => (await readLog(database, sessionId, since, limit)).map((row) => lineFrame(sessionId, row))

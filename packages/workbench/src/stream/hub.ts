@@ -5,7 +5,7 @@
 import type pg from 'pg'
 import type { Database } from '../database/database.ts'
 import type { WorkbenchLog } from '../deps.ts'
-import { type News, newsChannel } from '../session/change-session.ts'
+import { type News, newsChannel } from '../session/log.ts'
 
 /** `resync`: the connection was lost for a while, anything may have happened. */
 export type HubNews = News | 'resync'

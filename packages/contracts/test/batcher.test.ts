@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createBatcher } from '../src/run/batcher.ts'
+import { createBatcher } from '../src/batcher.ts'
 
 /** A call that answers when it is told to. */
 const held = () => {
