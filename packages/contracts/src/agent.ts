@@ -13,11 +13,14 @@ export const tokenUsage = z.object({
 })
 export type TokenUsage = z.infer<typeof tokenUsage>
 
+/** The runtime's name of a tool's call. It comes out of a sandbox and is kept in an index, which takes no megabytes. */
+const toolUseId = z.string().min(1).max(500)
+
 export const contentBlock = z.discriminatedUnion('type', [
   z.object({ type: z.literal('text'), text: z.string() }),
   z.object({ type: z.literal('thinking'), thinking: z.string() }),
   z.object({ type: z.literal('tool_use'), id: z.string(), name: z.string(), input: jsonObject }),
-  z.object({ type: z.literal('tool_result'), tool_use_id: z.string(), content: json, is_error: z.boolean() }),
+  z.object({ type: z.literal('tool_result'), tool_use_id: toolUseId, content: json, is_error: z.boolean() }),
 ])
 export type ContentBlock = z.infer<typeof contentBlock>
 
@@ -47,25 +50,25 @@ export type FileChange = z.infer<typeof fileChange>
 export const agentEvent = z.discriminatedUnion('type', [
   /** The runtime is up; `agent_session_id` is what a later turn passes as `resume`. */
   z.object({ type: z.literal('started'), agent_session_id: z.string(), model: z.string(), tools: z.array(z.string()) }),
-  z.object({ type: z.literal('text_delta'), text: z.string(), parent_tool_use_id: z.string().nullable() }),
-  z.object({ type: z.literal('thinking_delta'), text: z.string(), parent_tool_use_id: z.string().nullable() }),
+  z.object({ type: z.literal('text_delta'), text: z.string(), parent_tool_use_id: toolUseId.nullable() }),
+  z.object({ type: z.literal('thinking_delta'), text: z.string(), parent_tool_use_id: toolUseId.nullable() }),
   /** A complete message. `parent_tool_use_id` marks what a sub-agent said. */
   z.object({
     type: z.literal('message'),
     role: z.enum(['assistant', 'user']),
     blocks: z.array(contentBlock),
-    parent_tool_use_id: z.string().nullable(),
+    parent_tool_use_id: toolUseId.nullable(),
   }),
   z.object({
     type: z.literal('tool_call'),
-    tool_use_id: z.string(),
+    tool_use_id: toolUseId,
     name: z.string(),
     input: jsonObject,
-    parent_tool_use_id: z.string().nullable(),
+    parent_tool_use_id: toolUseId.nullable(),
   }),
   z.object({
     type: z.literal('tool_result'),
-    tool_use_id: z.string(),
+    tool_use_id: toolUseId,
     output: json,
     is_error: z.boolean(),
     duration_ms: z.int().nonnegative().nullable(),
@@ -75,7 +78,7 @@ export const agentEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('request'),
     kind: z.enum(['question', 'plan', 'permission']),
-    tool_use_id: z.string(),
+    tool_use_id: toolUseId,
     tool_name: z.string(),
     input: jsonObject,
   }),
@@ -95,7 +98,7 @@ export const agentEvent = z.discriminatedUnion('type', [
     servers: z.array(z.object({ server_name: z.string(), status: z.string(), message: z.string().nullable() })),
   }),
   /** What the browser showed after a tool call; `key` is where the relay has stored it. */
-  z.object({ type: z.literal('screenshot'), tool_use_id: z.string(), key: z.string() }),
+  z.object({ type: z.literal('screenshot'), tool_use_id: toolUseId, key: z.string() }),
   z.object({
     type: z.literal('done'),
     agent_session_id: z.string(),

@@ -18,36 +18,26 @@ const transactionsAtOnce = 2
 const mostTogether = 100
 
 export const createEventStore = (deps: WorkbenchDeps): StoreEvents => {
-  const together = createBatcher<RunBatch, Stored>({
+  const together = createBatcher<RunBatch, Stored | null>({
     maxBatch: mostTogether,
     maxInFlight: transactionsAtOnce,
     call: (batches) => storeMany(deps, batches),
   })
   return async (runId, batch) => {
-    if (!isPlain(batch)) return { received: await storeAlone(deps, runId, batch) }
-    const stored = await together.add({ runId, batch })
+    const stored = isPlain(batch) ? await together.add({ runId, batch }) : null
+    if (stored === null) return { received: await storeAlone(deps, runId, batch) }
     if ('error' in stored) throw stored.error
     return stored
   }
 }
 
-/** One batch that can't be stored, or whose session is busy, must not hold up the others: it is tried alone. */
-const storeMany = async (deps: WorkbenchDeps, batches: RunBatch[]): Promise<Stored[]> => {
+/** Null for a batch that is to be stored alone: one that can't be stored, or whose session is busy, must not hold up the others. */
+const storeMany = async ({ database }: WorkbenchDeps, batches: RunBatch[]): Promise<(Stored | null)[]> => {
   const firsts = [...new Map(batches.toReversed().map((each) => [each.runId, each])).values()]
-  let together = new Map<RunBatch, Stored>()
   try {
-    together = await storeTogether(deps.database, firsts)
+    const stored = await storeTogether(database, firsts)
+    return batches.map((each) => stored.get(each) ?? null)
   } catch (error) {
-    if (batches.length === 1) return [{ error }]
+    return batches.length === 1 ? [{ error }] : batches.map(() => null)
   }
-  return Promise.all(
-    batches.map(
-      (each) =>
-        together.get(each) ??
-        storeAlone(deps, each.runId, each.batch).then(
-          (received) => ({ received }),
-          (error: unknown) => ({ error }),
-        ),
-    ),
-  )
 }
