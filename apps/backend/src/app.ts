@@ -31,6 +31,7 @@ import { streamRoutes } from './routes/stream.ts'
 import { taskRoutes } from './routes/tasks.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { userInputRequestRoutes } from './routes/user-input-requests.ts'
+import { workspaceRoutes } from './routes/workspace.ts'
 import { completeSettings } from './settings.ts'
 
 export interface Backend {
@@ -47,6 +48,7 @@ export const objectsPath = '/api/v1/objects'
 const userRoutes = [
   taskRoutes,
   sessionRoutes,
+  workspaceRoutes,
   messageRoutes,
   queueRoutes,
   historyRoutes,

@@ -12,7 +12,6 @@ import type {
   CreateProject,
   claimRun,
   createTask as createTaskSchema,
-  ExportedFile,
   editMessage,
   finishRun,
   ManifestFile,
@@ -66,7 +65,7 @@ import { editAndRegenerate, regenerate } from './history/again.ts'
 import { branchSession } from './history/branch.ts'
 import { createProject, deleteProject, listProjects, patchProject, readProject } from './projects/projects.ts'
 import { deleteItem, listQueue, patchItem, sendNow } from './queue/change-item.ts'
-import { listFiles } from './read/files.ts'
+import { type FilesOf, findFile, listFiles } from './read/files.ts'
 import { type AfterMessage, listMessageFiles, listMessages, type MessageFiles, readMessage } from './read/messages.ts'
 import { type SearchRequest, search } from './read/search.ts'
 import {
@@ -93,7 +92,6 @@ import { patchSession } from './session/patch.ts'
 import { type Archive, archiveOf } from './snapshots/archive.ts'
 import { compareRuns } from './snapshots/compare.ts'
 import { createSnapshotReader, type SnapshotObjects } from './snapshots/objects.ts'
-import { manifestOfRun, manifestOfSession } from './snapshots/of-run.ts'
 import { rewindSession } from './snapshots/rewind.ts'
 import { type FollowRequest, follow } from './stream/follow.ts'
 import { type FollowUserRequest, followUser } from './stream/follow-user.ts'
@@ -167,10 +165,12 @@ export interface Workbench {
   rewind(userId: string, sessionId: string, runId: string): Promise<SessionRewound>
   /** From the workspace of a run to that of another. @throws TuttiError RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND */
   compare(userId: string, runId: string, otherId: string): Promise<RunComparison>
-  /** The zip of a session’s files, or of a run’s, or of a folder of them. @throws as `rewind`, and FILE_NOT_FOUND */
-  archive(userId: string, of: { sessionId: string } | { runId: string }, folder: string | null): Promise<Archive>
-  /** What a run left. @throws TuttiError RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND */
-  runFiles(userId: string, runId: string): Promise<ManifestFile[]>
+  /** The zip of the files, or of a folder of them; null where there are none at all. @throws as `files`, and FILE_NOT_FOUND */
+  archive(userId: string, of: FilesOf, folder: string | null): Promise<Archive | null>
+  /** What a run left, or what a session's next run begins with; none before the first snapshot. @throws as `rewind` */
+  files(userId: string, of: FilesOf): Promise<readonly ManifestFile[]>
+  /** @throws as `files`, and FILE_NOT_FOUND */
+  file(userId: string, of: FilesOf, path: string): Promise<ManifestFile>
   messages(userId: string, sessionId: string, page: AfterMessage): Promise<MessageView[]>
   message(userId: string, id: number): Promise<MessageView>
   /** Files that came with messages. */
@@ -186,7 +186,6 @@ export interface Workbench {
   usage(userId: string, sessionId: string): Promise<SessionUsage>
   analytics(userId: string, request: AnalyticsRequest): Promise<UsageAnalytics>
   search(userId: string, request: SearchRequest): Promise<SearchAnswer>
-  files(userId: string, sessionId: string): Promise<ExportedFile[]>
   run(userId: string, runId: string): Promise<RunView>
   runs(userId: string, sessionId: string, page: Page): Promise<RunView[]>
   /** Lines of the session's log after `since`. */
@@ -285,14 +284,9 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     runOfToolCall: (userId, sessionId, toolUseId) => runOfToolCall(database, userId, sessionId, toolUseId),
     rewind: (userId, sessionId, runId) => rewindSession(deps, userId, sessionId, runId),
     compare: (userId, runId, otherId) => compareRuns(deps, userId, runId, otherId),
-    archive: async (userId, of, folder) => {
-      const manifest =
-        'runId' in of
-          ? await manifestOfRun(deps, userId, of.runId)
-          : await manifestOfSession(deps, userId, of.sessionId)
-      return archiveOf(deps, userId, manifest, folder)
-    },
-    runFiles: async (userId, runId) => (await manifestOfRun(deps, userId, runId)).files,
+    archive: (userId, of, folder) => archiveOf(deps, userId, of, folder),
+    files: (userId, of) => listFiles(deps, userId, of),
+    file: (userId, of, path) => findFile(deps, userId, of, path),
     message: (userId, id) => readMessage(database, userId, id),
     messageFiles: (userId, sessionId, page) => listMessageFiles(database, userId, sessionId, page),
     toolExecutions: (userId, sessionId, page) => listToolExecutions(database, userId, { sessionId }, page),
@@ -302,7 +296,6 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     analytics: (userId, request) => readAnalytics(database, userId, request),
     usage: (userId, sessionId) => readUsage(database, userId, sessionId),
     search: (userId, request) => search(database, userId, request),
-    files: (userId, sessionId) => listFiles(database, userId, sessionId),
     run: (userId, runId) => readRun(database, userId, runId),
     runs: (userId, sessionId, page) => listRuns(database, userId, sessionId, page),
     log: async (userId, sessionId, { since, limit }) => {
