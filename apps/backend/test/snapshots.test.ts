@@ -5,13 +5,14 @@ import { join } from 'node:path'
 import {
   type ClaimedRun,
   type FileNode,
+  type InputFile,
   type PrivateManifest,
   sessionPrefix,
   type WorkspaceManifest,
 } from '@tutti/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { endWithFiles, type Files, filesIn } from './support/snapshot.ts'
-import { claimNew, createStage, holder, type Running, type Stage } from './support/stage.ts'
+import { claimNew, createStage, holder, type Running, type Stage, upload } from './support/stage.ts'
 
 let stage: Stage
 let backend: Running
@@ -233,7 +234,7 @@ test('a-task-takes-ones-own-uploads-and-no-others', async () => {
     })
   const session = await claimNew(backend)
   await end(session, {})
-  const source = 'attachments/default/1/a.pdf'
+  const { source } = (await upload(backend, 'a.pdf', 'pdf')).body.data as InputFile
   const run = await nextRun(session.session_id, {
     ...{ input_files: [{ name: 'a.pdf', source }], workspace: { files: [{ path: 'x', content: 'y' }] } },
   })

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type {
   AccountAnswer,
+  AddProjectFile,
   AnswerRequest,
   accountRun,
   BudgetView,
@@ -14,11 +15,13 @@ import type {
   createTask as createTaskSchema,
   editMessage,
   finishRun,
+  InputFile,
   ManifestFile,
   MessageView,
   PatchProject,
   PatchQueueItem,
   PatchSession,
+  ProjectFileView,
   ProjectView,
   QueueItemView,
   RunComparison,
@@ -63,6 +66,7 @@ import { finish } from './finish/finish.ts'
 import { sweep } from './finish/sweep.ts'
 import { editAndRegenerate, regenerate } from './history/again.ts'
 import { branchSession } from './history/branch.ts'
+import { addProjectFile, listProjectFiles, removeProjectFile } from './projects/files.ts'
 import { createProject, deleteProject, listProjects, patchProject, readProject } from './projects/projects.ts'
 import { deleteItem, listQueue, patchItem, sendNow } from './queue/change-item.ts'
 import { type FilesOf, findFile, listFiles } from './read/files.ts'
@@ -99,6 +103,9 @@ import { readFrames, snapshotFrame } from './stream/frames.ts'
 import { createHub } from './stream/hub.ts'
 import { askTitles } from './titles/ask-titles.ts'
 import { SESSION_TITLE } from './titles/session-title-blueprint.ts'
+import { keepSweepingUploads } from './uploads/keep-sweeping.ts'
+import { dropUpload, type SentFile, storeUpload } from './uploads/store-upload.ts'
+import { sweepUploads } from './uploads/sweep-uploads.ts'
 
 export interface Page {
   limit: number
@@ -125,6 +132,16 @@ export interface Workbench {
   patchQueueItem(userId: string, sessionId: string, itemId: string, patch: PatchQueueItem): Promise<QueueItemView>
   deleteQueueItem(userId: string, sessionId: string, itemId: string): Promise<QueueItemView>
   sendQueueItem(userId: string, sessionId: string, itemId: string): Promise<TaskCreated>
+
+  /** A file to be sent with a message, or kept in a project. @throws TuttiError FILES_NOT_ENABLED; whatever its body fails with */
+  upload(userId: string, file: SentFile): Promise<InputFile>
+  /** Takes back an upload of this request that came to nothing. */
+  dropUpload(key: string): Promise<void>
+
+  /** What every run of the project is given. @throws TuttiError PROJECT_NOT_FOUND, FILE_NOT_FOUND, INVALID_BODY */
+  projectFiles(userId: string, id: string): Promise<ProjectFileView[]>
+  addProjectFile(userId: string, id: string, file: AddProjectFile): Promise<ProjectFileView>
+  removeProjectFile(userId: string, id: string, fileId: number): Promise<void>
 
   projects(userId: string, page: Page): Promise<ProjectView[]>
   project(userId: string, id: string): Promise<ProjectView>
@@ -195,6 +212,8 @@ export interface Workbench {
   /** A snapshot of each of the user’s sessions that changes from now on. */
   followUser(request: FollowUserRequest): AsyncGenerator<SessionFrame, void, undefined>
 
+  /** Removes uploads that nothing has named for a day; runs by itself between `start` and `stop`. @returns how many went */
+  sweepUploads(): Promise<number>
   /** Compares runs that are due with the engine; runs by itself between `start` and `stop`. */
   sweep(): Promise<void>
   start(): Promise<void>
@@ -233,6 +252,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const titles = engine.blueprints.get(SESSION_TITLE) !== undefined
   const hub = createHub({ database, log })
   let timer: NodeJS.Timeout | undefined
+  let stopUploads = async (): Promise<void> => {}
   let sweeping: Promise<void> = Promise.resolve()
   let stopped = false
 
@@ -256,6 +276,11 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     patchQueueItem: (userId, sessionId, itemId, patch) => patchItem(deps, { userId, sessionId, itemId }, patch),
     deleteQueueItem: (userId, sessionId, itemId) => deleteItem(deps, { userId, sessionId, itemId }),
     sendQueueItem: (userId, sessionId, itemId) => sendNow(deps, { userId, sessionId, itemId }),
+    upload: (userId, file) => storeUpload(deps, userId, file),
+    dropUpload: (key) => dropUpload(deps, key),
+    projectFiles: (userId, id) => listProjectFiles(database, userId, id),
+    addProjectFile: (userId, id, file) => addProjectFile(database, userId, id, file),
+    removeProjectFile: (userId, id, fileId) => removeProjectFile(database, userId, id, fileId),
     projects: (userId, page) => listProjects(database, userId, page),
     project: (userId, id) => readProject(database, userId, id),
     createProject: (userId, project) => createProject(database, userId, newId(), project),
@@ -306,14 +331,16 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     follow: (request) => follow({ database, hub }, request),
     followUser: (request) => followUser({ database, hub }, request),
     sweep: () => sweep(deps),
+    sweepUploads: () => sweepUploads(deps),
     start: async () => {
       await hub.start()
       keepSweeping()
+      stopUploads = keepSweepingUploads(deps)
     },
     stop: async () => {
       stopped = true
       clearTimeout(timer)
-      await sweeping
+      await Promise.all([sweeping, stopUploads()])
       await hub.stop()
     },
   }
