@@ -142,7 +142,7 @@ for (const [name, at, makeGate] of hazards)
       expect(said.length).toBeLessThanOrEqual(run.attempts)
       expect(said.length).toBeGreaterThan(0)
       const files = await workbench.get<{ path: string }[]>(`/sessions/${session.session_id}/workspace/files`)
-      expect(files.map(({ path }) => path)).toContain('made.txt')
+      expect(files.map(({ path }) => path)).toContain('/made.txt')
     } finally {
       await second.kill()
     }

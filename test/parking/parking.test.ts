@@ -191,7 +191,7 @@ test('approved-plan-is-carried-out', { timeout }, async () => {
   expect((await answer(request, { answers: { approved: 'true' } })).status).toBe(200)
   await until(run, 'completed')
   const { data } = await call<{ path: string }[]>(`/sessions/${run.session_id}/workspace/files`)
-  expect(data.map(({ path }) => path)).toContain('built.txt')
+  expect(data.map(({ path }) => path)).toContain('/built.txt')
 })
 
 test('question-that-nobody-answers-in-time-fails-the-run', { timeout }, async () => {

@@ -13,6 +13,7 @@ import { createOpenRequests } from './http/open-requests.ts'
 import { requestId } from './http/request-id.ts'
 import { watchSilentConnections } from './http/silent-connections.ts'
 import { validatorCompiler } from './http/validation.ts'
+import { attachmentRoutes } from './routes/attachments.ts'
 import { budgetRoutes, operatorBudgetRoutes } from './routes/budgets.ts'
 import { configRoutes } from './routes/config.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -21,6 +22,7 @@ import { managerRoutes } from './routes/manager.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { modelRoutes } from './routes/models.ts'
 import { objectRoutes } from './routes/objects.ts'
+import { projectFileRoutes } from './routes/project-files.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { queueRoutes } from './routes/queue.ts'
 import { runRoutes } from './routes/runs.ts'
@@ -31,6 +33,7 @@ import { streamRoutes } from './routes/stream.ts'
 import { taskRoutes } from './routes/tasks.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { userInputRequestRoutes } from './routes/user-input-requests.ts'
+import { workspaceRoutes } from './routes/workspace.ts'
 import { completeSettings } from './settings.ts'
 
 export interface Backend {
@@ -47,12 +50,15 @@ export const objectsPath = '/api/v1/objects'
 const userRoutes = [
   taskRoutes,
   sessionRoutes,
+  workspaceRoutes,
   messageRoutes,
   queueRoutes,
   historyRoutes,
   runRoutes,
   userInputRequestRoutes,
   projectRoutes,
+  projectFileRoutes,
+  attachmentRoutes,
   searchRoutes,
   usageRoutes,
   budgetRoutes,

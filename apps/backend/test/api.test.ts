@@ -1,6 +1,7 @@
 import { screenshotKey } from '@tutti/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { endWithFiles } from './support/snapshot.ts'
 import { claimNew, createStage, holder, internalToken, type Running, type Stage } from './support/stage.ts'
 
 let stage: Stage
@@ -31,21 +32,14 @@ test('a-run-from-message-to-file', async () => {
   expect(await backend.manage(`${path}/renew`, { ...holder(run), lease_seconds: 60 })).toMatchObject({
     body: { data: { held: true, cancel: false, commands: [] } },
   })
-  const key = `workspaces/${run.session_id}/a b.txt`
-  const { size, sha256 } = await stage.objects.put(key, 'hello')
-  const report = {
-    status: 'ready',
-    prefix: 'workspaces',
-    manifest_key: 'm',
-    files: [{ path: 'a b.txt', size, sha256, key }],
-  }
-  const finished = await backend.manage(`${path}/finish`, { ...holder(run), outcome: 'completed', export: report })
-  expect(finished.body.data).toMatchObject({ status: 'completed', workspace_export_status: 'ready' })
+  await endWithFiles(stage, backend, run, { 'a b.txt': 'hello' })
 
   const session = `/api/v1/sessions/${run.session_id}`
   expect((await backend.get(session)).body.data).toMatchObject({ status: 'completed', sdk_session_id: 's' })
   expect((await backend.get('/api/v1/sessions')).body.data).toMatchObject([{ session_id: run.session_id }])
-  expect((await backend.get(`/api/v1/runs${path}`)).body.data).toMatchObject({ status: 'completed', attempts: 1 })
+  expect((await backend.get(`/api/v1/runs${path}`)).body.data).toMatchObject({
+    ...{ status: 'completed', attempts: 1, workspace_export_status: 'ready' },
+  })
   expect((await backend.get(`/api/v1/runs/session/${run.session_id}`)).body.data).toMatchObject([
     { run_id: run.run_id },
   ])
@@ -59,7 +53,7 @@ test('a-run-from-message-to-file', async () => {
   expect(log.items[0]?.seq).toBe(2)
 
   const [file] = (await backend.get(`${session}/workspace/files`)).body.data as { url: string; path: string }[]
-  expect(file?.path).toBe('a b.txt')
+  expect(file?.path).toBe('/a b.txt')
   const url = new URL(file?.url ?? '')
   const fetched = await fetch(backend.address + url.pathname + url.search)
   expect(await fetched.text()).toBe('hello')

@@ -1,6 +1,6 @@
-import type { MessageView, RunView, SessionView, ToolExecutionView } from '@tutti/contracts'
+import type { InputFile, MessageView, RunView, SessionView, ToolExecutionView } from '@tutti/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { claimNew, createStage, holder, type Running, type Stage } from './support/stage.ts'
+import { claimNew, createStage, holder, type Running, type Stage, upload } from './support/stage.ts'
 
 let stage: Stage
 let backend: Running
@@ -438,7 +438,7 @@ test('usage-is-counted-in-the-askers-time-zone-and-branches-count-once', async (
 })
 
 test('files-of-a-message-are-linked-and-what-is-not-ones-own-is-refused', async () => {
-  const own = { name: 'a.txt', source: 'attachments/default/1/a.txt' }
+  const own = (await upload(backend, 'a.txt', 'a')).body.data as InputFile
   const foreign = { name: 'b.txt', source: 'attachments/stranger/1/b.txt' }
   expect(await send('POST', '/tasks', { prompt: 'files', config: { input_files: [own, foreign] } })).toMatchObject({
     status: 400,

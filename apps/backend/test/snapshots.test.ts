@@ -2,9 +2,17 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { blobKey, type ClaimedRun, type PrivateManifest, sessionPrefix, type WorkspaceManifest } from '@tutti/contracts'
+import {
+  type ClaimedRun,
+  type FileNode,
+  type InputFile,
+  type PrivateManifest,
+  sessionPrefix,
+  type WorkspaceManifest,
+} from '@tutti/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { claimNew, createStage, holder, type Running, type Stage } from './support/stage.ts'
+import { endWithFiles, type Files, filesIn } from './support/snapshot.ts'
+import { claimNew, createStage, holder, type Running, type Stage, upload } from './support/stage.ts'
 
 let stage: Stage
 let backend: Running
@@ -15,39 +23,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage.close())
 
-type Files = Record<string, string | Buffer>
-
-/** Ends the run as a manager does: with these files, shown or hidden, as its snapshot. */
-const end = async (run: ClaimedRun, shown: Files, hidden: Files = {}): Promise<string> => {
-  const prefix = sessionPrefix(run.user_id, run.session_id)
-  const base = `${prefix}/runs/${run.run_id}/1-test`
-  const stored = (files: Files) =>
-    Promise.all(
-      Object.entries(files).map(async ([path, content]) => {
-        const { sha256 } = await stage.objects.put('scratch', content)
-        const { key, size } = await stage.objects.put(blobKey(prefix, sha256), content)
-        return { path, key, size, sha256, mode: path.endsWith('.sh') ? 0o755 : 0o644 }
-      }),
-    )
-  const files = (await stored(shown)).map((file) => ({
-    ...file,
-    ...{ mimeType: 'text/plain', status: 'uploaded' as const, last_modified: new Date(0).toISOString() },
-  }))
-  const manifest: WorkspaceManifest = {
-    ...{ version: 1, generated_at: new Date().toISOString(), session_id: run.session_id, run_id: run.run_id },
-    ...{ files, deleted: [], skipped: [], private_key: `${base}/private.json` },
-  }
-  const rest: PrivateManifest = { version: 1, files: await stored(hidden), links: [], folders: [] }
-  await stage.objects.put(manifest.private_key, JSON.stringify(rest))
-  await stage.objects.put(`${base}/manifest.json`, JSON.stringify(manifest))
-  const report = { status: 'ready', prefix: `${prefix}/blobs`, manifest_key: `${base}/manifest.json`, files }
-  const finished = await backend.manage(`/${run.run_id}/finish`, {
-    ...holder(run),
-    ...{ outcome: 'completed', export: report },
-  })
-  expect(finished.status).toBe(200)
-  return report.manifest_key
-}
+const end = (run: ClaimedRun, shown: Files, hidden?: Files) => endWithFiles(stage, backend, run, shown, hidden)
 const nextRun = async (sessionId: string, config = {}): Promise<ClaimedRun> => {
   await backend.post('/api/v1/tasks', { prompt: 'go on', session_id: sessionId, config })
   const asked = { worker_id: 'manager-1', boot_id: 'boot-1', lease_seconds: 60, wait_seconds: 20 }
@@ -55,7 +31,7 @@ const nextRun = async (sessionId: string, config = {}): Promise<ClaimedRun> => {
 }
 const json = async (key: string) => JSON.parse((await (await stage.objects.get(key)).stream.toArray()).join(''))
 const pathsOf = async (path: string) =>
-  ((await backend.get(path)).body.data as { path: string }[]).map((file) => file.path)
+  filesIn((await backend.get(path)).body.data as FileNode[]).map((file) => file.path.slice(1))
 const fetched = async (url: string) => {
   const { pathname, search } = new URL(url)
   return Buffer.from(await (await fetch(backend.address + pathname + search)).arrayBuffer())
@@ -104,6 +80,51 @@ test('rewinding-sets-the-files-and-keeps-the-memory, and can be undone', async (
   const third = await nextRun(first.session_id)
   expect((await json(third.snapshot_key ?? '')).files).toMatchObject([{ path: 'a.txt' }, { path: 'new.txt' }])
   expect(third.snapshot_key).toContain('/rewinds/')
+})
+
+test('a-branch-lists-all-the-files-of-its-turn, not only those that the turn changed', async () => {
+  const first = await claimNew(backend)
+  await end(first, { 'a.txt': '1', 'b.txt': 'never changed' })
+  const second = await nextRun(first.session_id)
+  await end(second, { 'a.txt': '2', 'b.txt': 'never changed' })
+  const third = await nextRun(first.session_id)
+  await end(third, { 'c.txt': 'after the branch' })
+  const branch = async (run: ClaimedRun) => {
+    const { user_message_id } = (await backend.get(`/api/v1/runs/${run.run_id}`)).body.data as Record<string, unknown>
+    const branched = await backend.post(`/api/v1/sessions/${run.session_id}/branch`, { message_id: user_message_id })
+    return `/api/v1/sessions/${(branched.body.data as { session_id: string }).session_id}`
+  }
+  const copy = await branch(second)
+  expect(await pathsOf(`${copy}/workspace/files`)).toEqual(['a.txt', 'b.txt'])
+  const [run] = (await backend.get(`/api/v1/runs/session/${copy.split('/').at(-1)}`)).body.data as { run_id: string }[]
+  expect(await pathsOf(`/api/v1/runs/${run?.run_id}/workspace/files`)).toEqual(['a.txt', 'b.txt'])
+  // Taken again in the branch, the turn may ask a person as it could in the source.
+  const { user_message_id } = (await backend.get(`/api/v1/runs/${run?.run_id}`)).body.data as Record<string, unknown>
+  await backend.post(`${copy}/edit-message`, { user_message_id, content: 'again' })
+  const asked = { worker_id: 'manager-1', boot_id: 'boot-1', lease_seconds: 60, wait_seconds: 20 }
+  const again = (await backend.manage('/claim', asked)).body.data as unknown as ClaimedRun
+  expect(again).toMatchObject({ prompt: 'again', attended: true })
+  await end(again, { 'a.txt': '2', 'b.txt': 'never changed' })
+  // What the source does from here on is its own.
+  await end(await nextRun(first.session_id), {})
+  expect(await pathsOf(`${copy}/workspace/files`)).toEqual(['a.txt', 'b.txt'])
+  expect(await pathsOf(`/api/v1/sessions/${first.session_id}/workspace/files`)).toEqual([])
+})
+
+test('a-turn-that-is-taken-back-takes-its-files-out-of-the-list', async () => {
+  const first = await claimNew(backend)
+  await end(first, { 'a.txt': '1', 'b.txt': 'b' })
+  const second = await nextRun(first.session_id)
+  await end(second, { 'a.txt': '2', 'wrong.txt': 'w' })
+  const session = `/api/v1/sessions/${first.session_id}`
+  const { user_message_id } = (await backend.get(`/api/v1/runs/${second.run_id}`)).body.data as Record<string, unknown>
+  const edited = await backend.post(`${session}/edit-message`, { user_message_id, content: 'otherwise' })
+  expect(edited.status).toBe(200)
+  expect(await pathsOf(`${session}/workspace/files`)).toEqual(['a.txt', 'b.txt'])
+  const asked = { worker_id: 'manager-1', boot_id: 'boot-1', lease_seconds: 60, wait_seconds: 20 }
+  const again = (await backend.manage('/claim', asked)).body.data as unknown as ClaimedRun
+  expect((await json(again.snapshot_key ?? '')).files).toMatchObject([{ path: 'a.txt' }, { path: 'b.txt' }])
+  await end(again, { 'a.txt': '3' })
 })
 
 test('only-ones-own-runs-with-a-snapshot-can-be-rewound-to', async () => {
@@ -213,7 +234,7 @@ test('a-task-takes-ones-own-uploads-and-no-others', async () => {
     })
   const session = await claimNew(backend)
   await end(session, {})
-  const source = 'attachments/default/1/a.pdf'
+  const { source } = (await upload(backend, 'a.pdf', 'pdf')).body.data as InputFile
   const run = await nextRun(session.session_id, {
     ...{ input_files: [{ name: 'a.pdf', source }], workspace: { files: [{ path: 'x', content: 'y' }] } },
   })

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto'
 import {
   type CreateTask,
   envelope,
-  type FileView,
-  fileView,
+  type FileNode,
+  fileNode,
   type MessageView,
   messageView,
   type RunView,
@@ -22,6 +22,17 @@ import { type ConnectionOptions, createHttp } from './http.ts'
 import type { StreamOptions } from './job-stream.ts'
 import { streamSession } from './session-stream.ts'
 
+/** A file of a session's workspace. Its address expires. */
+export interface WorkspaceFile {
+  /** From the workspace, without a slash at the beginning. */
+  path: string
+  /** Bytes. */
+  size: number
+  sha256: string
+  key: string
+  url: string
+}
+
 export interface Workbench {
   tasks: {
     /**
@@ -36,8 +47,8 @@ export interface Workbench {
     list(filter?: { job_id?: string; limit?: number }): Promise<SessionView[]>
     messages(id: string): Promise<MessageView[]>
     toolExecutions(id: string): Promise<ToolExecutionView[]>
-    /** Files of the exported workspace; their addresses expire. */
-    files(id: string): Promise<FileView[]>
+    /** Files of the exported workspace, folder by folder; their addresses expire. */
+    files(id: string): Promise<WorkspaceFile[]>
     /** Live frames, resumed by number after lost connections; ends only by leaving the loop or by the signal. */
     stream(id: string, options?: StreamOptions): AsyncIterable<SessionFrame>
   }
@@ -47,7 +58,7 @@ export interface Workbench {
     list(sessionId: string): Promise<RunView[]>
   }
   /** Writes a file of `sessions.files` to `target`; its SHA-256 is checked. */
-  download(file: Pick<FileView, 'url' | 'sha256'>, target: string, options?: DownloadOptions): Promise<void>
+  download(file: Pick<WorkspaceFile, 'url' | 'sha256'>, target: string, options?: DownloadOptions): Promise<void>
 }
 
 /** Calls fail with TuttiApiError. */
@@ -79,7 +90,7 @@ export const createWorkbench = (options: ConnectionOptions): Workbench => {
         }),
       messages: (id) => get(session(id, '/messages'), envelope(messageView.array())),
       toolExecutions: (id) => get(session(id, '/tool-executions'), envelope(toolExecutionView.array())),
-      files: (id) => get(session(id, '/workspace/files'), envelope(fileView.array())),
+      files: async (id) => filesIn(await get(session(id, '/workspace/files'), envelope(fileNode.array()))),
       stream: (id, streamOptions = {}) =>
         streamSession(http, id, () => get(session(id), envelope(sessionView)), streamOptions),
     },
@@ -90,6 +101,14 @@ export const createWorkbench = (options: ConnectionOptions): Workbench => {
     download: (file, target, downloadOptions) => download(http, file, target, downloadOptions),
   }
 }
+
+/** The files of a tree, those of a folder behind the files of its folders. */
+const filesIn = (nodes: readonly FileNode[]): WorkspaceFile[] =>
+  nodes.flatMap(({ path, url, oss_meta, children }) => {
+    if (url === undefined || oss_meta === undefined) return filesIn(children ?? [])
+    const { size, sha256, key } = oss_meta
+    return [{ path: path.slice(1), size, sha256, key, url }]
+  })
 
 interface Envelope<T> {
   code: number

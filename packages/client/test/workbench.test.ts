@@ -72,7 +72,14 @@ test('every call has its address and reads the envelope', async () => {
     created_at: instant,
     updated_at: instant,
   }
-  const file = { path: 'a.txt', size: 1, sha256: 'x', key: 'k', url: '/o/k' }
+  const file = { path: 'src/a.txt', size: 1, sha256: 'x', key: 'k', url: '/o/k' }
+  const { path: _, url, ...meta } = file
+  const source = 'workspace'
+  const node = { id: '/src/a.txt', name: 'a.txt', type: 'file', path: '/src/a.txt', source, url }
+  const tree = {
+    ...{ id: '/src', name: 'src', type: 'folder', path: '/src', source },
+    children: [{ ...node, oss_meta: { ...meta, etag: 'x', last_modified: instant } }],
+  }
   const answers: Record<string, unknown> = {
     'POST /api/v1/tasks': {
       session_id: sessionId,
@@ -85,7 +92,7 @@ test('every call has its address and reads the envelope', async () => {
     [`GET /api/v1/sessions/${sessionId}`]: session,
     [`GET /api/v1/sessions/${sessionId}/messages`]: [message],
     [`GET /api/v1/sessions/${sessionId}/tool-executions`]: [tool],
-    [`GET /api/v1/sessions/${sessionId}/workspace/files`]: [file],
+    [`GET /api/v1/sessions/${sessionId}/workspace/files`]: [tree],
     [`GET /api/v1/runs/${runId}`]: run,
     [`GET /api/v1/runs/session/${sessionId}`]: [run],
   }

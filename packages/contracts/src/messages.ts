@@ -31,16 +31,6 @@ export const toolExecutionView = z.object({
 })
 export type ToolExecutionView = z.infer<typeof toolExecutionView>
 
-/** A file of an exported workspace. `url` is presigned and expires. */
-export const fileView = z.object({
-  path: z.string(),
-  size: z.int(),
-  sha256: z.string(),
-  key: z.string(),
-  url: z.string(),
-})
-export type FileView = z.infer<typeof fileView>
-
 /** A file of a message as it is shown. `url` is presigned; null where the file lies elsewhere. */
 export const attachmentView = inputFile.extend({ url: z.string().nullable() })
 export type AttachmentView = z.infer<typeof attachmentView>

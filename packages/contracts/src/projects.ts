@@ -31,6 +31,32 @@ export type CreateProject = z.output<typeof createProject>
 export const patchProject = z.object({ name: projectName.optional(), ...fields })
 export type PatchProject = z.output<typeof patchProject>
 
+/** POST /api/v1/projects/{id}/files: an upload that every run of the project is given from now on. */
+export const addProjectFile = z.object({
+  file_name: z
+    .string()
+    .trim()
+    .min(1)
+    .max(200)
+    .regex(/^(?!\.+$)[^/\\\p{Cc}\p{Cf}]+$/u, 'a name without slashes, and not of dots alone'),
+  /** The key that the upload answered. */
+  file_source: z.string().min(1).max(1024),
+})
+export type AddProjectFile = z.output<typeof addProjectFile>
+
+export const projectFileView = z.object({
+  id: z.int(),
+  project_id: z.uuid(),
+  file_name: z.string(),
+  file_source: z.string(),
+  file_size: z.int(),
+  file_content_type: z.string(),
+  sort_order: z.int(),
+  created_at: instant,
+  updated_at: instant,
+})
+export type ProjectFileView = z.infer<typeof projectFileView>
+
 export const projectView = z.object({
   project_id: z.uuid(),
   user_id: z.string(),

@@ -14,6 +14,7 @@
 import { z } from 'zod'
 import { numberedAgentEvent } from './agent.ts'
 import { turnCommand } from './turn.ts'
+import { userFolder } from './workspaces.ts'
 
 /** Events of one attempt, consecutive by `n`. Sending a batch again is harmless: what was received is skipped. */
 export const eventBatch = z.object({
@@ -40,7 +41,7 @@ export const screenshotKey = (of: {
   session_id: string
   run_id: string
   tool_use_id: string
-}): string => `replays/${of.user_id}/${of.session_id}/${of.run_id}/${of.tool_use_id}.png`
+}): string => `replays/${userFolder(of.user_id)}/${of.session_id}/${of.run_id}/${of.tool_use_id}.png`
 
 /** What the executor finds in its environment. Nothing else is passed in, and none of it is a provider's key. */
 export const executorEnvironment = z.object({

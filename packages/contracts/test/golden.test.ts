@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { envelope, fileView } from '../src/index.ts'
+import { envelope, exportedFile } from '../src/index.ts'
 import { type Golden, schemaOf, schemas, wires } from './golden.ts'
 
 describe.each(wires)('%s', (_, messages) => {
@@ -27,7 +27,7 @@ test('every value of an enumeration, and every kind of a union, has an example',
 })
 
 test('the envelope holds any answer, or null', () => {
-  const answer = envelope(z.array(fileView))
+  const answer = envelope(z.array(exportedFile))
   expect(answer.parse({ code: 0, message: 'ok', data: [] })).toEqual({ code: 0, message: 'ok', data: [] })
   expect(answer.parse({ code: 0, message: 'ok', data: null })).toEqual({ code: 0, message: 'ok', data: null })
   expect(answer.safeParse({ code: 0, message: 'ok' }).error?.issues[0]?.path).toEqual(['data'])

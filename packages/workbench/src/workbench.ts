@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type {
   AccountAnswer,
+  AddProjectFile,
   AnswerRequest,
   accountRun,
   BudgetView,
@@ -12,14 +13,15 @@ import type {
   CreateProject,
   claimRun,
   createTask as createTaskSchema,
-  ExportedFile,
   editMessage,
   finishRun,
+  InputFile,
   ManifestFile,
   MessageView,
   PatchProject,
   PatchQueueItem,
   PatchSession,
+  ProjectFileView,
   ProjectView,
   QueueItemView,
   RunComparison,
@@ -64,9 +66,10 @@ import { finish } from './finish/finish.ts'
 import { sweep } from './finish/sweep.ts'
 import { editAndRegenerate, regenerate } from './history/again.ts'
 import { branchSession } from './history/branch.ts'
+import { addProjectFile, listProjectFiles, removeProjectFile } from './projects/files.ts'
 import { createProject, deleteProject, listProjects, patchProject, readProject } from './projects/projects.ts'
 import { deleteItem, listQueue, patchItem, sendNow } from './queue/change-item.ts'
-import { listFiles } from './read/files.ts'
+import { type FilesOf, findFile, listFiles } from './read/files.ts'
 import { type AfterMessage, listMessageFiles, listMessages, type MessageFiles, readMessage } from './read/messages.ts'
 import { type SearchRequest, search } from './read/search.ts'
 import {
@@ -93,7 +96,6 @@ import { patchSession } from './session/patch.ts'
 import { type Archive, archiveOf } from './snapshots/archive.ts'
 import { compareRuns } from './snapshots/compare.ts'
 import { createSnapshotReader, type SnapshotObjects } from './snapshots/objects.ts'
-import { manifestOfRun, manifestOfSession } from './snapshots/of-run.ts'
 import { rewindSession } from './snapshots/rewind.ts'
 import { type FollowRequest, follow } from './stream/follow.ts'
 import { type FollowUserRequest, followUser } from './stream/follow-user.ts'
@@ -102,6 +104,9 @@ import { createHub } from './stream/hub.ts'
 import { createLogReader } from './stream/read-log.ts'
 import { askTitles } from './titles/ask-titles.ts'
 import { SESSION_TITLE } from './titles/session-title-blueprint.ts'
+import { keepSweepingUploads } from './uploads/keep-sweeping.ts'
+import { dropUpload, type SentFile, storeUpload } from './uploads/store-upload.ts'
+import { sweepUploads } from './uploads/sweep-uploads.ts'
 
 export interface Page {
   limit: number
@@ -128,6 +133,16 @@ export interface Workbench {
   patchQueueItem(userId: string, sessionId: string, itemId: string, patch: PatchQueueItem): Promise<QueueItemView>
   deleteQueueItem(userId: string, sessionId: string, itemId: string): Promise<QueueItemView>
   sendQueueItem(userId: string, sessionId: string, itemId: string): Promise<TaskCreated>
+
+  /** A file to be sent with a message, or kept in a project. @throws TuttiError FILES_NOT_ENABLED; whatever its body fails with */
+  upload(userId: string, file: SentFile): Promise<InputFile>
+  /** Takes back an upload of this request that came to nothing. */
+  dropUpload(key: string): Promise<void>
+
+  /** What every run of the project is given. @throws TuttiError PROJECT_NOT_FOUND, FILE_NOT_FOUND, INVALID_BODY */
+  projectFiles(userId: string, id: string): Promise<ProjectFileView[]>
+  addProjectFile(userId: string, id: string, file: AddProjectFile): Promise<ProjectFileView>
+  removeProjectFile(userId: string, id: string, fileId: number): Promise<void>
 
   projects(userId: string, page: Page): Promise<ProjectView[]>
   project(userId: string, id: string): Promise<ProjectView>
@@ -168,10 +183,12 @@ export interface Workbench {
   rewind(userId: string, sessionId: string, runId: string): Promise<SessionRewound>
   /** From the workspace of a run to that of another. @throws TuttiError RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND */
   compare(userId: string, runId: string, otherId: string): Promise<RunComparison>
-  /** The zip of a session’s files, or of a run’s, or of a folder of them. @throws as `rewind`, and FILE_NOT_FOUND */
-  archive(userId: string, of: { sessionId: string } | { runId: string }, folder: string | null): Promise<Archive>
-  /** What a run left. @throws TuttiError RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND */
-  runFiles(userId: string, runId: string): Promise<ManifestFile[]>
+  /** The zip of the files, or of a folder of them; null where there are none at all. @throws as `files`, and FILE_NOT_FOUND */
+  archive(userId: string, of: FilesOf, folder: string | null): Promise<Archive | null>
+  /** What a run left, or what a session's next run begins with; none before the first snapshot. @throws as `rewind` */
+  files(userId: string, of: FilesOf): Promise<readonly ManifestFile[]>
+  /** @throws as `files`, and FILE_NOT_FOUND */
+  file(userId: string, of: FilesOf, path: string): Promise<ManifestFile>
   messages(userId: string, sessionId: string, page: AfterMessage): Promise<MessageView[]>
   message(userId: string, id: number): Promise<MessageView>
   /** Files that came with messages. */
@@ -187,7 +204,6 @@ export interface Workbench {
   usage(userId: string, sessionId: string): Promise<SessionUsage>
   analytics(userId: string, request: AnalyticsRequest): Promise<UsageAnalytics>
   search(userId: string, request: SearchRequest): Promise<SearchAnswer>
-  files(userId: string, sessionId: string): Promise<ExportedFile[]>
   run(userId: string, runId: string): Promise<RunView>
   runs(userId: string, sessionId: string, page: Page): Promise<RunView[]>
   /** Lines of the session's log after `since`. */
@@ -197,6 +213,8 @@ export interface Workbench {
   /** A snapshot of each of the user’s sessions that changes from now on. */
   followUser(request: FollowUserRequest): AsyncGenerator<SessionFrame, void, undefined>
 
+  /** Removes uploads that nothing has named for a day; runs by itself between `start` and `stop`. @returns how many went */
+  sweepUploads(): Promise<number>
   /** Compares runs that are due with the engine; runs by itself between `start` and `stop`. */
   sweep(): Promise<void>
   start(): Promise<void>
@@ -236,6 +254,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const hub = createHub({ database, log })
   const readLog = createLogReader(database)
   let timer: NodeJS.Timeout | undefined
+  let stopUploads = async (): Promise<void> => {}
   let sweeping: Promise<void> = Promise.resolve()
   let stopped = false
 
@@ -259,6 +278,11 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     patchQueueItem: (userId, sessionId, itemId, patch) => patchItem(deps, { userId, sessionId, itemId }, patch),
     deleteQueueItem: (userId, sessionId, itemId) => deleteItem(deps, { userId, sessionId, itemId }),
     sendQueueItem: (userId, sessionId, itemId) => sendNow(deps, { userId, sessionId, itemId }),
+    upload: (userId, file) => storeUpload(deps, userId, file),
+    dropUpload: (key) => dropUpload(deps, key),
+    projectFiles: (userId, id) => listProjectFiles(database, userId, id),
+    addProjectFile: (userId, id, file) => addProjectFile(database, userId, id, file),
+    removeProjectFile: (userId, id, fileId) => removeProjectFile(database, userId, id, fileId),
     projects: (userId, page) => listProjects(database, userId, page),
     project: (userId, id) => readProject(database, userId, id),
     createProject: (userId, project) => createProject(database, userId, newId(), project),
@@ -287,14 +311,9 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     runOfToolCall: (userId, sessionId, toolUseId) => runOfToolCall(database, userId, sessionId, toolUseId),
     rewind: (userId, sessionId, runId) => rewindSession(deps, userId, sessionId, runId),
     compare: (userId, runId, otherId) => compareRuns(deps, userId, runId, otherId),
-    archive: async (userId, of, folder) => {
-      const manifest =
-        'runId' in of
-          ? await manifestOfRun(deps, userId, of.runId)
-          : await manifestOfSession(deps, userId, of.sessionId)
-      return archiveOf(deps, userId, manifest, folder)
-    },
-    runFiles: async (userId, runId) => (await manifestOfRun(deps, userId, runId)).files,
+    archive: (userId, of, folder) => archiveOf(deps, userId, of, folder),
+    files: (userId, of) => listFiles(deps, userId, of),
+    file: (userId, of, path) => findFile(deps, userId, of, path),
     message: (userId, id) => readMessage(database, userId, id),
     messageFiles: (userId, sessionId, page) => listMessageFiles(database, userId, sessionId, page),
     toolExecutions: (userId, sessionId, page) => listToolExecutions(database, userId, { sessionId }, page),
@@ -304,7 +323,6 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     analytics: (userId, request) => readAnalytics(database, userId, request),
     usage: (userId, sessionId) => readUsage(database, userId, sessionId),
     search: (userId, request) => search(database, userId, request),
-    files: (userId, sessionId) => listFiles(database, userId, sessionId),
     run: (userId, runId) => readRun(database, userId, runId),
     runs: (userId, sessionId, page) => listRuns(database, userId, sessionId, page),
     log: async (userId, sessionId, { since, limit }) => {
@@ -315,14 +333,16 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     follow: (request) => follow({ database, hub, readLog }, request),
     followUser: (request) => followUser({ database, hub }, request),
     sweep: () => sweep(deps),
+    sweepUploads: () => sweepUploads(deps),
     start: async () => {
       await hub.start()
       keepSweeping()
+      stopUploads = keepSweepingUploads(deps)
     },
     stop: async () => {
       stopped = true
       clearTimeout(timer)
-      await sweeping
+      await Promise.all([sweeping, stopUploads()])
       await hub.stop()
     },
   }

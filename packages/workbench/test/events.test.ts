@@ -100,7 +100,6 @@ test('a-turn-is-told-in-the-words-of-the-wire', async () => {
       session: await stage.workbench.session(user, session_id),
       run: await stage.workbench.run(user, run_id),
       tools: await stage.workbench.toolExecutions(user, session_id, { limit: 10, offset: 0 }),
-      files: await stage.workbench.files(user, session_id),
       snapshot: await stage.workbench.snapshot(user, session_id),
     }),
   ).toMatchFileSnapshot('golden/session.json')

@@ -91,6 +91,10 @@ test('send-now-goes-first-and-deleted-ones-never', async () => {
 })
 
 test('configuration-follows-the-messages-in-their-order', async () => {
+  await stage.database.query(
+    `insert into workbench.uploads (key, user_id, name, content_type, size) values ('attachments/default/1/f', $1, 'f', 'x/y', 1)`,
+    [user],
+  )
   const { session_id, run_id } = await stage.send('0', {
     config: { model: 'm-1', mcp_config: { a: true }, input_files: [{ name: 'f', source: 'attachments/default/1/f' }] },
   })

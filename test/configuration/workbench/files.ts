@@ -2,11 +2,10 @@
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { createLocalObjects, createS3Objects } from '@tutti/objects'
+import { createS3Objects } from '@tutti/objects'
 import { type TestS3, testS3 } from '@tutti/objects/testing'
 import { expect, onTestFinished } from 'vitest'
 import type { Effects } from '../effects/effects.ts'
-import { until } from '../server.ts'
 import { shared } from '../shared.ts'
 import { folder, serveBackend, type WorkbenchServer } from './serve.ts'
 
@@ -15,11 +14,10 @@ const s3 = shared(testS3, (server: TestS3) => server.close())
 export const files: Effects = {
   OBJECTS_DIR: async () => {
     const [OBJECTS_DIR, other] = [folder(), folder()]
-    const local = createLocalObjects({ root: OBJECTS_DIR, publicUrl: 'http://x', secret: 'x' })
+    const url = await addressOfFile(await serveBackend({ OBJECTS_DIR }))
     const read = async (env: Record<string, string>): Promise<number> => {
-      const server = await serveBackend(env)
-      const url = await addressOfExport(server, (key) => local.put(key, 'kept'))
-      return (await fetch(`http://127.0.0.1:${server.port}${url.pathname}${url.search}`)).status
+      const { port } = await serveBackend(env)
+      return (await fetch(`http://127.0.0.1:${port}${url.pathname}${url.search}`)).status
     }
     expect([await read({ OBJECTS_DIR }), await read({ OBJECTS_DIR: other })]).toEqual([200, 404])
   },
@@ -28,10 +26,10 @@ export const files: Effects = {
     ['S3_ENDPOINT', 'S3_BUCKET'].map((name) => [
       name,
       async () => {
-        const { env, objects } = await bucket()
+        const { env } = await bucket()
         const OBJECTS_DIR = folder()
         const server = await serveBackend({ ...env, OBJECTS_DIR })
-        const url = await addressOfExport(server, (key) => objects.put(key, 'kept'))
+        const url = await addressOfFile(server)
         // The storage itself answers: no byte of a file passes through the backend.
         expect([url.origin, url.pathname.split('/')[1]]).toEqual([env.S3_ENDPOINT, env.S3_BUCKET])
         expect(await (await fetch(url)).text()).toBe('kept')
@@ -47,9 +45,8 @@ export const files: Effects = {
       async () => {
         const { env } = await bucket()
         const used = async (key: Record<string, string>): Promise<number> =>
-          (await fetch(await addressOfExport(await serveBackend({ ...env, ...key })))).status
-        // Nothing lies there; but whoever signs with the right keys is told so.
-        expect(await used({})).toBe(404)
+          (await fetch(await addressOfFile(await serveBackend({ ...env, ...key })))).status
+        expect(await used({})).toBe(200)
         // A wrong one is told at the start; the test’s server checks the secret in addresses only.
         if (name === 'S3_SECRET_KEY') expect(await used({ [name]: 'another' })).toBe(403)
         else await expect(serveBackend({ ...env, [name]: 'another' })).rejects.toThrow(/S3_ENDPOINT|denies access/)
@@ -61,15 +58,16 @@ export const files: Effects = {
   S3_KEY_PREFIX: async () => {
     const { env, objects } = await bucket()
     const server = await serveBackend({ ...env, S3_KEY_PREFIX: 'team-a/tutti' })
-    const url = await addressOfExport(server, (key) => objects.put(`team-a/tutti/${key}`, 'kept'))
+    const url = await addressOfFile(server)
+    expect((await objects.list('team-a/tutti/attachments/')).objects).toHaveLength(1)
     expect(await (await fetch(url)).text()).toBe('kept')
   },
 
   S3_PUBLIC_ENDPOINT: async () => {
-    const { env, objects } = await bucket()
+    const { env } = await bucket()
     const door = await forwarding(env.S3_ENDPOINT ?? '')
     const server = await serveBackend({ ...env, S3_PUBLIC_ENDPOINT: `${door}/` })
-    const url = await addressOfExport(server, (key) => objects.put(key, 'kept'))
+    const url = await addressOfFile(server)
     expect(url.origin).toBe(door)
     expect(await (await fetch(url)).text()).toBe('kept')
     // It is signed for that door: a signature holds for one host.
@@ -79,7 +77,7 @@ export const files: Effects = {
   S3_REGION: async () => {
     const { env } = await bucket()
     const regionIn = async (S3_REGION: string): Promise<string> =>
-      (await addressOfExport(await serveBackend({ ...env, S3_REGION }))).searchParams.get('X-Amz-Credential') ?? ''
+      (await addressOfFile(await serveBackend({ ...env, S3_REGION }))).searchParams.get('X-Amz-Credential') ?? ''
     expect(await regionIn('auto')).toContain('/auto/s3/aws4_request')
     expect(await regionIn('')).toContain('/us-east-1/s3/aws4_request')
   },
@@ -88,7 +86,7 @@ export const files: Effects = {
     const { env } = await bucket()
     // In the host name of an IP address no bucket can stand, so the backend’s own requests succeed in both ways.
     const address = async (S3_FORCE_PATH_STYLE: string): Promise<URL> =>
-      addressOfExport(await serveBackend({ ...env, S3_PUBLIC_ENDPOINT: 'https://s3.example.org', S3_FORCE_PATH_STYLE }))
+      addressOfFile(await serveBackend({ ...env, S3_PUBLIC_ENDPOINT: 'https://s3.example.org', S3_FORCE_PATH_STYLE }))
     expect((await address('true')).host).toBe('s3.example.org')
     expect((await address('false')).host).toBe(`${env.S3_BUCKET}.s3.example.org`)
   },
@@ -96,10 +94,10 @@ export const files: Effects = {
   S3_PRESIGN_EXPIRES: async () => {
     const { env } = await bucket()
     const seconds = async (more: Record<string, string>): Promise<string | null> =>
-      (await addressOfExport(await serveBackend({ ...env, ...more }))).searchParams.get('X-Amz-Expires')
+      (await addressOfFile(await serveBackend({ ...env, ...more }))).searchParams.get('X-Amz-Expires')
     expect([await seconds({}), await seconds({ S3_PRESIGN_EXPIRES: '60' })]).toEqual(['300', '60'])
     // The addresses of a local folder obey it as well.
-    const local = await addressOfExport(await serveBackend({ S3_PRESIGN_EXPIRES: '60' }))
+    const local = await addressOfFile(await serveBackend({ S3_PRESIGN_EXPIRES: '60' }))
     const left = Number(local.searchParams.get('expires')) - Date.now() / 1000
     expect(left).toBeGreaterThan(0)
     expect(left).toBeLessThanOrEqual(61)
@@ -121,34 +119,21 @@ export const files: Effects = {
   ),
 
   BACKEND_PUBLIC_URL: async () => {
-    const url = await addressOfExport(await serveBackend({ BACKEND_PUBLIC_URL: 'https://tutti.example.org/' }))
+    const url = await addressOfFile(await serveBackend({ BACKEND_PUBLIC_URL: 'https://tutti.example.org/' }))
     expect(url.href).toMatch(/^https:\/\/tutti\.example\.org\/api\/v1\/objects\//)
-    expect((await addressOfExport(await serveBackend({ PORT: '0' }))).hostname).toBe('localhost')
+    expect((await addressOfFile(await serveBackend({ PORT: '0' }))).hostname).toBe('localhost')
   },
 }
 
-/** A run that ends with one exported file. @returns the address that a reader of the session is given for it */
-const addressOfExport = async (
-  server: WorkbenchServer,
-  put: (key: string) => Promise<unknown> = async () => undefined,
-): Promise<URL> => {
-  const asked = (await server.post('/api/v1/tasks', { prompt: 'hello' })).body.data
-  const claimed = await until(async () => {
-    const { body } = await server.manage('/claim', { worker_id: 'm', boot_id: crypto.randomUUID(), wait_seconds: 5 })
-    return body.data?.run_id === asked.run_id ? body.data : undefined
-  })
-  const key = `workspaces/default/${claimed.session_id}/files/a.txt`
-  await put(key)
-  const finished = await server.manage(`/${claimed.run_id}/finish`, {
-    ...{ worker_id: 'm', lease_token: claimed.lease_token, attempt: claimed.attempt, outcome: 'completed' },
-    export: {
-      ...{ status: 'ready', prefix: 'workspaces', manifest_key: 'm' },
-      files: [{ path: 'a.txt', size: 4, sha256: '0'.repeat(64), key }],
-    },
-  })
-  expect(finished.status, JSON.stringify(finished.body)).toBe(200)
-  const { body } = await server.get(`/api/v1/sessions/${claimed.session_id}/workspace/files`)
-  return new URL(body.data[0].url)
+/** A message with a file, `kept`. @returns the address that a reader of the session is given for it */
+const addressOfFile = async (server: WorkbenchServer): Promise<URL> => {
+  const form = new FormData()
+  form.append('file', new Blob(['kept']), 'a.txt')
+  const address = `http://127.0.0.1:${server.port}/api/v1/attachments/upload`
+  const { data: file } = (await (await fetch(address, { method: 'POST', body: form })).json()) as { data: unknown }
+  const { body: sent } = await server.post('/api/v1/tasks', { prompt: 'hello', config: { input_files: [file] } })
+  const { body } = await server.get(`/api/v1/sessions/${sent.data.session_id}/message-attachments`)
+  return new URL(body.data[0].attachments[0].url)
 }
 
 /** A bucket of its own, what a backend must be told of it, and the way to it without the backend. */

@@ -1,5 +1,5 @@
 /** Messages of sessions, and the files that came with them. */
-import type { AttachmentView, InputFile, MessageView } from '@tutti/contracts'
+import { type AttachmentView, type InputFile, type MessageView, userFolder } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
@@ -21,7 +21,7 @@ type WithFiles = MessageView & { attachments: AttachmentView[] }
 
 export const messageRoutes = ({ workbench, objects, config }: RouteDeps): FastifyPluginAsyncZod => {
   const { userId } = config
-  const ownPrefix = `attachments/${userId}/`
+  const ownPrefix = `attachments/${userFolder(userId)}/`
 
   const shown = async (file: InputFile): Promise<AttachmentView> => ({
     ...file,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
 import { ok } from '../http/envelope.ts'
 import { cut, oneMore } from '../http/pages.ts'
-import { archiveView, fileViews } from './file-views.ts'
+import { archiveViewOf, fileTree } from './file-views.ts'
 import { folderQuery, idParams, pageQuery, toolsQuery } from './params.ts'
 import { toolDelta, toolDeltaQuery } from './tool-deltas.ts'
 
@@ -18,18 +18,18 @@ export const runRoutes = ({ workbench, objects, config }: RouteDeps): FastifyPlu
     )
 
     app.get('/runs/:id/workspace/files', { schema: { params: idParams } }, async ({ params }) =>
-      ok(await fileViews({ objects, config }, await workbench.runFiles(userId, params.id))),
+      ok(await fileTree({ objects, config }, await workbench.files(userId, { runId: params.id }))),
     )
 
     app.get('/runs/:id/workspace/archive', { schema: { params: idParams } }, async ({ params }) =>
-      ok(await archiveView({ objects, config }, await workbench.archive(userId, { runId: params.id }, null))),
+      ok(await archiveViewOf({ objects, config }, await workbench.archive(userId, { runId: params.id }, null))),
     )
 
     app.get(
       '/runs/:id/workspace/folder-archive',
       { schema: { params: idParams, querystring: folderQuery } },
       async ({ params, query }) =>
-        ok(await archiveView({ objects, config }, await workbench.archive(userId, { runId: params.id }, query.path))),
+        ok(await archiveViewOf({ objects, config }, await workbench.archive(userId, { runId: params.id }, query.path))),
     )
 
     app.get('/runs/:id/compare/:other', { schema: { params: compareParams } }, async ({ params }) =>

@@ -1,17 +1,10 @@
-import {
-  patchSession,
-  rewindSession,
-  screenshotKey,
-  sessionStateView,
-  steerSession,
-  TuttiError,
-} from '@tutti/contracts'
+import { patchSession, rewindSession, sessionStateView, steerSession } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
 import { ok } from '../http/envelope.ts'
 import { cut, oneMore } from '../http/pages.ts'
-import { archiveView, fileViews } from './file-views.ts'
+import { archiveViewOf, fileTree } from './file-views.ts'
 import { folderQuery, idParams, limit, pageQuery, toolsQuery } from './params.ts'
 import { toolDelta, toolDeltaQuery } from './tool-deltas.ts'
 
@@ -21,7 +14,6 @@ const sessionsQuery = pageQuery.extend({
   kind: z.enum(['chat', 'scheduled', 'all', '']).default('chat'),
 })
 const logQuery = z.object({ since: z.coerce.number().int().min(0).default(0), limit: limit.default(1000) })
-const pictureParams = idParams.extend({ tool_use_id: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/) })
 const cancelBody = z.object({ reason: z.string().trim().max(500).optional() }).default({})
 
 /** Sessions and what belongs to them. */
@@ -98,11 +90,11 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
     )
 
     app.get('/sessions/:id/workspace/files', { schema: { params: idParams } }, async ({ params }) => {
-      return ok(await fileViews({ objects, config }, await workbench.files(userId, params.id)))
+      return ok(await fileTree({ objects, config }, await workbench.files(userId, { sessionId: params.id })))
     })
 
     app.get('/sessions/:id/workspace/archive', { schema: { params: idParams } }, async ({ params }) =>
-      ok(await archiveView({ objects, config }, await workbench.archive(userId, { sessionId: params.id }, null))),
+      ok(await archiveViewOf({ objects, config }, await workbench.archive(userId, { sessionId: params.id }, null))),
     )
 
     app.get(
@@ -110,26 +102,15 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
       { schema: { params: idParams, querystring: folderQuery } },
       async ({ params, query }) =>
         ok(
-          await archiveView({ objects, config }, await workbench.archive(userId, { sessionId: params.id }, query.path)),
+          await archiveViewOf(
+            { objects, config },
+            await workbench.archive(userId, { sessionId: params.id }, query.path),
+          ),
         ),
     )
 
     app.post('/sessions/:id/rewind', { schema: { params: idParams, body: rewindSession } }, async ({ params, body }) =>
       ok(await workbench.rewind(userId, params.id, body.run_id)),
-    )
-
-    app.get(
-      '/sessions/:id/computer/browser/:tool_use_id',
-      { schema: { params: pictureParams } },
-      async ({ params }) => {
-        const { id: session_id, tool_use_id } = params
-        const run_id = await workbench.runOfToolCall(userId, session_id, tool_use_id)
-        const key = run_id === null ? null : screenshotKey({ user_id: userId, session_id, run_id, tool_use_id })
-        // The picture comes after the call, and many calls show nothing.
-        if (key === null || (await objects.head(key)) === null)
-          throw new TuttiError('FILE_NOT_FOUND', 'There is no picture of this tool call')
-        return ok({ tool_use_id, url: await objects.presignGet(key, { expiresSeconds: config.presignSeconds }) })
-      },
     )
 
     app.get(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClaimedRun, SessionFrame } from '@tutti/contracts'
 import { createEngine } from '@tutti/engine'
-import { createLocalObjects, type LocalObjects } from '@tutti/objects'
+import { createLocalObjects, type LocalObjects, type LocalObjectsDeps } from '@tutti/objects'
 import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
 import { silentLogger } from '@tutti/telemetry'
@@ -14,6 +14,7 @@ import {
   createWorkbench,
   type Database,
   migrate,
+  type Workbench,
   type WorkbenchOptions,
 } from '@tutti/workbench'
 import type { BackendDeps } from '../../src/deps.ts'
@@ -28,6 +29,7 @@ export interface Answer {
 
 export interface Running {
   backend: Backend
+  workbench: Workbench
   address: string
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>
   send(method: string, path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>
@@ -45,17 +47,16 @@ export interface Stage {
   close(): Promise<void>
 }
 
-export const createStage = async (): Promise<Stage> => {
+export const createStage = async (localDeps: LocalObjectsDeps = {}): Promise<Stage> => {
   const testDb = await testDatabase()
   const database = createDatabase({ connectionString: testDb.connectionString, connections: 20 })
   await migrate(database)
   const store = createMemoryStore()
   const folder = await mkdtemp(join(tmpdir(), 'tutti-backend-'))
-  const objects = createLocalObjects({
-    root: folder,
-    publicUrl: `http://backend.test${objectsPath}`,
-    secret: 'signing-secret',
-  })
+  const objects = createLocalObjects(
+    { root: folder, publicUrl: `http://backend.test${objectsPath}`, secret: 'signing-secret' },
+    localDeps,
+  )
   const stops: (() => Promise<void>)[] = []
   return {
     database,
@@ -93,6 +94,7 @@ export const createStage = async (): Promise<Stage> => {
       return {
         send,
         backend,
+        workbench,
         address,
         post,
         get: (path, headers = {}) => call(path, { headers }),
@@ -106,6 +108,19 @@ export const createStage = async (): Promise<Stage> => {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** Uploads a file, as a browser does. */
+export const upload = async (
+  { address }: Pick<Running, 'address'>,
+  name: string,
+  content: string | Buffer<ArrayBuffer>,
+  type = 'text/plain',
+): Promise<Answer> => {
+  const form = new FormData()
+  form.append('file', new Blob([content], { type }), name)
+  const response = await fetch(`${address}/api/v1/attachments/upload`, { method: 'POST', body: form })
+  return { status: response.status, body: (await response.json()) as Answer['body'] }
 }
 
 /** Sends a message, and claims its run as manager-1. */

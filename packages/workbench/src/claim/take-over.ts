@@ -1,10 +1,11 @@
 /** Writes down who holds a run now. From here on every write of an older holder is refused: its token is gone. */
-import type { ClaimedRun, TaskConfig, TurnOptions } from '@tutti/contracts'
+import type { ClaimedRun, StagingPlan, TaskConfig, TurnOptions } from '@tutti/contracts'
 import type { LeasedTask } from '@tutti/engine'
 import { exhausted } from '../budgets/measure.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { endRun } from '../finish/end-run.ts'
 import { canWait, parkRun } from '../finish/park.ts'
+import { filesOfProject } from '../projects/files.ts'
 import { expireRequests, pendingOf, type RequestRow } from '../requests/requests.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { hasEnded, isHeld, type Park, type RunRow, type StoredOutcome } from '../session/rows.ts'
@@ -134,9 +135,22 @@ const note = (change: SessionChange, run: RunRow, lease: LeasedTask, more: { par
   })
 
 const claimedRun = async (change: SessionChange, run: RunRow, lease: LeasedTask): Promise<ClaimedRun> => ({
-  ...claimOf(change, run, lease),
+  ...withProjectFiles(claimOf(change, run, lease), await projectFiles(change)),
   ...(run.parks === 0 ? {} : await continuation(change, run)),
 })
+
+const projectFiles = async ({ tx, session }: SessionChange): Promise<StagingPlan['files']> => {
+  if (session.project_id === null) return []
+  const files = await filesOfProject(tx, session.project_id)
+  return files.map(({ key, file_name, size }) => ({ path: `inputs/${file_name}`, key, size, sha256: null }))
+}
+
+/** Where a message brings a file of the same place, that one counts: it was sent with this turn in mind. */
+const withProjectFiles = (claim: ClaimedRun, files: StagingPlan['files']): ClaimedRun => {
+  const taken = new Set(claim.staging.files.map(({ path }) => path))
+  const rest = files.filter(({ path }) => !taken.has(path))
+  return { ...claim, staging: { ...claim.staging, files: [...rest, ...claim.staging.files] } }
+}
 
 /** What the run waited for, and under which mode it goes on. */
 const continuation = async (

@@ -24,6 +24,7 @@ import { plainJson } from '../session/plain-json.ts'
 import type { RunRow } from '../session/rows.ts'
 import { blockingRuns } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
+import { holdUploads } from '../uploads/hold-uploads.ts'
 import { ensureJobsSoon } from './ensure-jobs.ts'
 import { insertRun } from './insert-run.ts'
 import { insertSession } from './insert-session.ts'
@@ -116,6 +117,7 @@ const take = async (
   const base = before === undefined ? ((session.config_snapshot ?? {}) as TaskConfig) : lasting(before.config)
   const config = configOf(base, request, project)
   await refuseInVain(deps, change, config)
+  await holdUploads(tx, session.user_id, config.input_files, 'body.config.input_files')
   return queued(
     change,
     await enqueue(change, {
@@ -141,6 +143,7 @@ const addRun = async (
   config: TaskConfig,
 ): Promise<RunRow> => {
   await refuseInVain(deps, change, config)
+  await holdUploads(change.tx, change.session.user_id, config.input_files, 'body.config.input_files')
   change.patch({ config_snapshot: lasting(config) as JsonObject })
   const id = deps.newId()
   return insertRun(change, {

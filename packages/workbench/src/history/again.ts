@@ -137,14 +137,14 @@ const goBackTo = async (change: SessionChange, run: RunRow, turn: Turn): Promise
      order by user_message_id desc limit 1`,
     [change.session.id, run.user_message_id],
   )
-  if (before?.workspace_manifest_key)
-    change.patch({
-      sdk_session_id: before.sdk_session_id,
-      workspace_manifest_key: before.workspace_manifest_key,
-      workspace_files_prefix: before.workspace_files_prefix,
-      state_patch: before.state_patch,
-    })
-  else if (turn.forget || before === undefined) change.patch({ sdk_session_id: null, state_patch: {} })
+  if (before?.workspace_manifest_key) {
+    const { sdk_session_id, workspace_manifest_key, workspace_files_prefix, state_patch } = before
+    const export_status = 'ready'
+    change.patch({ sdk_session_id, workspace_manifest_key, workspace_files_prefix, state_patch })
+    change.patch({ workspace_export_status: export_status })
+    // Readers still show the files of the turn that is taken back.
+    change.log('workspace.export', { run_id: before.id, export_status, workspace_manifest_key, workspace_files_prefix })
+  } else if (turn.forget || before === undefined) change.patch({ sdk_session_id: null, state_patch: {} })
 }
 
 /** Removes the turn and all after it. A manager that still holds such a run is told that there is none: its writes find no row. */

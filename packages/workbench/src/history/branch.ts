@@ -6,13 +6,14 @@ import type { Queryable } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { changeSession, commitChange } from '../session/change-session.ts'
 import { hasEnded, type RunRow, type SessionRow } from '../session/rows.ts'
+import { openRuns } from '../session/runs.ts'
 import { runOfMessage } from './turn.ts'
 
 /**
  * Copies whole turns: a conversation that stops between a tool's call and its result could not be gone on with. The branch has
  * the files and the agent's memory as the turn left them, by the turn's snapshot, whose content nobody changes; where the turn stored
  * none, the agent begins without them, and the answer says so.
- * @throws TuttiError SESSION_NOT_FOUND, MESSAGE_NOT_FOUND; SESSION_BUSY while that turn goes on
+ * @throws TuttiError SESSION_NOT_FOUND, MESSAGE_NOT_FOUND; SESSION_BUSY while that turn, or one before it, goes on
  */
 export const branchSession = async (
   deps: WorkbenchDeps,
@@ -23,6 +24,10 @@ export const branchSession = async (
   const branched = await changeSession(deps.database, { sessionId, userId }, async ({ tx, session }) => {
     const run = await runOfMessage(tx, sessionId, messageId, 'body.message_id')
     if (!hasEnded(run.status)) throw new TuttiError('SESSION_BUSY', 'The turn of this message has not ended')
+    // A turn in the middle would be missing, and its answer with it.
+    const open = await openRuns(tx, sessionId)
+    if (open.some((one) => one.user_message_id < run.user_message_id && one.status !== 'queued'))
+      throw new TuttiError('SESSION_BUSY', 'A turn before this message has not ended')
     const cutoff = await lastMessage(tx, sessionId, run)
     const copy = await insertSession(tx, {
       id: deps.newId(),
@@ -88,12 +93,13 @@ const copyHistory = async (
   await tx.query(
     `insert into workbench.runs
        (id, session_id, user_id, user_message_id, prompt, permission_mode, config, schedule_mode, scheduled_at, status,
-        job_id, job_created_at, attempt, claimed_by, outcome, reported_at, last_error, model, sandbox, usage, state_patch,
+        job_id, job_created_at, attempt, attended, parks, claimed_by, outcome, reported_at, last_error, model, sandbox, usage,
+        state_patch,
         workspace_export_status, sdk_session_id, workspace_files_prefix, workspace_manifest_key, check_at, created_at,
         started_at, finished_at)
      select new.id, $2, user_id, new.message, prompt, permission_mode, config, schedule_mode, scheduled_at, status,
-        new.id, job_created_at, attempt, claimed_by, outcome, coalesce(reported_at, now()), last_error, model, sandbox, usage,
-        state_patch, workspace_export_status, sdk_session_id, workspace_files_prefix, workspace_manifest_key, null, created_at,
+        new.id, job_created_at, attempt, attended, parks, claimed_by, outcome, coalesce(reported_at, now()), last_error, model,
+        sandbox, usage, state_patch, workspace_export_status, sdk_session_id, workspace_files_prefix, workspace_manifest_key, null, created_at,
         started_at, finished_at
      from workbench.runs r join unnest($3::uuid[], $4::uuid[], $5::bigint[]) as new (old, id, message) on new.old = r.id
      where r.session_id = $1`,
@@ -113,13 +119,6 @@ const copyHistory = async (
      select user_id, $1, new.id, attempt, usage, false, created_at
      from workbench.usage_logs u join unnest($2::uuid[], $3::uuid[]) as new (old, id) on new.old = u.run_id`,
     [copy.id, old, fresh],
-  )
-  await tx.query(
-    `insert into workbench.exported_files (session_id, run_id, path, size, sha256, key)
-     select $1, new.id, path, size, sha256, key
-     from workbench.exported_files f join unnest($2::uuid[], $3::uuid[]) as new (old, id) on new.old = f.run_id
-     where f.run_id = $4`,
-    [copy.id, old, fresh, old.at(-1) ?? null],
   )
 }
 

@@ -104,12 +104,16 @@ export const patchProject = async (
   return view(row)
 }
 
-/** Its sessions stay, without a project. */
+/** Its sessions stay, without a project; its files go, unless something else names them. */
 export const deleteProject = async (database: Queryable, userId: string, id: string): Promise<void> => {
   const [row] = await database.query(
     `with gone as (
        update workbench.projects set is_deleted = true, updated_at = now()
        where id = $1 and user_id = $2 and not is_deleted returning id
+     ), dropped as (
+       delete from workbench.project_files where project_id in (select id from gone) returning key
+     ), idle as (
+       update workbench.uploads set idle_since = now() where key in (select key from dropped)
      ), freed as (
        update workbench.sessions set project_id = null where project_id in (select id from gone)
      )

@@ -8,6 +8,7 @@ import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { plainJson } from '../session/plain-json.ts'
 import { blockingRuns } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
+import { holdUploads } from '../uploads/hold-uploads.ts'
 import { logQueue } from './log-queue.ts'
 import { promote } from './promote.ts'
 import { openItems, type QueueItemRow, queueItemView } from './rows.ts'
@@ -28,10 +29,14 @@ export const listQueue = async (
   return (await openItems(database, sessionId)).map(queueItemView)
 }
 
-/** @throws TuttiError SESSION_NOT_FOUND, QUEUE_ITEM_NOT_FOUND; QUEUE_ITEM_GONE when its turn has come meanwhile */
+/**
+ * @throws TuttiError SESSION_NOT_FOUND, QUEUE_ITEM_NOT_FOUND; QUEUE_ITEM_GONE when its turn has come meanwhile; INVALID_BODY for an
+ *   attachment that is not the user's
+ */
 export const patchItem = async (deps: WorkbenchDeps, place: Place, sent: PatchQueueItem): Promise<QueueItemView> => {
   const { prompt, attachments } = storable(plainJson(sent)) as PatchQueueItem
   return changeItem(deps, place, async (change, item) => {
+    await holdUploads(change.tx, place.userId, attachments, 'body.attachments')
     const config = attachments === undefined ? item.config : { ...item.config, input_files: attachments }
     return queueItemView(await update(change, item, 'prompt = $2, config = $3', [prompt ?? item.prompt, config]))
   })

@@ -1,9 +1,10 @@
 /** A snapshot as a zip, made when somebody asks for it, and only once: it streams from object storage into object storage. */
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { sessionPrefix, TuttiError, type WorkspaceManifest } from '@tutti/contracts'
+import { sessionPrefix, TuttiError } from '@tutti/contracts'
 import { ZipFile } from 'yazl'
 import type { WorkbenchDeps } from '../deps.ts'
+import { type FilesOf, manifestOf } from '../read/files.ts'
 
 export interface Archive {
   key: string
@@ -12,18 +13,21 @@ export interface Archive {
 
 /**
  * @param folder below the workspace; null for all of it
- * @throws TuttiError FILE_NOT_FOUND for a folder with nothing in it
+ * @returns null: there is nothing in the workspace, or no snapshot of it yet
+ * @throws TuttiError as `manifestOf`, and FILE_NOT_FOUND for a folder with nothing in it
  */
 export const archiveOf = async (
-  { objects }: Pick<WorkbenchDeps, 'objects'>,
+  { database, snapshots, objects }: Pick<WorkbenchDeps, 'database' | 'snapshots' | 'objects'>,
   userId: string,
-  manifest: WorkspaceManifest,
+  of: FilesOf,
   folder: string | null,
-): Promise<Archive> => {
+): Promise<Archive | null> => {
+  const manifest = await manifestOf({ database, snapshots }, userId, of)
+  if (folder === null && (manifest?.files.length ?? 0) === 0) return null
   if (objects === null) throw new TuttiError('FILES_NOT_ENABLED', 'This backend was started without object storage')
   const within = folder === null ? '' : `${folder.replace(/^\/+|\/+$/g, '')}/`
-  const files = manifest.files.filter(({ path }) => path.startsWith(within))
-  if (files.length === 0) throw new TuttiError('FILE_NOT_FOUND', 'There are no files to pack')
+  const files = manifest?.files.filter(({ path }) => path.startsWith(within)) ?? []
+  if (manifest === null || files.length === 0) throw new TuttiError('FILE_NOT_FOUND', 'There are no files to pack')
   // By what goes in: a snapshot that left the folder as it was has the same archive.
   const hash = createHash('sha256')
   for (const { path, sha256, mode } of files) hash.update(`${path}\0${sha256}\0${mode}\0`)

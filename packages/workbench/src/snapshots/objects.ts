@@ -9,8 +9,8 @@ import {
 } from '@tutti/contracts'
 import { type ObjectStore, ObjectStoreError } from '@tutti/objects'
 
-/** Where snapshots lie. */
-export type SnapshotObjects = Pick<ObjectStore, 'get' | 'head' | 'put'>
+/** Where snapshots and uploads lie. */
+export type SnapshotObjects = Pick<ObjectStore, 'delete' | 'get' | 'head' | 'put'>
 
 /** Manifests never change once they are written, so they are read once. */
 export interface SnapshotReader {
@@ -21,19 +21,23 @@ export interface SnapshotReader {
   content(key: string): Promise<Buffer>
 }
 
-/** Manifests in memory; one of ten thousand files takes some megabytes. */
-const mostKept = 32
+/** Of the manifests in memory, as they lie in storage: one of ten thousand files has 4 MB, and takes about as much here. */
+const mostKeptBytes = 64 * 1024 * 1024
 
-export const createSnapshotReader = (objects: SnapshotObjects | null): SnapshotReader => {
-  const kept = new Map<string, WorkspaceManifest>()
+export const createSnapshotReader = (
+  objects: SnapshotObjects | null,
+  { keptBytes = mostKeptBytes }: { keptBytes?: number } = {},
+): SnapshotReader => {
+  const kept = createCache<WorkspaceManifest>(keptBytes)
 
   const store = (): SnapshotObjects => {
     if (objects === null) throw new TuttiError('FILES_NOT_ENABLED', 'This backend was started without object storage')
     return objects
   }
-  const readJson = async (key: string): Promise<unknown> => {
+  const readJson = async (key: string): Promise<{ value: unknown; bytes: number }> => {
     try {
-      return JSON.parse(await text((await store().get(key)).stream))
+      const { stream, size: bytes } = await store().get(key)
+      return { value: JSON.parse(await text(stream)), bytes }
     } catch (error) {
       if (error instanceof SyntaxError) throw lost(key)
       if (error instanceof ObjectStoreError && ['NOT_FOUND', 'CORRUPT'].includes(error.code)) throw lost(key)
@@ -49,22 +53,16 @@ export const createSnapshotReader = (objects: SnapshotObjects | null): SnapshotR
   return {
     manifest: async (userId, key) => {
       check(userId, [key])
-      const known = kept.get(key)
-      if (known !== undefined) {
-        kept.delete(key)
-        kept.set(key, known)
-        return known
-      }
-      const read = workspaceManifest.safeParse(await readJson(key))
-      if (!read.success) throw lost(key)
-      check(userId, [read.data.private_key, ...read.data.files.map((file) => file.key)])
-      kept.set(key, read.data)
-      const [oldest] = kept.keys()
-      if (kept.size > mostKept && oldest !== undefined) kept.delete(oldest)
-      return read.data
+      return kept.of(key, async () => {
+        const { value, bytes } = await readJson(key)
+        const read = workspaceManifest.safeParse(value)
+        if (!read.success) throw lost(key)
+        check(userId, [read.data.private_key, ...read.data.files.map((file) => file.key)])
+        return { value: read.data, bytes }
+      })
     },
     hidden: async (userId, { private_key }) => {
-      const read = privateManifest.safeParse(await readJson(private_key))
+      const read = privateManifest.safeParse((await readJson(private_key)).value)
       if (!read.success) throw lost(private_key)
       check(
         userId,
@@ -79,6 +77,47 @@ export const createSnapshotReader = (objects: SnapshotObjects | null): SnapshotR
         if (error instanceof ObjectStoreError && error.code === 'NOT_FOUND') throw lost(key)
         throw error
       }
+    },
+  }
+}
+
+interface Cache<T> {
+  /** What is kept under the key; else read, once however many ask for it meanwhile. A read that fails is not kept. */
+  of(key: string, read: () => Promise<{ value: T; bytes: number }>): Promise<T>
+}
+
+/** Keeps what was used last, up to so many bytes. */
+const createCache = <T>(mostBytes: number): Cache<T> => {
+  const kept = new Map<string, { value: Promise<T>; bytes: number }>()
+  let total = 0
+  const drop = (key: string): void => {
+    total -= kept.get(key)?.bytes ?? 0
+    kept.delete(key)
+  }
+  return {
+    of: (key, read) => {
+      const known = kept.get(key)
+      if (known !== undefined) {
+        kept.delete(key)
+        kept.set(key, known)
+        return known.value
+      }
+      const reading = read()
+      const value = reading.then((done) => done.value)
+      const entry = { value, bytes: 0 }
+      kept.set(key, entry)
+      reading.then(
+        ({ bytes }) => {
+          if (kept.get(key) !== entry) return
+          entry.bytes = bytes
+          total += bytes
+          for (const [oldest] of kept) if (total > mostBytes) drop(oldest)
+        },
+        () => {
+          if (kept.get(key) === entry) drop(key)
+        },
+      )
+      return value
     },
   }
 }

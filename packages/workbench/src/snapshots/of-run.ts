@@ -1,6 +1,5 @@
 import { TuttiError, type WorkspaceManifest } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
-import { readSession } from '../read/sessions.ts'
 import type { RunRow } from '../session/rows.ts'
 import type { SnapshotReader } from './objects.ts'
 
@@ -26,17 +25,5 @@ export const manifestOfRun = async (
   runId: string,
 ): Promise<WorkspaceManifest> => {
   const { workspace_manifest_key } = await snapshotRun(deps.database, userId, runId)
-  return deps.snapshots.manifest(userId, workspace_manifest_key)
-}
-
-/** What the session's next run begins with. @throws TuttiError SESSION_NOT_FOUND, SNAPSHOT_NOT_FOUND */
-export const manifestOfSession = async (
-  deps: { database: Queryable; snapshots: SnapshotReader },
-  userId: string,
-  sessionId: string,
-): Promise<WorkspaceManifest> => {
-  const { workspace_manifest_key } = await readSession(deps.database, userId, sessionId)
-  if (workspace_manifest_key === null)
-    throw new TuttiError('SNAPSHOT_NOT_FOUND', 'The session has stored no snapshot of its workspace')
   return deps.snapshots.manifest(userId, workspace_manifest_key)
 }

@@ -13,7 +13,6 @@ import {
 } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
-import { replaceFiles } from '../finish/store-export.ts'
 import { readSession } from '../read/sessions.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { isHeld } from '../session/rows.ts'
@@ -44,7 +43,7 @@ export const rewindSession = async (
     const done = await changeSession(deps.database, { sessionId, userId }, async (change) => {
       await refuseBusy(change.tx, sessionId)
       if (change.session.workspace_manifest_key !== current) return false
-      await write(change, runId, composed)
+      write(change, runId, composed)
       return true
     })
     if (done === undefined) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
@@ -105,8 +104,7 @@ const withMemory = (files: PrivateManifest, memory: PrivateManifest): PrivateMan
   }
 }
 
-const write = async (change: SessionChange, runId: string, { key, manifest }: Composed): Promise<void> => {
-  await replaceFiles(change, runId, manifest.files)
+const write = (change: SessionChange, runId: string, { key, manifest }: Composed): void => {
   change.patch({ workspace_export_status: 'ready', workspace_manifest_key: key })
   change.log('workspace.export', {
     ...{ run_id: runId, export_status: 'ready', rewound: true },

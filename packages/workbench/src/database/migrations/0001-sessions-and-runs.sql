@@ -1,4 +1,4 @@
--- Sessions, their runs and messages, what tools did, the session's log and the files that were exported.
+-- Sessions, their runs and messages, what tools did, and the session's log.
 -- Whoever writes anything of a session holds the lock of its row in `sessions`: this is what makes `seq` gapless
 -- and makes the order of commits the order of the log.
 
@@ -96,14 +96,4 @@ create table workbench.session_events (
   data jsonb not null,
   at timestamptz not null default now(),
   primary key (session_id, seq)
-);
-
-create table workbench.exported_files (
-  session_id uuid not null references workbench.sessions on delete cascade,
-  path text not null,
-  run_id uuid not null,
-  size bigint not null,
-  sha256 text not null,
-  key text not null,
-  primary key (session_id, path)
 );

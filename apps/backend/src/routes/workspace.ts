@@ -1,0 +1,77 @@
+/** Single things of a workspace, for sessions and runs alike: one file, one picture of the browser. */
+import { envelope, fileAddress, pictureView, screenshotKey, TuttiError } from '@tutti/contracts'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { RouteDeps } from '../deps.ts'
+import { ok } from '../http/envelope.ts'
+import { addressOf } from './file-views.ts'
+import { folderQuery, idParams } from './params.ts'
+
+const tags = ['workspaces']
+const pictureParams = idParams.extend({ tool_use_id: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/) })
+
+export const workspaceRoutes = ({ workbench, objects, config }: RouteDeps): FastifyPluginAsyncZod => {
+  const { userId } = config
+
+  const picture = async (of: { session_id: string; run_id: string; tool_use_id: string }) => {
+    const key = screenshotKey({ ...of, user_id: userId })
+    // The picture comes after the call, and many calls show nothing.
+    if ((await objects.head(key)) === null)
+      throw new TuttiError('FILE_NOT_FOUND', 'There is no picture of this tool call')
+    const url = await objects.presignGet(key, { expiresSeconds: config.presignSeconds })
+    return ok({ tool_use_id: of.tool_use_id, url })
+  }
+
+  return async (app) => {
+    for (const [place, operationId, of] of [
+      ['sessions', 'getSessionFile', (id: string) => ({ sessionId: id })],
+      ['runs', 'getRunFile', (id: string) => ({ runId: id })],
+    ] as const)
+      app.get(
+        `/${place}/:id/workspace/file`,
+        {
+          schema: {
+            ...{ tags, operationId, summary: 'Get the address of one file of the workspace' },
+            ...{ params: idParams, querystring: folderQuery, response: { 200: envelope(fileAddress) } },
+          },
+        },
+        async ({ params, query }) => {
+          const file = await workbench.file(userId, of(params.id), query.path)
+          return ok({ path: `/${file.path}`, url: await addressOf({ objects, config }, file) })
+        },
+      )
+
+    app.get(
+      '/sessions/:id/computer/browser/:tool_use_id',
+      {
+        schema: {
+          ...{
+            tags,
+            operationId: 'getSessionPicture',
+            summary: 'Get the picture that a tool call of the browser left',
+          },
+          ...{ params: pictureParams, response: { 200: envelope(pictureView) } },
+        },
+      },
+      async ({ params: { id: session_id, tool_use_id } }) => {
+        const run_id = await workbench.runOfToolCall(userId, session_id, tool_use_id)
+        if (run_id === null) throw new TuttiError('FILE_NOT_FOUND', 'There is no picture of this tool call')
+        return picture({ session_id, run_id, tool_use_id })
+      },
+    )
+
+    app.get(
+      '/runs/:id/computer/browser/:tool_use_id',
+      {
+        schema: {
+          ...{ tags, operationId: 'getRunPicture', summary: 'Get the picture that a tool call of the browser left' },
+          ...{ params: pictureParams, response: { 200: envelope(pictureView) } },
+        },
+      },
+      async ({ params: { id: run_id, tool_use_id } }) => {
+        const { session_id } = await workbench.run(userId, run_id)
+        return picture({ session_id, run_id, tool_use_id })
+      },
+    )
+  }
+}
