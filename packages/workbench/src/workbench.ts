@@ -17,6 +17,7 @@ import type {
   finishRun,
   ManifestFile,
   MessageView,
+  ModelCallView,
   PatchProject,
   PatchQueueItem,
   PatchSession,
@@ -50,7 +51,8 @@ import type { z } from 'zod'
 import { AGENT_RUN } from './agent-run-blueprint.ts'
 import { account } from './budgets/account.ts'
 import type { BudgetSettings } from './budgets/limits.ts'
-import { listBudgets, type NewBudget, putOperatorBudget, putOwnBudget, spendingBy } from './budgets/views.ts'
+import { spendingBy } from './budgets/used.ts'
+import { listBudgets, type NewBudget, putOperatorBudget, putOwnBudget } from './budgets/views.ts'
 import { claim } from './claim/claim.ts'
 import { renew } from './claim/renew.ts'
 import { start } from './claim/start.ts'
@@ -68,6 +70,7 @@ import { createProject, deleteProject, listProjects, patchProject, readProject }
 import { deleteItem, listQueue, patchItem, sendNow } from './queue/change-item.ts'
 import { listFiles } from './read/files.ts'
 import { type AfterMessage, listMessageFiles, listMessages, type MessageFiles, readMessage } from './read/messages.ts'
+import { listModelCalls } from './read/model-calls.ts'
 import { type SearchRequest, search } from './read/search.ts'
 import {
   findSession,
@@ -154,6 +157,8 @@ export interface Workbench {
   putOperatorBudget(budget: NewBudget): Promise<BudgetView>
   /** What a session has used in all its runs and their tries. @throws TuttiError SESSION_NOT_FOUND */
   sessionSpending(userId: string, sessionId: string): Promise<Spending | null>
+  /** The ledger's lines of a session, newest first. @throws TuttiError SESSION_NOT_FOUND */
+  modelCalls(userId: string, sessionId: string, page: Page): Promise<ModelCallView[]>
 
   /** What agents want of this user, pending and in time; of one session or of all. */
   requests(userId: string, sessionId?: string): Promise<UserInputRequestView[]>
@@ -277,6 +282,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
       await readSession(database, userId, sessionId)
       return (await spendingBy(database, 'session', sessionId)) ?? null
     },
+    modelCalls: (userId, sessionId, page) => listModelCalls(database, userId, sessionId, page),
     requests: (userId, sessionId) => listRequests(database, userId, sessionId),
     answerRequest: (userId, requestId, answer) => answerRequest(deps, userId, requestId, answer),
     sessions: (userId, filter) => listSessions(database, userId, filter),

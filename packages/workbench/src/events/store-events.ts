@@ -15,7 +15,6 @@ import type { RunRow } from '../session/rows.ts'
 import { updateRun } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { storeToolResults, upsertToolCalls } from '../session/tool-executions.ts'
-import { recordUsage } from '../session/usage.ts'
 import { type Projection, project } from './project.ts'
 
 type Batch = z.output<typeof runEvents>
@@ -74,7 +73,7 @@ const write = async (
   projection: Projection,
 ): Promise<void> => {
   const { tx, session } = change
-  const { sdkSessionId, state, usage, error, park } = projection
+  const { sdkSessionId, state, error, park } = projection
   const changesState = Object.keys(state).length > 0
   const messages = await insertMessages(tx, session.id, run.id, projection.messages)
   await upsertToolCalls(tx, run, projection.toolCalls)
@@ -88,7 +87,6 @@ const write = async (
     ...(changesState ? { state_patch: { ...run.state_patch, ...state } } : {}),
     ...(error === null ? {} : { last_error: error }),
   })
-  if (usage !== null) await recordUsage(tx, run, usage)
   if (sdkSessionId !== null && sdkSessionId !== session.sdk_session_id) change.patch({ sdk_session_id: sdkSessionId })
   if (changesState) change.patch({ state_patch: { ...session.state_patch, ...state } })
   for (const step of projection.steps) {
