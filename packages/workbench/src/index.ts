@@ -1,4 +1,4 @@
-export { AGENT_RUN, agentRunAttempts, agentRunBlueprint } from './agent-run-blueprint.ts'
+export { agentRunAttempts, agentRunBlueprint } from './agent-run-blueprint.ts'
 export type { BudgetSettings, DefaultLimit } from './budgets/limits.ts'
 export type { NewBudget } from './budgets/views.ts'
 export { createDatabase, type Database, type DatabaseOptions } from './database/database.ts'

@@ -46,9 +46,9 @@ import type {
   UsageAnalytics,
   UserInputRequestView,
 } from '@tutti/contracts'
+import { AGENT_RUN } from '@tutti/contracts'
 import type { Engine } from '@tutti/engine'
 import type { z } from 'zod'
-import { AGENT_RUN } from './agent-run-blueprint.ts'
 import { account } from './budgets/account.ts'
 import type { BudgetSettings } from './budgets/limits.ts'
 import { spendingBy } from './budgets/used.ts'
@@ -234,7 +234,8 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const { budgets = { timeZone: 'UTC', defaults: [] }, offersModel = () => true, objects = null } = options
   const snapshots = createSnapshotReader(objects)
   const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId, budgets, offersModel, snapshots, objects }
-  if (!engine.blueprints.get(AGENT_RUN)) throw new Error(`the engine needs the blueprint ${AGENT_RUN}`)
+  if (!engine.blueprints.get(AGENT_RUN.blueprint))
+    throw new Error(`the engine needs the blueprint ${AGENT_RUN.blueprint}`)
   // Without it sessions keep the titles that their first messages gave them.
   const titles = engine.blueprints.get(SESSION_TITLE) !== undefined
   const hub = createHub({ database, log })

@@ -50,7 +50,7 @@ export const listSessions = async (
   const rows = await database.query<SessionRow & QueueFacts>(
     `${views} where user_id = $1 and not is_deleted
        and ($5::text is null or kind = $5) and ($6::uuid is null or project_id = $6)
-       and ($4::uuid is null or exists (select from workbench.runs r where r.session_id = s.id and r.job_id = $4))
+       and ($4::uuid is null or exists (select from workbench.runs r where r.session_id = s.id and (r.job_id = $4 or r.asked_by = $4)))
      order by created_at desc, id desc limit $2 offset $3`,
     [userId, limit, offset, jobId ?? null, kind ?? null, projectId ?? null],
   )

@@ -68,6 +68,8 @@ export interface RunRow {
   scheduled_at: Date
   status: RunStatus
   job_id: string
+  /** The job whose child it is, where a blueprint's agent may ask. */
+  asked_by: string | null
   job_created_at: Date | null
   task_id: string | null
   task_attempt: number

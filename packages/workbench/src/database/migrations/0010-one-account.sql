@@ -5,4 +5,8 @@ alter table workbench.sessions
 alter table workbench.runs
   -- The run whose copy it is. What was used is in the ledger once, under that one.
   add column copied_from uuid;
+alter table workbench.runs
+  -- The job that wanted an agent, where the run's own job is its child.
+  add column asked_by uuid;
+create index runs_asked on workbench.runs (asked_by) where asked_by is not null;
 create index runs_copied on workbench.runs (session_id) where copied_from is not null;
