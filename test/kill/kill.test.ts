@@ -108,10 +108,15 @@ describe('kill -9', () => {
   })
 })
 
+/** Stored with the event that ends the turn, before the manager tells of the run's end. */
+const isLastWord = ({ type, data }: SessionFrame): boolean =>
+  type === 'message.new' && JSON.stringify(data).includes('"ResultMessage"')
+const isToolCall = ({ type }: SessionFrame): boolean => type === 'tool.call'
+
 /** Kills the victim when the job is at the station; some are seen in the session's log, not in the job's. */
 const strike = async (fleet: Fleet, victim: Victim, station: Station, jobId: string): Promise<boolean> => {
   if (station === 'write: the agent is at work' || station === 'write: the turn is over') {
-    const wanted: SessionFrame['type'] = station === 'write: the turn is over' ? 'usage' : 'tool.call'
+    const wanted = station === 'write: the turn is over' ? isLastWord : isToolCall
     const workbench = workbenchOf({
       apiUrl: fleet.stack.apiUrl,
       backendUrl: fleet.stack.backendUrl,
@@ -122,7 +127,7 @@ const strike = async (fleet: Fleet, victim: Victim, station: Station, jobId: str
       if (!session) continue
       const watching = new AbortController()
       for await (const frame of workbench.sessions.stream(session.session_id, { since: 0, signal: watching.signal }))
-        if (frame.type === wanted) {
+        if (wanted(frame)) {
           found = true
           break
         }

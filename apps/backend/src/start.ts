@@ -2,6 +2,7 @@
 import {
   type BackendConfig,
   budgetDefaults,
+  costAt,
   type Environment,
   engineSettings,
   type LoadedBackend,
@@ -16,8 +17,8 @@ import {
   createDatabase,
   createTitleModel,
   createWorkbench,
-  type Database,
   migrate,
+  type SessionTitleDeps,
   sessionTitleBlueprint,
 } from '@tutti/workbench'
 import { createBackend } from './app.ts'
@@ -59,7 +60,8 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     stops.push(database.close)
     await migrate(database)
     const objects = await openObjects(loaded, stops)
-    const titles = titleBlueprints(config, database, log)
+    const budgets = { timeZone: config.tz, defaults: budgetDefaults(config) }
+    const titles = titleBlueprints(loaded, { database, budgets, log })
     const engine = await startEngine(
       loaded,
       { ...shared, blueprints: [...titles, ...(shared.blueprints ?? [])] },
@@ -69,7 +71,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     const { models } = loaded
     const workbench = createWorkbench({
       ...{ database, engine, log, ownerOf: () => config.singleUserId, objects },
-      budgets: { timeZone: config.tz, defaults: budgetDefaults(config) },
+      budgets,
       offersModel: (model) => models.allowed(model) && models.providerOf(model) !== undefined,
       headStartMs: config.sessionHeadStartMs,
     })
@@ -144,13 +146,15 @@ const withPayloads = async (
 
 /** Without a key none is made; what other instances have begun stays theirs. */
 const titleBlueprints = (
-  { openaiApiKey: apiKey, openaiBaseUrl: baseUrl, openaiDefaultModel: model }: BackendConfig,
-  database: Database,
-  log: Logger,
-): Blueprint[] =>
-  apiKey === ''
-    ? []
-    : [sessionTitleBlueprint({ database, log, makeTitle: createTitleModel({ baseUrl, apiKey, model }) })]
+  { config, models }: LoadedBackend,
+  deps: Pick<SessionTitleDeps, 'database' | 'budgets' | 'log'>,
+): Blueprint[] => {
+  const { openaiApiKey: apiKey, openaiBaseUrl: baseUrl, openaiDefaultModel: model } = config
+  if (apiKey === '') return []
+  const price = models.priceOf(model)
+  const costOf: SessionTitleDeps['costOf'] = (usage) => (price === undefined ? null : costAt(price, usage))
+  return [sessionTitleBlueprint({ ...deps, titles: createTitleModel({ baseUrl, apiKey, model }), costOf })]
+}
 
 const statementWatch = ({ logSql }: BackendConfig, log: Logger) =>
   logSql ? { watch: (pool: WatchedPool) => logStatements(pool, log) } : {}

@@ -64,6 +64,10 @@ const turn = async (
     events: events.map((event, at) => ({ n: at + 1, at: 0, event })),
   })
   expect(stored.status).toBe(200)
+  const account = (told: object) => backend.manage(`/${run.run_id}/account`, { ...by, ...told })
+  const most = { input_tokens: 10, output_tokens: 5, cost_usd: 0.5 }
+  await account({ wall_ms: 0, begin: { n: 1, model: 'm', provider: 'p', most } })
+  await account({ wall_ms: 7, ended: [{ ...usage, n: 1, cost_usd: 0.5, status: 200, complete: true }] })
   const manifest_key = `workspaces/${run.session_id}/runs/${run.run_id}/manifest.json`
   const ended = await backend.manage(`/${run.run_id}/finish`, {
     ...by,
@@ -127,11 +131,10 @@ test('branch-at-a-tool-result-copies-whole-turns-and-shares-nothing-that-changes
   const { data: tools } = await get<ToolExecutionView[]>(`${copy}/tool-executions`)
   expect(tools).toMatchObject([{ run_id: runs[0]?.run_id, tool_use_id: 't1', tool_output: 'x' }])
   expect((await get(`${copy}/usage`)).data).toMatchObject({ usage_json: { input_tokens: 10 } })
-  const [logged] = await stage.database.query(
-    'select bool_or(include_in_user_analytics) as counted from workbench.usage_logs where session_id = $1',
-    [branched.session_id],
-  )
-  expect(logged).toEqual({ counted: false })
+  expect(runs[0]?.usage).toMatchObject({ input_tokens: 10, cost_usd: 0.5 })
+  // Shown, and spent elsewhere.
+  expect((await get(`${copy}/spending`)).data).toBeNull()
+  expect((await get(`${copy}/model-calls`)).data).toEqual([])
   // What goes on in either is not seen in the other.
   await ask('three', { session_id: branched.session_id })
   const next = await turn('answer to three')
@@ -403,18 +406,19 @@ test('session-patch-changes-only-what-is-the-users', async () => {
 test('usage-is-counted-in-the-askers-time-zone-and-branches-count-once', async () => {
   const { session_id, messages } = await conversation('costly')
   await send('POST', `/sessions/${session_id}/branch`, { message_id: messages[0]?.id })
-  // On that day the clocks of Vienna go back: 25 hours, of which one comes twice.
-  await stage.database.query(
-    `update workbench.usage_logs set user_id = 'default', created_at =
-       case when session_id = $1 then timestamptz '2031-10-26T01:30:00Z' else created_at - interval '20 years' end`,
-    [session_id],
-  )
   type Answer = {
     day: string
     summary: Record<string, { runs: number; cost_usd: number }>
     month_view: { buckets: object[] }
     day_view: { buckets: { bucket: string; runs: number }[] }
   }
+  // On that day the clocks of Vienna go back: 25 hours, of which one comes twice.
+  await stage.database.query(
+    `insert into workbench.spent (scope, scope_id, period, calls, runs, input_tokens, output_tokens, cost_usd, wall_ms)
+     select 'user', 'default', '2031-10-26T01:30', calls, runs, input_tokens, output_tokens, cost_usd, wall_ms
+     from workbench.spent where scope = 'session' and scope_id = $1`,
+    [session_id],
+  )
   const { data } = await get<Answer>('/usage/analytics?month=2031-10&timezone=Europe/Vienna')
   expect(data.day).toBe('2031-10-26')
   expect([data.month_view.buckets.length, data.day_view.buckets.length]).toEqual([31, 25])
@@ -426,7 +430,7 @@ test('usage-is-counted-in-the-askers-time-zone-and-branches-count-once', async (
     { runs: 1, cost_usd: 0.5 },
   ])
   const [counted] = await stage.database.query<{ runs: number }>(
-    'select count(distinct run_id) as runs from workbench.usage_logs where include_in_user_analytics',
+    'select count(distinct run_id) as runs from workbench.model_calls',
   )
   expect(data.summary.all_time?.runs).toBe(counted?.runs)
   for (const [query, path] of [

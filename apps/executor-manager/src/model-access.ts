@@ -1,6 +1,5 @@
-import type { ModelCatalogue, ModelProvider } from '@tutti/config'
+import { costAt, type ModelCatalogue, type ModelProvider } from '@tutti/config'
 import type { ModelAccess, ModelRoute } from './deps.ts'
-import { costAt } from './relay/cost.ts'
 
 type Catalogue = Pick<ModelCatalogue, 'defaultModel' | 'allowed' | 'providerOf' | 'priceOf'>
 

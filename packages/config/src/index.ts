@@ -16,6 +16,7 @@ export {
   loadOrchestrator,
 } from './load.ts'
 export { type ModelCatalogue, type ModelProvider, modelCatalogue } from './models/catalogue.ts'
+export { costAt } from './models/cost.ts'
 export { type BackendConfig, backendVariables } from './processes/backend.ts'
 export { budgetDefaults } from './processes/budgets.ts'
 export { type ManagerConfig, managerVariables } from './processes/manager.ts'

@@ -104,7 +104,14 @@ const actions = {
     .refine((given) => (given.for === undefined) !== (given.until === undefined), { message: 'give `for` or `until`' })
     .optional(),
   agent: z
-    .strictObject({ prompt: text.min(1), config: json.default({}), timeout: duration.optional(), on: routes })
+    .strictObject({
+      prompt: text.min(1),
+      config: json.default({}),
+      /** Whether its agent may ask a person. */
+      attended: z.boolean().optional(),
+      timeout: duration.optional(),
+      on: routes,
+    })
     .optional(),
   finish: z.strictObject({ output: json.optional() }).optional(),
   /** In a state of `undo`: done with it. */

@@ -139,6 +139,10 @@ export const agentRunParams = z.object({
   permission_mode: permissionMode.default('bypassPermissions'),
   schedule_mode: scheduleMode.default('immediate'),
   config: taskConfig.default({}),
+  /** Whether its agent may ask a person. It is a job of `agent_run` then, which waits for the answer. */
+  attended: z.boolean().default(false),
+  /** Of `agent_run`: the options of the task that each of its turns is. */
+  dispatch: jsonObject.optional(),
   /** Set when the run was made by POST /api/v1/tasks; otherwise the claim makes session and run. */
   session_id: z.uuid().optional(),
   run_id: z.uuid().optional(),

@@ -10,6 +10,9 @@ export type ScheduleMode = z.infer<typeof scheduleMode>
 /** The engine's skill under which agent runs are handed out. */
 export const AGENT_SKILL = 'agent.run'
 
+/** The built-in blueprint of agent runs, as whoever starts one as a child has to name it: the servers that run handlers need not have it. */
+export const AGENT_RUN = { blueprint: 'agent_run', version: 1, start: 'turn' } as const
+
 /** Runs of another mode wait under a skill of their own: who does not ask for it never gets one, and no second queue is needed. */
 export const agentSkillOf = (mode: ScheduleMode): string =>
   mode === 'immediate' ? AGENT_SKILL : `${AGENT_SKILL}.${mode}`

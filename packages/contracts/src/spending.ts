@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { tokenUsage } from './agent.ts'
+import { instant } from './json.ts'
 import { budget } from './task-config.ts'
 import { workerId } from './worker.ts'
 
@@ -81,6 +82,27 @@ export type AccountAnswer = z.infer<typeof accountAnswer>
 
 export const spending = tokenUsage.extend({ calls: z.int(), cost_usd: z.number(), wall_seconds: z.number() })
 export type Spending = z.infer<typeof spending>
+
+/** A line of the ledger: one model call. GET /api/v1/sessions/{id}/model-calls, newest first. */
+export const modelCallView = tokenUsage.extend({
+  /** Null: the call is not a run's, but the workbench's own. */
+  run_id: z.uuid().nullable(),
+  /** Which hand-out of the run it belongs to, and its number in that. */
+  attempt: z.int(),
+  n: z.int(),
+  purpose: z.enum(['turn', 'title']),
+  model: z.string(),
+  provider: z.string(),
+  /** `lost`: who made it has gone; what it had sent counts. */
+  state: z.enum(['open', 'ended', 'lost']),
+  cost_usd: z.number().nullable(),
+  /** The provider's HTTP status; 0 where there was no answer. */
+  status: z.int().nullable(),
+  complete: z.boolean().nullable(),
+  started_at: instant,
+  ended_at: instant.nullable(),
+})
+export type ModelCallView = z.infer<typeof modelCallView>
 
 /** One limit with what counts against it. `month` names the month where the period is one: `2026-11`. */
 export const budgetView = z.object({

@@ -1,4 +1,4 @@
-export type { Action, TaskSpec } from './blueprint/action.ts'
+export type { Action, ChildSpec, TaskSpec } from './blueprint/action.ts'
 export {
   type Blueprint,
   type BlueprintBuilder,
@@ -8,7 +8,7 @@ export {
   type StoreDefinition,
 } from './blueprint/blueprint.ts'
 export { type Check, type Checked, zodCheck } from './blueprint/check.ts'
-export { type Context, type TypedAction, task } from './blueprint/context.ts'
+export { agentTask, type Context, type TypedAction, task } from './blueprint/context.ts'
 export { type BlueprintDiff, blueprintDiff, diffText } from './blueprint/diff.ts'
 export { BlueprintFault } from './blueprint/fault.ts'
 export type { TaskFiles } from './blueprint/files.ts'
@@ -29,7 +29,18 @@ export type * from './engine.ts'
 export type { Cause, JobChanges, Timer } from './job/cause.ts'
 export { copyJson } from './job/copy-json.ts'
 export { derivedId } from './job/derived-id.ts'
-export type { BranchOutcome, ClientFacts, Ending, Job, JobEvent, OpenTask, Origin, Signal, Waiting } from './job/job.ts'
+export {
+  type BranchOutcome,
+  type ClientFacts,
+  type Ending,
+  isTaskBranch,
+  type Job,
+  type JobEvent,
+  type OpenTask,
+  type Origin,
+  type Signal,
+  type Waiting,
+} from './job/job.ts'
 export { labelsOf } from './job/labels.ts'
 export {
   type DeviceNeed,

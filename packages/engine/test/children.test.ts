@@ -2,7 +2,8 @@
 import { isTerminal, type JsonObject } from '@tutti/contracts'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { blueprint, type Engine, type Revocation } from '../src/index.ts'
+import { agentTask, blueprint, type Engine, type Revocation, stateAt, task } from '../src/index.ts'
+import { knowledgeOf } from '../src/job/state-at.ts'
 import { answer, counted, create, createFleet, logOf, single, take } from './fleet.ts'
 
 const parent = blueprint({ name: 'parent' })
@@ -123,4 +124,86 @@ test('a child’s input is checked by the child’s own schema, and its defaults
   const refused = await ended({ n: 'three' })
   expect(refused).toMatchObject({ status: 'error', error: { code: 'BLUEPRINT_ERROR' } })
   expect(refused.error?.message).toContain('input.n')
+})
+
+/** In the place of the workbench's own, which needs a database: a job that asks for one task. */
+const agentRun = blueprint({ name: 'agent_run' })
+  .state('turn', { start: true, to: ['done', 'failed'] }, ({ input, dispatch }) =>
+    dispatch('turn', input, { on: { success: 'done', failure: 'failed' } }),
+  )
+  .end('done', ({ last }) => last?.data)
+  .end('failed', { outcome: 'failed' })
+
+const fanOut = (options: { failFast?: boolean; concurrency?: number; quorum?: number }) =>
+  blueprint({ name: 'fan_out' })
+    .state('ask', { start: true, to: ['join'] }, ({ parallel }) =>
+      parallel(
+        [agentTask({ prompt: 'a', attended: true }), task('plain', {}), agentTask({ prompt: 'b', attended: true })],
+        {
+          ...{ into: 'join', ...options },
+        },
+      ),
+    )
+    .state('join', { to: ['hold'] }, ({ goTo }) => goTo('hold'))
+    .state('hold', { to: ['done'] }, ({ waitForEvent }) => waitForEvent({ name: 'enough', on: 'done' }))
+    .end('done')
+
+const takeTurn = async (fleet: ReturnType<typeof createFleet>, engine: Engine, skill = 'turn') => {
+  const [leased] = await fleet.time.during(engine.take({ worker: 'w', skills: [skill], max: 1, waitMs: 60_000 }))
+  if (!leased) throw new Error(`nobody has dispatched ${skill}`)
+  return leased
+}
+
+test('jobs and tasks of one fan-out join in their order, no more than the cap at a time, and the log knows them', async () => {
+  const fleet = createFleet([fanOut({ concurrency: 1 }), agentRun])
+  const engine = fleet.engine()
+  const { id } = await create(engine, 'fan_out')
+  const first = await takeTurn(fleet, engine)
+  expect(first.task.params).toMatchObject({ prompt: 'a', attended: true })
+  expect(counted(await logOf(engine, await engine.job(id, null)))).toMatchObject({ child_started: 1 })
+  await answer(engine, first, { data: { n: 1 } })
+  await answer(engine, await takeTurn(fleet, engine, 'plain'), { data: { n: 2 } })
+  await answer(engine, await takeTurn(fleet, engine), { data: { n: 3 } })
+  await fleet.time.until(async () => (await engine.job(id, null)).state === 'hold')
+  const job = await engine.job(id, null)
+  expect(job.results).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
+  expect(job.branches.map(({ skill, status }) => [skill, status])).toEqual([
+    ['agent_run', 'done'],
+    ['plain', 'done'],
+    ['agent_run', 'done'],
+  ])
+  expect(stateAt(await engine.events(id, 0, 100), job.seq)).toEqual(knowledgeOf(job))
+})
+
+test('a job of a fan-out that is not needed any more is cancelled, and a late end of it changes nothing', async () => {
+  const fleet = createFleet([fanOut({ failFast: true }), agentRun])
+  const engine = fleet.engine()
+  const { id } = await create(engine, 'fan_out')
+  const a = await takeTurn(fleet, engine)
+  await takeTurn(fleet, engine)
+  await answer(engine, a, { status: 'failure', error: { code: 'PERMANENT_ERROR', message: 'no' } })
+  await fleet.time.until(async () => (await engine.job(id, null)).state === 'hold')
+  const { parentId } = await engine.job(a.task.jobId, null)
+  expect(parentId).toBe(id)
+  await fleet.time.pass(600_000)
+  const job = await engine.job(id, null)
+  expect(job.branches.map(({ status }) => status).sort()).toEqual(['closed', 'closed', 'failed'])
+  expect(job.last).toMatchObject({ status: 'failure', error: { message: expect.stringContaining('no') } })
+  const children = (await engine.events(id, 0, 100)).filter(({ type }) => type === 'child_started')
+  const ends = await Promise.all(
+    children.map(async ({ data }) => (await engine.job(String(data.child_job_id), null)).status),
+  )
+  expect(ends.sort()).toEqual(['cancelled', 'failed'])
+  expect(await fleet.store.nextDue([], [])).toBeNull()
+})
+
+test('a cancelled job takes the jobs of its fan-out along', async () => {
+  const fleet = createFleet([fanOut({}), agentRun])
+  const engine = fleet.engine()
+  const { id } = await create(engine, 'fan_out')
+  const [a, b] = [await takeTurn(fleet, engine), await takeTurn(fleet, engine)]
+  await engine.cancel(id, null, 'me', null)
+  for (const { task: each } of [a, b])
+    await fleet.time.until(async () => (await engine.job(each.jobId, null)).status === 'cancelled')
+  expect((await engine.job(id, null)).status).toBe('cancelled')
 })

@@ -2,7 +2,7 @@
 import type { Json } from '@tutti/contracts'
 import type { Action, TaskSpec } from '../src/blueprint/action.ts'
 import type { Cause } from '../src/job/cause.ts'
-import type { Job } from '../src/job/job.ts'
+import { isTaskBranch, type Job } from '../src/job/job.ts'
 import { newJob } from '../src/job/new-job.ts'
 import type { Change } from '../src/store/port.ts'
 import { changeOf, type Draft, draftOf, type Env } from '../src/transition/draft.ts'
@@ -193,7 +193,7 @@ export const openTasks = (job: Job): string[] => {
   const { waiting } = job
   if (waiting?.kind === 'task') return [waiting.task.id]
   if (waiting?.kind !== 'parallel') return []
-  return waiting.branches.filter((branch) => branch.status === 'open').map((branch) => branch.task.id)
+  return waiting.branches.filter(isTaskBranch).flatMap(({ status, task }) => (status === 'open' ? [task.id] : []))
 }
 
 export const taskOf = (job: Job): string => {

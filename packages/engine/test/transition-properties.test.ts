@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Action } from '../src/blueprint/action.ts'
 import type { Cause } from '../src/job/cause.ts'
-import type { Job, JobEvent } from '../src/job/job.ts'
+import { isTaskBranch, type Job, type JobEvent } from '../src/job/job.ts'
 import { knowledgeOf, stateAt } from '../src/job/state-at.ts'
 import { restingStatus } from '../src/job/status.ts'
 import type { Change } from '../src/store/port.ts'
@@ -292,7 +292,7 @@ const note = (model: Model, change: Change): void => {
 const openOf = ({ waiting }: Job) => {
   if (waiting?.kind === 'task') return [waiting.task]
   if (waiting?.kind !== 'parallel') return []
-  return waiting.branches.filter((branch) => branch.status === 'open').map((branch) => branch.task)
+  return waiting.branches.filter(isTaskBranch).flatMap(({ status, task }) => (status === 'open' ? [task] : []))
 }
 
 const timersOf = (job: Job): string[] => {
@@ -395,7 +395,8 @@ test('results of a fan-out are in the order of its tasks, whatever the order and
           lease: null,
           action: { kind: 'parallel', tasks, into: 'join', failFast: false, concurrency, quorum: null },
         })
-        const ids = job.waiting?.kind === 'parallel' ? job.waiting.branches.map((branch) => branch.task.id) : []
+        const ids =
+          job.waiting?.kind === 'parallel' ? job.waiting.branches.filter(isTaskBranch).map(({ task }) => task.id) : []
         while (job.waiting) {
           const open = openOf(job).map((task) => ({ task, at: ids.indexOf(task.id) }))
           const [next] = open.sort((a, b) => (branches[a.at]?.order ?? 0) - (branches[b.at]?.order ?? 0))

@@ -2,11 +2,9 @@
  * The built-in blueprint `agent_run`: a session's run as a job. What can go wrong between hand-out and result (lease, retry, cancel) is
  * the engine's own business. A turn that is parked has no task and no sandbox: the job waits for the answer, and then has its next turn.
  */
-import { agentRunParams, agentSkillOf } from '@tutti/contracts'
+import { AGENT_RUN, agentRunParams, agentSkillOf } from '@tutti/contracts'
 import { blueprint } from '@tutti/engine'
 import { z } from 'zod'
-
-export const AGENT_RUN = 'agent_run'
 
 /** Tries of a turn in all. A turn costs money: a fault that outlives three tries will not go away by a fourth. */
 export const agentRunAttempts = 3
@@ -29,20 +27,22 @@ export type ParkedData = z.infer<typeof parkedData>
 export const wokenData = z.object({ expired: z.boolean().default(false) })
 
 export const agentRunBlueprint = blueprint({
-  ...{ name: AGENT_RUN, version: 1, input: agentRunParams },
+  ...{ name: AGENT_RUN.blueprint, version: AGENT_RUN.version, input: agentRunParams },
   events: { [WOKEN]: wokenData },
 })
-  .state('turn', { start: true, to: ['completed', 'failed', 'parked'] }, ({ input, job, dispatch }) =>
-    dispatch(agentSkillOf(input.schedule_mode), input, {
-      // With the owner in the key nobody can hold up a stranger's session by guessing its id.
-      concurrencyKey: `session:${job.client}:${input.session_id ?? job.id}`,
+  .state(AGENT_RUN.start, { start: true, to: ['completed', 'failed', 'parked'] }, ({ input, job, dispatch }) => {
+    const { dispatch: chosen, ...params } = input
+    return dispatch(agentSkillOf(input.schedule_mode), params, {
       // Turns may think for hours; a worker that died is noticed by its lease, not by this.
       timeout: '1d',
       retry: { attempts: agentRunAttempts, backoff: 'exponential', initial: '2s', max: '1m' },
+      ...chosen,
+      // With the owner in the key nobody can hold up a stranger's session by guessing its id.
+      concurrencyKey: `session:${job.client}:${input.session_id ?? job.id}`,
       // Without a route for `cancelled` the job ends as cancelled.
       on: { success: 'completed', failure: 'failed', [PARKED]: 'parked' },
-    }),
-  )
+    })
+  })
   .state('parked', { to: ['turn', 'woken', 'expired'] }, ({ last, waitForEvent, sleepUntil }) => {
     const { reason, until, timeout_ms } = parkedData.parse(last?.data)
     if (reason === 'rate_limit') return sleepUntil(until ?? 0, { to: 'turn' })

@@ -18,6 +18,7 @@ import type {
   InputFile,
   ManifestFile,
   MessageView,
+  ModelCallView,
   PatchProject,
   PatchQueueItem,
   PatchSession,
@@ -47,12 +48,13 @@ import type {
   UsageAnalytics,
   UserInputRequestView,
 } from '@tutti/contracts'
+import { AGENT_RUN } from '@tutti/contracts'
 import type { Engine } from '@tutti/engine'
 import type { z } from 'zod'
-import { AGENT_RUN } from './agent-run-blueprint.ts'
 import { account } from './budgets/account.ts'
 import type { BudgetSettings } from './budgets/limits.ts'
-import { listBudgets, type NewBudget, putOperatorBudget, putOwnBudget, spendingBy } from './budgets/views.ts'
+import { spendingBy } from './budgets/used.ts'
+import { listBudgets, type NewBudget, putOperatorBudget, putOwnBudget } from './budgets/views.ts'
 import { claim } from './claim/claim.ts'
 import { renew } from './claim/renew.ts'
 import { start } from './claim/start.ts'
@@ -71,6 +73,7 @@ import { createProject, deleteProject, listProjects, patchProject, readProject }
 import { deleteItem, listQueue, patchItem, sendNow } from './queue/change-item.ts'
 import { type FilesOf, findFile, listFiles } from './read/files.ts'
 import { type AfterMessage, listMessageFiles, listMessages, type MessageFiles, readMessage } from './read/messages.ts'
+import { listModelCalls } from './read/model-calls.ts'
 import { type SearchRequest, search } from './read/search.ts'
 import {
   findSession,
@@ -170,6 +173,8 @@ export interface Workbench {
   putOperatorBudget(budget: NewBudget): Promise<BudgetView>
   /** What a session has used in all its runs and their tries. @throws TuttiError SESSION_NOT_FOUND */
   sessionSpending(userId: string, sessionId: string): Promise<Spending | null>
+  /** The ledger's lines of a session, newest first. @throws TuttiError SESSION_NOT_FOUND */
+  modelCalls(userId: string, sessionId: string, page: Page): Promise<ModelCallView[]>
 
   /** What agents want of this user, pending and in time; of one session or of all. */
   requests(userId: string, sessionId?: string): Promise<UserInputRequestView[]>
@@ -248,7 +253,8 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const { budgets = { timeZone: 'UTC', defaults: [] }, offersModel = () => true, objects = null } = options
   const snapshots = createSnapshotReader(objects)
   const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId, budgets, offersModel, snapshots, objects }
-  if (!engine.blueprints.get(AGENT_RUN)) throw new Error(`the engine needs the blueprint ${AGENT_RUN}`)
+  if (!engine.blueprints.get(AGENT_RUN.blueprint))
+    throw new Error(`the engine needs the blueprint ${AGENT_RUN.blueprint}`)
   // Without it sessions keep the titles that their first messages gave them.
   const titles = engine.blueprints.get(SESSION_TITLE) !== undefined
   const hub = createHub({ database, log })
@@ -303,6 +309,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
       await readSession(database, userId, sessionId)
       return (await spendingBy(database, 'session', sessionId)) ?? null
     },
+    modelCalls: (userId, sessionId, page) => listModelCalls(database, userId, sessionId, page),
     requests: (userId, sessionId) => listRequests(database, userId, sessionId),
     answerRequest: (userId, requestId, answer) => answerRequest(deps, userId, requestId, answer),
     sessions: (userId, filter) => listSessions(database, userId, filter),

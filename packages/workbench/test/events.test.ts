@@ -1,7 +1,7 @@
 import type { AgentEvent } from '@tutti/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EventGapError } from '../src/index.ts'
-import { createStage, finishOf, holder, numbered, type Stage, said, user } from './support/stage.ts'
+import { createStage, finishOf, holder, numbered, type Stage, said, spend, user } from './support/stage.ts'
 
 let stage: Stage
 
@@ -86,6 +86,7 @@ test('a-turn-is-told-in-the-words-of-the-wire', async () => {
   await stage.workbench.startRun(run_id, { ...holder(run), model: 'm-1', sandbox: 'test' })
   const answer = await stage.workbench.storeEvents(run_id, { ...holder(run), attempt: 1, events: numbered(turn) })
   expect(answer).toEqual({ received: turn.length })
+  await spend(stage.workbench, run, { ...usage, cost_usd: 0.25, duration_ms: 1500 })
   const file = { path: 'a.txt', size: 3, sha256: 'f00', key: 'w/a.txt' }
   await stage.workbench.finishRun(
     run_id,

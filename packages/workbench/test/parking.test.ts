@@ -1,7 +1,7 @@
 import type { AgentEvent, ClaimedRun, UserInputRequestView } from '@tutti/contracts'
 import { TuttiError } from '@tutti/contracts'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { createStage, finishOf, holder, numbered, type Stage, user } from './support/stage.ts'
+import { createStage, finishOf, holder, numbered, type Stage, spend, user } from './support/stage.ts'
 
 let stage: Stage
 
@@ -36,6 +36,7 @@ const parked = async (
   await stage.send('ask me', options)
   const run = await stage.claim()
   await store(run, [...events, parkedEvent])
+  await spend(stage.workbench, run, { ...usage, cost_usd: 0.5, duration_ms: 5 })
   await stage.workbench.finishRun(
     run.run_id,
     finishOf(run, { ...park, usage: { ...usage, cost_usd: 0.5, duration_ms: 5 } }),
@@ -70,6 +71,7 @@ test('parked-run-holds-no-task-and-an-answer-wakes-exactly-it', async () => {
   expect(next).toMatchObject({ run_id: run.run_id, attempt: 2, continues: true, sdk_session_id: 'sdk-1' })
   expect(next.answers).toEqual([{ tool_use_id: 'a', decision: 'allow', input: { command: 'make a' } }])
   await store(next, [{ ...parkedEvent, type: 'done', result: 'made' } as AgentEvent], 'manager-2')
+  await spend(stage.workbench, next, { ...usage, cost_usd: 0.5, duration_ms: 5 }, 'manager-2')
   const view = await stage.workbench.finishRun(next.run_id, finishOf(next, {}, 'manager-2'))
   expect(view).toMatchObject({ status: 'completed', usage: { input_tokens: 20, cost_usd: 1 } })
   expect(await jobOf(run)).toMatchObject({ status: 'finished' })

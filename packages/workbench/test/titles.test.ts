@@ -3,13 +3,14 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { createTask } from '@tutti/contracts'
+import { createTask, type TokenUsage } from '@tutti/contracts'
 import { createEngine, type Engine } from '@tutti/engine'
 import { createMemoryStore } from '@tutti/stores'
 import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import {
   agentRunBlueprint,
+  type BudgetSettings,
   createDatabase,
   createTitleModel,
   createWorkbench,
@@ -37,6 +38,8 @@ interface Asked {
   body: { model: string; messages: { role: string; content: string }[] }
 }
 
+const counted = { prompt_tokens: 50, completion_tokens: 8, prompt_tokens_details: { cached_tokens: 20 } }
+
 /** Answers as told, one after the other, and the last one again and again. */
 const provider = async (...answers: (string | number | ((response: ServerResponse) => void))[]) => {
   const asked: Asked[] = []
@@ -50,7 +53,7 @@ const provider = async (...answers: (string | number | ((response: ServerRespons
     if (typeof answer === 'function') return answer(response)
     if (typeof answer === 'number') return response.writeHead(answer).end('{"error":{"message":"no"}}')
     response.writeHead(200, { 'content-type': 'application/json' })
-    response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content: answer } }] }))
+    response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content: answer } }], usage: counted }))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => {
@@ -60,19 +63,22 @@ const provider = async (...answers: (string | number | ((response: ServerRespons
   return { asked, baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` }
 }
 
-const begin = ({ baseUrl }: { baseUrl: string }) => {
+const begin = ({ baseUrl }: { baseUrl: string }, budgets: BudgetSettings = { timeZone: 'UTC', defaults: [] }) => {
   let offset = 0
   const store = createMemoryStore({ now: () => Date.now() + offset })
   const said: string[] = []
   const log = { warn: (_facts: object, message: string) => said.push(message) }
-  const makeTitle = createTitleModel({ baseUrl, apiKey: 'key-of-tests', model: 'small' })
+  const titles = createTitleModel({ baseUrl, apiKey: 'key-of-tests', model: 'small' })
+  const costOf = ({ input_tokens, output_tokens }: TokenUsage) => (input_tokens + output_tokens) / 1000
   const process = (): { engine: Engine; workbench: Workbench } => {
     const engine = createEngine({
       ...{ store, settings: { safetyIntervalMs: 10 } },
-      blueprints: [agentRunBlueprint, sessionTitleBlueprint({ database, log, makeTitle })],
+      blueprints: [agentRunBlueprint, sessionTitleBlueprint({ database, log, titles, budgets, costOf })],
     })
     engine.start()
-    const workbench = createWorkbench({ database, engine, log, ownerOf: () => 'default', sweepIntervalMs: 20 })
+    const workbench = createWorkbench({
+      ...{ database, engine, log, ownerOf: () => 'default', sweepIntervalMs: 20, budgets },
+    })
     onTestFinished(async () => {
       await workbench.stop()
       await engine.stop()
@@ -179,4 +185,39 @@ test('a-session-whose-process-died-after-the-first-message-is-titled-by-another-
   await ended(first.engine, id, 'finished')
   expect(await titleOf(first.workbench, id)).toBe('Found again')
   expect(model.asked).toHaveLength(1)
+})
+
+test('a-title-is-in-the-ledger-of-its-session-and-counts-against-budgets', async () => {
+  const model = await provider('A title that was paid for', 503, 'A second one')
+  const user = { scope: 'user', period: 'total', variable: 'BUDGET_USER_TOKENS', limits: { tokens: 1 } } as const
+  const { engine, workbench } = begin(model).process()
+  await workbench.start()
+  const id = await send(workbench, 'what does a title cost?')
+  await ended(engine, id, 'finished')
+  expect(await workbench.modelCalls('default', id, { limit: 10, offset: 0 })).toMatchObject([
+    {
+      ...{ run_id: null, purpose: 'title', model: 'small', state: 'ended', status: 200, complete: true },
+      ...{ input_tokens: 30, cache_read_input_tokens: 20, output_tokens: 8, cost_usd: 0.038 },
+    },
+  ])
+  expect((await workbench.usage('default', id)).usage_json).toMatchObject({ input_tokens: 30, cost_usd: 0.038 })
+  await workbench.stop()
+
+  // Used up between the message and its title: nobody is asked, and the first line stays.
+  const asked = model.asked.length
+  const poor = begin(model, { timeZone: 'UTC', defaults: [user] }).process()
+  const [late] = await database.query<{ id: string }>(
+    `insert into workbench.sessions (id, user_id, title, status) values (gen_random_uuid(), 'default', 'poor', 'completed') returning id`,
+  )
+  const other = late?.id ?? ''
+  await database.query(
+    `with said as (insert into workbench.messages (session_id, run_id, role, content) values ($1, $1, 'user', '{}') returning id)
+     insert into workbench.runs (id, session_id, user_id, user_message_id, prompt, permission_mode, status, job_id, check_at)
+     select $1, $1, 'default', id, 'poor', 'default', 'completed', $1, null from said`,
+    [other],
+  )
+  await poor.workbench.start()
+  await ended(poor.engine, other, 'finished')
+  expect(await titleOf(poor.workbench, other)).toBe('poor')
+  expect(model.asked).toHaveLength(asked)
 })

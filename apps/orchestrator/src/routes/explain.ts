@@ -1,6 +1,6 @@
 /** Why a job is where it is: what it waits for, and for its tasks, who could do them and who not, and why. */
 import { type JobExplanation, type JsonObject, jobExplanation } from '@tutti/contracts'
-import type { Job, OpenTask } from '@tutti/engine'
+import { isTaskBranch, type Job, type OpenTask } from '@tutti/engine'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { clientOf } from '../auth/client.ts'
 import type { RouteDeps } from '../deps.ts'
@@ -68,7 +68,7 @@ type Counts = Map<string, { waiting: number; leased: number }>
 const openTasks = ({ waiting }: Job): OpenTask[] => {
   if (waiting?.kind === 'task') return [waiting.task]
   if (waiting?.kind !== 'parallel') return []
-  return waiting.branches.flatMap(({ status, task }) => (status === 'open' ? [task] : []))
+  return waiting.branches.flatMap((branch) => (branch.status === 'open' && isTaskBranch(branch) ? [branch.task] : []))
 }
 
 const because = (job: Job, instant: WriteInstant): string => {
@@ -83,7 +83,9 @@ const waitOf = ({ waiting, status, wakeAt, attempt, handling, error }: Job, inst
       return `It waits for the task ${waiting.task.id} of the skill ${waiting.task.skill}, try ${waiting.task.attempt} of ${waiting.task.retry.attempts}.`
     case 'parallel': {
       const over = waiting.branches.filter((branch) => branch.status !== 'open' && branch.status !== 'waiting').length
-      return `It waits for ${waiting.branches.length} tasks, of which ${over} are over.`
+      const children = waiting.branches.filter((branch) => !isTaskBranch(branch) && branch.status === 'open').length
+      const jobs = children === 0 ? '' : ` ${children} of them are jobs of their own.`
+      return `It waits for ${waiting.branches.length} tasks, of which ${over} are over.${jobs}`
     }
     case 'approval':
       return `It waits for a person: ${waiting.message}`

@@ -23,12 +23,23 @@ export interface TaskSpec {
   retry: RetryChoice | null
 }
 
+/** A job, in the place of a task. `timeoutMs` null: it may take as long as it takes. */
+export interface ChildSpec {
+  blueprint: string
+  version: number
+  start: string
+  input: JsonObject
+  timeoutMs: number | null
+}
+
+export const isChild = (spec: TaskSpec | ChildSpec): spec is ChildSpec => 'blueprint' in spec
+
 export type Action =
   | { kind: 'go_to'; to: string; data: JsonObject | null }
   | { kind: 'dispatch'; task: TaskSpec; on: Record<string, string>; onEvent: Record<string, string> }
   | {
       kind: 'parallel'
-      tasks: TaskSpec[]
+      tasks: (TaskSpec | ChildSpec)[]
       into: string
       failFast: boolean
       concurrency: number | null
@@ -42,15 +53,7 @@ export type Action =
       assignees: string[]
       escalate: { afterMs: number; to: string }[]
     }
-  | {
-      kind: 'run_blueprint'
-      blueprint: string
-      version: number
-      start: string
-      input: JsonObject
-      on: Record<string, string>
-      timeoutMs: number | null
-    }
+  | (ChildSpec & { kind: 'run_blueprint'; on: Record<string, string> })
   | { kind: 'wait_for_event'; name: string; on: Record<string, string>; timeoutMs: number | null }
   /** For so long from now, or until an instant. */
   | { kind: 'sleep'; to: string; ms: number }

@@ -1,12 +1,19 @@
 /** What a handler sees and what it can do. The action constructors make data; nothing happens until the handler returns one. */
-import type { AgentRunParams, Json, JsonObject } from '@tutti/contracts'
-import { AGENT_SKILL } from '@tutti/contracts'
+import {
+  AGENT_RUN,
+  AGENT_SKILL,
+  type AgentRunParams,
+  agentRunParams,
+  type Json,
+  type JsonObject,
+} from '@tutti/contracts'
 import { copyJson } from '../job/copy-json.ts'
 import { type Duration, toMs } from '../job/duration.ts'
 import type { BranchOutcome, Ending, Job, LastOutcome } from '../job/job.ts'
 import type { Needs, Strategy } from '../job/needs.ts'
 import { chooseRetry, type RetryOptions } from '../job/retry.ts'
-import type { Action, TaskSpec } from './action.ts'
+import type { Action, ChildSpec, TaskSpec } from './action.ts'
+import { BlueprintFault } from './fault.ts'
 
 declare const leadsTo: unique symbol
 /** An action that remembers, for the compiler only, which states it can lead to. */
@@ -79,7 +86,7 @@ export interface Context<I, To extends string> extends EndContext<I> {
    * succeeded or can't any more. Tasks that are not needed then are closed. At most `concurrency` are handed out at a time.
    */
   parallel(
-    tasks: TaskSpec[],
+    tasks: (TaskSpec | ChildSpec)[],
     options: { into: To; failFast?: boolean; concurrency?: number; quorum?: number },
   ): TypedAction<To>
   /**
@@ -93,7 +100,10 @@ export interface Context<I, To extends string> extends EndContext<I> {
     assignees?: string[]
     escalate?: { after: Duration; to: string }[]
   }): TypedAction<To>
-  /** Runs an agent in a sandbox: a task of skill `agent.run`, with a day's time unless told otherwise. Its answer is an AgentResult. */
+  /**
+   * Runs an agent in a sandbox: a task of skill `agent.run`, with a day's time unless told otherwise. Its answer is an AgentResult.
+   * With `attended` it may ask a person: it is a child of `agent_run` then, which waits without holding a worker.
+   */
   agent(options: AgentRunParams & DispatchOptions<To>): TypedAction<To>
   /** Runs another blueprint as a child; its output comes back in `last.data`. A child that outlasts `timeout` fails. */
   runBlueprint(name: string, input: object, options: { on: Routes<To>; timeout?: Duration }): TypedAction<To>
@@ -152,6 +162,36 @@ const atLeastOne = (what: string, count: number): void => {
  */
 export const plain = (value: unknown): Json =>
   value === undefined ? null : (JSON.parse(JSON.stringify(value)) as Json)
+
+/** An agent for `parallel`, as `agent` runs one alone. @throws BlueprintFault */
+export const agentTask = (given: AgentRunParams & TaskOptions): TaskSpec | ChildSpec => {
+  const { params, options } = agentParts(given)
+  return given.attended ? attendedAgent(params, options) : task(AGENT_SKILL, params, options)
+}
+
+/** A turn may rightly take hours: the time-out of ordinary tasks would end it in the middle. */
+const agentTimeout = '1d'
+
+const agentParts = (given: object): { params: JsonObject; options: TaskOptions } => {
+  const entries = Object.entries({ timeout: agentTimeout, ...given })
+  const isOption = ([key]: [string, unknown]): boolean => Object.hasOwn(dispatchOptions, key)
+  return {
+    params: plain(Object.fromEntries(entries.filter((entry) => !isOption(entry)))) as JsonObject,
+    options: Object.fromEntries(entries.filter(isOption)),
+  }
+}
+
+/** What belongs to the job that dispatches, or to the session that the run gets: a job of its own has its own. */
+const notAttended = ['sticky', 'avoid', 'onEvent', 'concurrencyKey', 'concurrencyLimit'] as const
+
+const attendedAgent = (params: JsonObject, options: object): ChildSpec => {
+  const stray = notAttended.find((name) => Object.hasOwn(options, name))
+  if (stray !== undefined) throw new BlueprintFault(`agent: \`${stray}\` can't be had with \`attended\``)
+  const checked = agentRunParams.safeParse({ ...params, dispatch: plain(options) })
+  if (checked.success) return { ...AGENT_RUN, input: plain(checked.data) as JsonObject, timeoutMs: null }
+  const [issue] = checked.error.issues
+  throw new BlueprintFault(`agent: ${issue?.message} at ${issue?.path.join('.')}`)
+}
 
 /** What of an agent's options is for the task and not for the agent. */
 const dispatchOptions: Record<keyof DispatchOptions<string>, true> = {
@@ -255,16 +295,11 @@ export const handlerContext = (job: Job, deps: ContextDeps): Context<JsonObject,
         assignees,
         escalate: escalate.map(({ after, to }) => ({ afterMs: toMs(after), to })),
       }),
-    // A turn may rightly take hours: the time-out of ordinary tasks would end it in the middle.
     agent: (given) => {
-      const entries = Object.entries({ timeout: '1d', ...given })
-      const options = entries.filter(([key]) => Object.hasOwn(dispatchOptions, key))
-      const params = entries.filter(([key]) => !Object.hasOwn(dispatchOptions, key))
-      return actions.dispatch(
-        AGENT_SKILL,
-        Object.fromEntries(params),
-        Object.fromEntries(options) as unknown as DispatchOptions<string>,
-      )
+      const { params, options } = agentParts(given)
+      const { on, ...rest } = options as Partial<DispatchOptions<string>>
+      if (given.attended) return make({ kind: 'run_blueprint', ...attendedAgent(params, rest), on: routes(on ?? {}) })
+      return actions.dispatch(AGENT_SKILL, params, { ...rest, on: on ?? {} })
     },
     waitForEvent: ({ name, on, timeout }) =>
       make({

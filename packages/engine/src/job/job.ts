@@ -1,5 +1,6 @@
 /** A job as the engine keeps it. Plain data: it is stored whole, and only `transition` makes the next one from it. */
 import type { JobError, JobStatus, Json, JsonObject } from '@tutti/contracts'
+import type { ChildSpec } from '../blueprint/action.ts'
 import type { RetryPolicy } from './retry.ts'
 
 /** The task a job waits for, as far as the job must know it to judge a result. */
@@ -35,14 +36,27 @@ export interface BranchSpec {
   retry: RetryPolicy
 }
 
-/** One task of a parallel fan-out. `spec` is kept only until the task is enqueued. `closed`: it was not needed any more. */
-export interface Branch {
+interface BranchState {
   status: 'waiting' | 'open' | 'done' | 'failed' | 'closed'
-  task: OpenTask
-  spec: BranchSpec | null
   data: Json
   error: JobError | null
 }
+
+/** One task of a parallel fan-out. `spec` is kept only until the task is enqueued. `closed`: it was not needed any more. */
+export interface TaskBranch extends BranchState {
+  task: OpenTask
+  spec: BranchSpec | null
+}
+
+/** A job in the place of a task. `childSpec` is kept only until it is made. */
+export interface ChildBranch extends BranchState {
+  child: { id: string; blueprint: string }
+  childSpec: ChildSpec | null
+}
+
+export type Branch = TaskBranch | ChildBranch
+
+export const isTaskBranch = (branch: Branch): branch is TaskBranch => 'task' in branch
 
 export type Waiting =
   /** `onEvent`: where an event of the worker's leads, by the event's name. */

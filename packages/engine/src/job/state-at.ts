@@ -94,6 +94,10 @@ const apply = (fold: Fold, { type, data }: JobEvent): void => {
       joinBranches(fold, data)
       return
     case 'child_finished':
+      if (typeof data.branch === 'number') {
+        fold.joined[data.branch] = data.output ?? null
+        return
+      }
       cameOut(
         fold,
         { status: String(data.outcome), data: data.output ?? null, error: (data.error ?? null) as JobError | null },

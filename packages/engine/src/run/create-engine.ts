@@ -6,7 +6,7 @@ import { createRegistry } from '../blueprint/registry.ts'
 import type { Engine, EngineSettings, JobSpec, OutcomeAnswer, Revocation, TaskOutcome } from '../engine.ts'
 import { createHandOutStation } from '../hand-out/station.ts'
 import type { Cause } from '../job/cause.ts'
-import type { Job } from '../job/job.ts'
+import { isTaskBranch, type Job } from '../job/job.ts'
 import type { Change, CommitOutcome, Store, Wakeup } from '../store/port.ts'
 import type { Env } from '../transition/draft.ts'
 import { findOpen } from '../transition/result.ts'
@@ -322,7 +322,8 @@ const ignored = (reason: Exclude<OutcomeAnswer, { status: 'accepted' }>['reason'
 
 /** A job whose last branch has just answered has moved on: then only what was known of it before can tell. */
 const waitsInParallel = (job: Job | undefined, taskId: string): boolean =>
-  job?.waiting?.kind === 'parallel' && job.waiting.branches.some((branch) => branch.task.id === taskId)
+  job?.waiting?.kind === 'parallel' &&
+  job.waiting.branches.some((branch) => isTaskBranch(branch) && branch.task.id === taskId)
 
 const whyOver = (job: Job | undefined) => {
   if (job?.status === 'cancelled') return 'job_cancelled'

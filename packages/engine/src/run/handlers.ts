@@ -1,6 +1,6 @@
 /** Running the blueprint's own code: the only place where it happens. */
 import type { JobError, JsonObject } from '@tutti/contracts'
-import { type Action, targets } from '../blueprint/action.ts'
+import { type Action, isChild, targets } from '../blueprint/action.ts'
 import type { ConditionalHandler, Handler, HandlerContext, StateDefinition } from '../blueprint/blueprint.ts'
 import { type ContextDeps, endContext, handlerContext, plain } from '../blueprint/context.ts'
 import { BlueprintFault } from '../blueprint/fault.ts'
@@ -163,7 +163,12 @@ const checked = (blueprint: LoadedBlueprint, action: Action): Action => {
   }
   if (action.kind === 'dispatch') return { ...action, task: checkedTask(blueprint, action.task, 'params') }
   if (action.kind === 'parallel')
-    return { ...action, tasks: action.tasks.map((task, at) => checkedTask(blueprint, task, `tasks.${at}.params`)) }
+    return {
+      ...action,
+      tasks: action.tasks.map((task, at) =>
+        isChild(task) ? task : checkedTask(blueprint, task, `tasks.${at}.params`),
+      ),
+    }
   return action
 }
 

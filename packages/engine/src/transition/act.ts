@@ -3,7 +3,7 @@ import type { JobError } from '@tutti/contracts'
 import type { Action } from '../blueprint/action.ts'
 import { backoffMs } from '../job/retry.ts'
 import { requestApproval } from './approval.ts'
-import { spawnChild } from './child.ts'
+import { beginChild } from './child.ts'
 import { endJob, enterState, undoNext } from './course.ts'
 import { dispatchTask } from './dispatch.ts'
 import { type Draft, log } from './draft.ts'
@@ -31,7 +31,7 @@ export const applyAction = (draft: Draft, action: Action, undo: string | null): 
       requestApproval(draft, action)
       return
     case 'run_blueprint':
-      spawnChild(draft, action)
+      beginChild(draft, action)
       return
     case 'wait_for_event':
       waitForEvent(draft, action)

@@ -1,9 +1,9 @@
 /** Leaving what the job waited for: whatever only the wait needed goes with it. */
-import type { OpenTask } from '../job/job.ts'
+import { isTaskBranch, type OpenTask } from '../job/job.ts'
 import { clearTimer, closeTask, type Draft, setTimer } from './draft.ts'
 
 export const leaveWaiting = (draft: Draft): void => {
-  const { job, env } = draft
+  const { job } = draft
   const { waiting } = job
   job.waiting = null
   switch (waiting?.kind) {
@@ -11,7 +11,10 @@ export const leaveWaiting = (draft: Draft): void => {
       closeOpen(draft, waiting.task)
       return
     case 'parallel':
-      for (const branch of waiting.branches) if (branch.status === 'open') closeOpen(draft, branch.task)
+      for (const branch of waiting.branches)
+        if (branch.status === 'open')
+          if (isTaskBranch(branch)) closeOpen(draft, branch.task)
+          else cancelChild(draft, branch.child.id)
       return
     case 'approval':
       if (waiting.timerId !== null) clearTimer(draft, waiting.timerId)
@@ -22,14 +25,19 @@ export const leaveWaiting = (draft: Draft): void => {
       if (waiting.timerId !== null) clearTimer(draft, waiting.timerId)
       return
     case 'child':
-      // A message in the form of a timer that is due: it can neither be lost nor take effect twice.
-      setTimer(draft, {
-        id: `${job.id}:cancel:${waiting.childId}`,
-        jobId: waiting.childId,
-        dueAt: env.now,
-        cause: { type: 'cancel', by: 'parent', reason: `the parent job ${job.id} does not wait for it any more` },
-      })
+      cancelChild(draft, waiting.childId)
   }
+}
+
+/** A message in the form of a timer that is due: it can neither be lost nor take effect twice. */
+const cancelChild = (draft: Draft, childId: string): void => {
+  const { job, env } = draft
+  setTimer(draft, {
+    id: `${job.id}:cancel:${childId}`,
+    jobId: childId,
+    dueAt: env.now,
+    cause: { type: 'cancel', by: 'parent', reason: `the parent job ${job.id} does not wait for it any more` },
+  })
 }
 
 /** A task that is over, with the clock that watched it. */

@@ -1,24 +1,30 @@
 /** Fan-out and join: branches end in any order, and the job goes on once. */
 import type { JobError, Json } from '@tutti/contracts'
-import type { Action } from '../blueprint/action.ts'
-import type { Branch, Waiting } from '../job/job.ts'
+import { type Action, isChild } from '../blueprint/action.ts'
+import { type Branch, isTaskBranch, type Waiting } from '../job/job.ts'
 import { enterState } from './course.ts'
 import { beginDispatch, enqueueTask, openTask, resolveTask } from './dispatch.ts'
 import { type Draft, log } from './draft.ts'
+import { mayHaveChild, spawnChild } from './spawn.ts'
 
 export type Parallel = Waiting & { kind: 'parallel' }
 
 export const dispatchParallel = (draft: Draft, action: Action & { kind: 'parallel' }): void => {
   const { into, failFast, concurrency, quorum, tasks } = action
+  const child = tasks.find(isChild)
+  if (child && !mayHaveChild(draft, child.blueprint)) return
   const waiting: Parallel = {
     kind: 'parallel',
     into,
     failFast,
     concurrency,
     quorum,
-    branches: tasks.map((spec) => {
+    branches: tasks.map((spec): Branch => {
+      const begun = { status: 'waiting', data: null, error: null } as const
+      if (isChild(spec))
+        return { ...begun, child: { id: draft.env.newId(), blueprint: spec.blueprint }, childSpec: spec }
       const resolved = resolveTask(draft, spec)
-      return { status: 'waiting', task: openTask(draft, resolved), spec: resolved, data: null, error: null }
+      return { ...begun, task: openTask(draft, resolved), spec: resolved }
     }),
   }
   beginDispatch(draft)
@@ -54,12 +60,23 @@ const openBranches = (draft: Draft, waiting: Parallel): void => {
   let open = count(waiting.branches, 'open')
   for (const branch of waiting.branches) {
     if (waiting.concurrency !== null && open >= waiting.concurrency) return
-    if (branch.status !== 'waiting' || branch.spec === null) continue
-    enqueueTask(draft, branch.spec, branch.task)
+    if (branch.status !== 'waiting' || !openBranch(draft, branch)) continue
     branch.status = 'open'
-    branch.spec = null
     open += 1
   }
+}
+
+const openBranch = (draft: Draft, branch: Branch): boolean => {
+  if (isTaskBranch(branch)) {
+    if (branch.spec === null) return false
+    enqueueTask(draft, branch.spec, branch.task)
+    branch.spec = null
+  } else {
+    if (branch.childSpec === null) return false
+    spawnChild(draft, branch.child.id, branch.childSpec)
+    branch.childSpec = null
+  }
+  return true
 }
 
 /** Goes on to the join state: `results` in the order of the tasks, `last` tells whether enough branches succeeded. */
@@ -72,7 +89,7 @@ const finishParallel = (draft: Draft, waiting: Parallel): void => {
   const error = branches.find((branch) => branch.status === 'failed')?.error ?? null
   job.results = branches.map((branch) => branch.data)
   job.branches = branches.map((branch) => ({
-    skill: branch.task.skill,
+    skill: isTaskBranch(branch) ? branch.task.skill : branch.child.blueprint,
     status: branch.status === 'done' || branch.status === 'failed' ? branch.status : 'closed',
     error: branch.error,
   }))

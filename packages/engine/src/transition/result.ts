@@ -1,7 +1,7 @@
 /** What a result, or the loss of one, does to the job that waits for it. */
 import type { JobError, Json, JsonObject } from '@tutti/contracts'
 import type { Cause } from '../job/cause.ts'
-import type { Branch, OpenTask, Waiting } from '../job/job.ts'
+import { type Branch, isTaskBranch, type OpenTask, type TaskBranch, type Waiting } from '../job/job.ts'
 import { parseQueue, queueName } from '../job/needs.ts'
 import { backoffMs } from '../job/retry.ts'
 import { endJob, enterState } from './course.ts'
@@ -14,14 +14,16 @@ type Of<T extends Cause['type']> = Cause & { type: T }
 
 interface Found {
   open: OpenTask
-  branch: Branch | null
+  branch: TaskBranch | null
 }
 
 /** The open task of that id, if the job still waits for it. */
 export const findOpen = (waiting: Waiting | null, taskId: string): Found | undefined => {
   if (waiting?.kind === 'task' && waiting.task.id === taskId) return { open: waiting.task, branch: null }
   if (waiting?.kind !== 'parallel') return undefined
-  const branch = waiting.branches.find((candidate) => candidate.task.id === taskId && candidate.status === 'open')
+  const branch = waiting.branches
+    .filter(isTaskBranch)
+    .find((candidate) => candidate.task.id === taskId && candidate.status === 'open')
   return branch && { open: branch.task, branch }
 }
 

@@ -1,6 +1,16 @@
 /** Where jobs, tasks, timers, log lines and records hold values that can be large. */
 import type { Json, JsonObject } from '@tutti/contracts'
-import type { Cause, Job, JobEvent, LeasedTask, StoredRecord, Task, Timer, Waiting } from '@tutti/engine'
+import {
+  type Cause,
+  isTaskBranch,
+  type Job,
+  type JobEvent,
+  type LeasedTask,
+  type StoredRecord,
+  type Task,
+  type Timer,
+  type Waiting,
+} from '@tutti/engine'
 
 /** Gives what stands in the slot from then on; the same value when nothing changes. */
 export type Fill = (value: Json) => Json
@@ -19,11 +29,16 @@ export const inJob = (job: Job, fill: Fill): Job => ({
 
 const inWaiting = (waiting: Waiting, fill: Fill): Waiting => {
   if (waiting.kind !== 'parallel') return waiting
-  const branches = waiting.branches.map((branch) => ({
-    ...branch,
-    data: fill(branch.data),
-    spec: branch.spec && { ...branch.spec, params: object(branch.spec.params, fill) },
-  }))
+  const branches = waiting.branches.map((branch) => {
+    const data = fill(branch.data)
+    return isTaskBranch(branch)
+      ? { ...branch, data, spec: branch.spec && { ...branch.spec, params: object(branch.spec.params, fill) } }
+      : {
+          ...branch,
+          data,
+          childSpec: branch.childSpec && { ...branch.childSpec, input: object(branch.childSpec.input, fill) },
+        }
+  })
   return { ...waiting, branches }
 }
 

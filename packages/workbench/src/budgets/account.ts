@@ -15,7 +15,7 @@ import { mayBegin, reached, wallLeftMs } from './decide.ts'
 import { endCalls, loseCalls, noteWorkTime, openCall, openCalls, touchedKeys } from './ledger.ts'
 import { limitsOf } from './limits.ts'
 import { measure } from './measure.ts'
-import { keysOf, monthNow, projectOf, type Spender } from './scopes.ts'
+import { keysOf, periodNow, spenderOf } from './scopes.ts'
 import { addToSums, lockSums, noUse } from './spent.ts'
 
 /**
@@ -30,13 +30,10 @@ export const account = async (
   const answer = await deps.database.transaction(async (tx): Promise<AccountAnswer | 'lost'> => {
     const run = await findRun(tx, runId)
     if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
-    const spender: Spender = {
-      ...{ runId, sessionId: run.session_id, userId: run.user_id },
-      projectId: await projectOf(tx, run.session_id),
-    }
-    const at = { runId, leaseToken: request.lease_token }
-    const month = await monthNow(tx, deps.budgets.timeZone)
-    const own = keysOf(spender, month)
+    const spender = await spenderOf(tx, { runId, sessionId: run.session_id, userId: run.user_id })
+    const at = { leaseToken: request.lease_token }
+    const now = await periodNow(tx, deps.budgets.timeZone)
+    const own = keysOf(spender, now)
     await lockSums(tx, [...own, ...(await touchedKeys(tx, run.user_id, at, request.ended))])
     // Read anew under the lock: the lease may have gone while others were waited for.
     const present = await findRun(tx, runId)
@@ -44,22 +41,23 @@ export const account = async (
 
     const ended = await endCalls(tx, at, request.ended)
     const lost = await loseCalls(tx, run.user_id)
-    const wall_ms = holds ? await noteWorkTime(tx, at, request.wall_ms) : 0
+    const wall_ms = holds ? await noteWorkTime(tx, { ...at, runId }, request.wall_ms) : 0
     await addToSums(tx, [...ended, ...lost, ...own.map((key) => [key, { ...noUse, wall_ms }] as const)])
     if (!holds) return 'lost'
 
     const limits = await limitsOf(tx, spender, run.config.budget, deps.budgets)
     const { begin } = request
     if (begin === null) {
-      const measured = await measure(tx, limits, month)
+      const measured = await measure(tx, limits, now.month)
       const refusal = reached(measured, ['wall_seconds']) ?? null
       return { verdict: refusal === null ? 'go' : 'stop', refusal, wall_left_ms: wallLeftMs(measured) }
     }
     const everybody = limits.some(({ scope }) => scope === 'all')
     const open = limits.length === 0 ? [] : await openCalls(tx, spender, { everybody, but: { ...at, n: begin.n } })
-    const measured = await measure(tx, limits, month, open)
+    const measured = await measure(tx, limits, now.month, open)
     const verdict = mayBegin(measured, { priced: begin.most.cost_usd !== null, model: begin.model })
-    if (verdict.kind === 'go') await openCall(tx, at, spender, month, begin)
+    if (verdict.kind === 'go')
+      await openCall(tx, { ...at, ...begin, purpose: 'turn', attempt: run.attempt }, spender, now)
     return {
       verdict: verdict.kind,
       refusal: verdict.kind === 'stop' ? verdict.refusal : null,

@@ -1,24 +1,23 @@
 /** The ledger: one row per model call. Writing it gives what its sums change by. */
 import type { AccountRun, EndedCall, TokenUsage } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
-import { keysOf, type Spender, type SpentKey } from './scopes.ts'
-import { noUse, type Use } from './spent.ts'
+import { keysOf, type Period, quarterOf, type Spender, type SpentKey } from './scopes.ts'
+import { addToSums, noUse, type Use } from './spent.ts'
 
 type Uses = (readonly [SpentKey, Use])[]
 
+/** What numbers calls: a hand-out of a run, by its lease's token. A call of the workbench's own has a token to itself. */
 export interface HandOut {
-  runId: string
   leaseToken: string
 }
 
-interface CallRow extends TokenUsage {
-  run_id: string
-  lease_token: string
+interface CallRow extends TokenUsage, Period {
+  run_id: string | null
   n: number
   session_id: string
+  ancestors: string[]
   user_id: string
   project_id: string | null
-  month: string
   state: 'open' | 'ended' | 'lost'
   most_input_tokens: number
   most_output_tokens: number
@@ -26,13 +25,14 @@ interface CallRow extends TokenUsage {
   cost_usd: number | null
 }
 
-const columns = `c.run_id, c.lease_token, c.n, c.session_id, c.user_id, c.project_id, c.month, c.state,
+const columns = `c.run_id, c.n, c.session_id, c.ancestors, c.user_id, c.project_id, c.month, ${quarterOf('c.started_at')} as quarter, c.state,
   c.most_input_tokens, c.most_output_tokens, c.most_cost_usd::float8 as most_cost_usd, c.input_tokens, c.output_tokens,
   c.cache_creation_input_tokens, c.cache_read_input_tokens, c.cost_usd::float8 as cost_usd`
 
 /** Open calls count as such while this holds; afterwards nobody will tell how they ended. */
-const held = `exists (select from workbench.runs r where r.id = c.run_id and r.lease_token = c.lease_token
-  and r.status in ('claimed', 'running', 'canceling'))`
+const held = `case when c.run_id is null then c.started_at > now() - interval '1 minute' else exists (
+  select from workbench.runs r where r.id = c.run_id and r.lease_token = c.lease_token
+    and r.status in ('claimed', 'running', 'canceling')) end`
 
 /** The sums that the news of a hand-out, and calls of this user that were lost, can change: to be locked first. */
 export const touchedKeys = async (
@@ -43,9 +43,8 @@ export const touchedKeys = async (
 ): Promise<SpentKey[]> => {
   const rows = await tx.query<CallRow>(
     `select ${columns} from workbench.model_calls c
-     where (c.run_id = $1 and c.lease_token = $2 and c.n = any($3::int[]))
-        or (c.state = 'open' and c.user_id = $4 and not ${held})`,
-    [at.runId, at.leaseToken, ended.map(({ n }) => n), userId],
+     where (c.lease_token = $1 and c.n = any($2::int[])) or (c.state = 'open' and c.user_id = $3 and not ${held})`,
+    [at.leaseToken, ended.map(({ n }) => n), userId],
   )
   return rows.flatMap(keysOfCall)
 }
@@ -56,8 +55,8 @@ export const endCalls = async (tx: Queryable, at: HandOut, ended: readonly Ended
   const told = new Map(ended.map((call) => [call.n, call]))
   const rows = await tx.query<CallRow>(
     `select ${columns} from workbench.model_calls c
-     where c.run_id = $1 and c.lease_token = $2 and c.n = any($3::int[]) and c.state <> 'ended'`,
-    [at.runId, at.leaseToken, [...told.keys()]],
+     where c.lease_token = $1 and c.n = any($2::int[]) and c.state <> 'ended'`,
+    [at.leaseToken, [...told.keys()]],
   )
   const calls = rows.flatMap((row) => {
     const call = told.get(row.n)
@@ -68,10 +67,10 @@ export const endCalls = async (tx: Queryable, at: HandOut, ended: readonly Ended
      set state = 'ended', input_tokens = t.input_tokens, output_tokens = t.output_tokens,
          cache_creation_input_tokens = t.cache_creation_input_tokens, cache_read_input_tokens = t.cache_read_input_tokens,
          cost_usd = t.cost_usd, status = t.status, complete = t.complete, ended_at = now()
-     from jsonb_to_recordset($3::jsonb) as t (n int, input_tokens bigint, output_tokens bigint,
+     from jsonb_to_recordset($2::jsonb) as t (n int, input_tokens bigint, output_tokens bigint,
        cache_creation_input_tokens bigint, cache_read_input_tokens bigint, cost_usd numeric, status int, complete boolean)
-     where c.run_id = $1 and c.lease_token = $2 and c.n = t.n`,
-    [at.runId, at.leaseToken, JSON.stringify(calls.map(({ call }) => call))],
+     where c.lease_token = $1 and c.n = t.n`,
+    [at.leaseToken, JSON.stringify(calls.map(({ call }) => call))],
   )
   return calls.flatMap(({ row, call }) =>
     usesOf(row, { ...noUse, ...difference(row, call), calls: row.state === 'open' ? 1 : 0 }),
@@ -95,7 +94,7 @@ export const loseCalls = async (tx: Queryable, userId: string): Promise<Uses> =>
 }
 
 /** @returns what the time at work grew by */
-export const noteWorkTime = async (tx: Queryable, at: HandOut, wallMs: number): Promise<number> => {
+export const noteWorkTime = async (tx: Queryable, at: HandOut & { runId: string }, wallMs: number): Promise<number> => {
   const [before] = await tx.query<{ wall_ms: number }>(
     'select wall_ms from workbench.work_times where run_id = $1 and lease_token = $2',
     [at.runId, at.leaseToken],
@@ -108,26 +107,32 @@ export const noteWorkTime = async (tx: Queryable, at: HandOut, wallMs: number): 
   return Math.max(0, wallMs - (before?.wall_ms ?? 0))
 }
 
-type Begin = NonNullable<AccountRun['begin']>
+export interface NewCall extends HandOut, NonNullable<AccountRun['begin']> {
+  purpose: 'turn' | 'title'
+  attempt: number
+}
 
-/** Repeating it changes nothing. */
-export const openCall = async (
-  tx: Queryable,
-  at: HandOut,
-  spender: Spender,
-  month: string,
-  { n, model, provider, most }: Begin,
-): Promise<void> => {
-  await tx.query(
+/** Under the lock of the sums. Repeating it changes nothing. */
+export const openCall = async (tx: Queryable, call: NewCall, spender: Spender, now: Period): Promise<void> => {
+  const { leaseToken, n, purpose, attempt, model, provider, most } = call
+  const { runId, sessionId, ancestors, userId, projectId } = spender
+  const [written] = await tx.query<{ first: boolean }>(
     `insert into workbench.model_calls
-       (run_id, lease_token, n, session_id, user_id, project_id, month, model, provider,
-        most_input_tokens, most_output_tokens, most_cost_usd)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict do nothing`,
+       (run_id, lease_token, n, session_id, ancestors, user_id, project_id, month, model, provider,
+        most_input_tokens, most_output_tokens, most_cost_usd, purpose, attempt)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) on conflict do nothing
+     -- It sees the table as it was before.
+     returning run_id is not null and not exists (select from workbench.model_calls c where c.run_id = $1) as first`,
     [
-      ...[at.runId, at.leaseToken, n, spender.sessionId, spender.userId, spender.projectId, month, model, provider],
-      ...[most.input_tokens, most.output_tokens, most.cost_usd],
+      ...[runId, leaseToken, n, sessionId, ancestors, userId, projectId, now.month, model, provider],
+      ...[most.input_tokens, most.output_tokens, most.cost_usd, purpose, attempt],
     ],
   )
+  if (written?.first)
+    await addToSums(
+      tx,
+      keysOf(spender, now).map((key) => [key, { ...noUse, runs: 1 }] as const),
+    )
 }
 
 export interface OpenCall {
@@ -140,14 +145,14 @@ export interface OpenCall {
 export const openCalls = async (
   tx: Queryable,
   { userId, projectId }: Spender,
-  options: { everybody: boolean; but: HandOut & { n: number } },
+  options: { everybody: boolean; but?: HandOut & { n: number } },
 ): Promise<OpenCall[]> => {
   const { everybody, but } = options
   const rows = await tx.query<CallRow>(
     `select ${columns} from workbench.model_calls c
      where c.state = 'open' and ($1 or c.user_id = $2 or c.project_id = $3) and ${held}
-       and not (c.run_id = $4 and c.lease_token = $5 and c.n = $6)`,
-    [everybody, userId, projectId, but.runId, but.leaseToken, but.n],
+       and not (c.lease_token = $4 and c.n = $5)`,
+    [everybody, userId, projectId, but?.leaseToken ?? '', but?.n ?? 0],
   )
   return rows.map((row) => ({
     keys: keysOfCall(row),
@@ -157,7 +162,13 @@ export const openCalls = async (
 }
 
 const keysOfCall = (row: CallRow): SpentKey[] =>
-  keysOf({ runId: row.run_id, sessionId: row.session_id, userId: row.user_id, projectId: row.project_id }, row.month)
+  keysOf(
+    {
+      ...{ runId: row.run_id, sessionId: row.session_id, ancestors: row.ancestors },
+      ...{ userId: row.user_id, projectId: row.project_id },
+    },
+    row,
+  )
 
 const usesOf = (row: CallRow, use: Use): Uses => keysOfCall(row).map((key) => [key, use] as const)
 

@@ -1,7 +1,7 @@
 /** Which limits hold for a spender: the run's own, its owner's, the operator's, and the defaults of the configuration. */
 import type { Budget, BudgetPeriod, SpendingScope } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
-import { type Spender, scopesOf } from './scopes.ts'
+import { limitScopesOf, type Spender } from './scopes.ts'
 
 export interface Limit {
   scope: SpendingScope
@@ -43,7 +43,7 @@ export const limitsOf = async (
   own: Budget | undefined,
   { defaults }: BudgetSettings,
 ): Promise<Limit[]> => {
-  const scopes = scopesOf(spender)
+  const scopes = limitScopesOf(spender)
   const rows = await database.query<BudgetRow>(
     `select b.scope, b.scope_id, b.period, b.set_by, b.tokens, b.cost_usd, b.wall_seconds from workbench.budgets b
      join jsonb_to_recordset($1::jsonb) as of (scope text, "scopeId" text)
@@ -51,17 +51,20 @@ export const limitsOf = async (
     [JSON.stringify(scopes)],
   )
   const set = rows.map(limitOf)
-  const standing = defaults.flatMap(({ scope, period, variable, limits }) => {
-    const of = scopes.find((each) => each.scope === scope)
-    const replaced = set.some((row) => row.setBy === 'operator' && row.scope === scope && row.period === period)
-    return of === undefined || replaced ? [] : [{ ...of, period, setBy: variable, limits }]
-  })
+  const standing = defaults.flatMap(({ scope, period, variable, limits }) =>
+    scopes
+      .filter((of) => of.scope === scope)
+      .filter(({ scopeId }) => !set.some((row) => isOperators(row) && row.scopeId === scopeId && row.period === period))
+      .map((of) => ({ ...of, period, setBy: variable, limits })),
+  )
   const runs: Limit[] =
     own === undefined || spender.runId === null
       ? []
       : [{ scope: 'run', scopeId: spender.runId, period: 'total', setBy: 'run', limits: own }]
   return [...runs, ...set, ...standing]
 }
+
+const isOperators = ({ setBy }: Limit): boolean => setBy === 'operator'
 
 const limitOf = (row: BudgetRow): Limit => ({
   ...{ scope: row.scope, scopeId: row.scope_id, period: row.period, setBy: row.set_by },

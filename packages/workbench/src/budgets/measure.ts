@@ -4,11 +4,12 @@ import type { Queryable } from '../database/database.ts'
 import { type Measured, reached } from './decide.ts'
 import type { OpenCall } from './ledger.ts'
 import { type BudgetSettings, type Limit, limitsOf } from './limits.ts'
-import { keyText, monthNow, projectOf, type Spender, type SpentKey } from './scopes.ts'
+import { keyText, periodNow, type SpentKey, spenderOf } from './scopes.ts'
 import { noUse, readSums } from './spent.ts'
 
 const keyOf = ({ scope, scopeId, period }: Limit, month: string): SpentKey => ({
-  ...{ scope, scopeId },
+  // A session's limit is for all that was branched from it, too.
+  ...{ scope: scope === 'session' ? 'lineage' : scope, scopeId },
   period: period === 'month' ? month : '',
 })
 
@@ -41,14 +42,11 @@ export const exhausted = async (
   settings: BudgetSettings,
   given: { runId?: string; sessionId: string | null; userId: string; budget: Budget | undefined },
 ): Promise<BudgetRefusal | undefined> => {
-  const spender: Spender = {
-    runId: given.runId ?? null,
-    sessionId: given.sessionId,
-    userId: given.userId,
-    projectId: given.sessionId === null ? null : await projectOf(database, given.sessionId),
-  }
+  const { runId = null, sessionId, userId } = given
+  const spender = await spenderOf(database, { runId, sessionId, userId })
   const limits = await limitsOf(database, spender, given.budget, settings)
   if (limits.length === 0) return undefined
-  const measured = await measure(database, limits, await monthNow(database, settings.timeZone))
+  const { month } = await periodNow(database, settings.timeZone)
+  const measured = await measure(database, limits, month)
   return reached(measured, ['tokens', 'cost_usd', 'wall_seconds'])
 }

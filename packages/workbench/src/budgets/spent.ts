@@ -6,12 +6,21 @@ import { keyText, type SpentKey } from './scopes.ts'
 /** What is added to sums. A call that is corrected later adds the difference, which may be negative. */
 export interface Use extends TokenUsage {
   calls: number
+  /** Runs whose first call it is. */
+  runs: number
   cost_usd: number
   wall_ms: number
 }
 
 export const noUse: Use = {
-  ...{ calls: 0, input_tokens: 0, output_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 },
+  ...{
+    calls: 0,
+    runs: 0,
+    input_tokens: 0,
+    output_tokens: 0,
+    cache_creation_input_tokens: 0,
+    cache_read_input_tokens: 0,
+  },
   ...{ cost_usd: 0, wall_ms: 0 },
 }
 
@@ -21,9 +30,9 @@ export const useNames = Object.keys(noUse) as (keyof Use)[]
 export const tokensOf = (use: TokenUsage): number =>
   use.input_tokens + use.output_tokens + use.cache_creation_input_tokens + use.cache_read_input_tokens
 
-type Sums = ReadonlyMap<string, Use>
+type Sums = ReadonlyMap<string, SpentKey & Use>
 
-const columns = `scope, scope_id as "scopeId", period, calls, input_tokens, output_tokens, cache_creation_input_tokens,
+const columns = `scope, scope_id as "scopeId", period, calls, runs, input_tokens, output_tokens, cache_creation_input_tokens,
   cache_read_input_tokens, cost_usd::float8 as cost_usd, wall_ms`
 
 /** Makes the rows where they are missing, and locks them. Always in one order, so that no two can wait for each other. */
@@ -67,7 +76,7 @@ export const addToSums = async (tx: Queryable, uses: readonly (readonly [SpentKe
     `update workbench.spent s
      set ${useNames.map((name) => `${name} = s.${name} + more.${name}`).join(', ')}
      from jsonb_to_recordset($1::jsonb) as more
-       (scope text, "scopeId" text, period text, calls bigint, input_tokens bigint, output_tokens bigint,
+       (scope text, "scopeId" text, period text, calls bigint, runs bigint, input_tokens bigint, output_tokens bigint,
         cache_creation_input_tokens bigint, cache_read_input_tokens bigint, cost_usd numeric, wall_ms bigint)
      where s.scope = more.scope and s.scope_id = more."scopeId" and s.period = more.period`,
     [JSON.stringify([...sums.values()])],

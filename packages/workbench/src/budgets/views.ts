@@ -1,19 +1,12 @@
 /** What users and operators see of budgets, and set. */
-import {
-  type Budget,
-  type BudgetPeriod,
-  type BudgetView,
-  type Spending,
-  type SpendingScope,
-  TuttiError,
-} from '@tutti/contracts'
+import { type Budget, type BudgetPeriod, type BudgetView, type SpendingScope, TuttiError } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { readSession } from '../read/sessions.ts'
 import { type Limit, limitsOf } from './limits.ts'
 import { measure } from './measure.ts'
-import { everybody, monthNow, projectOf, type Spender } from './scopes.ts'
-import { noUse, readSums, spendingOf } from './spent.ts'
+import { everybody, periodNow, spenderOf } from './scopes.ts'
+import { spendingOf } from './spent.ts'
 
 /**
  * The limits that hold for a user, and with a session for that session and its project, each with what counts against it.
@@ -25,13 +18,13 @@ export const listBudgets = async (
   sessionId: string | undefined,
 ): Promise<BudgetView[]> => {
   if (sessionId !== undefined) await readSession(database, userId, sessionId)
-  const projectId = sessionId === undefined ? null : await projectOf(database, sessionId)
-  const spender: Spender = { runId: null, sessionId: sessionId ?? null, userId, projectId }
+  const spender = await spenderOf(database, { runId: null, sessionId: sessionId ?? null, userId })
   return viewsOf(database, await limitsOf(database, spender, undefined, budgets), budgets.timeZone)
 }
 
 const viewsOf = async (database: Queryable, limits: Limit[], timeZone: string): Promise<BudgetView[]> => {
-  const measured = await measure(database, limits, await monthNow(database, timeZone))
+  const { month: now } = await periodNow(database, timeZone)
+  const measured = await measure(database, limits, now)
   return measured.map(({ limit, month, used }) => ({
     ...{ scope: limit.scope, scope_id: limit.scopeId, period: limit.period, month, set_by: limit.setBy },
     ...{ limits: limit.limits, used: spendingOf(used) },
@@ -126,14 +119,4 @@ const store = async (
      set tokens = excluded.tokens, cost_usd = excluded.cost_usd, wall_seconds = excluded.wall_seconds, updated_at = now()`,
     [scope, id, period, setBy, tokens, cost_usd, wall_seconds],
   )
-}
-
-/** What has been used in all; undefined where nothing was told yet. */
-export const spendingBy = async (
-  database: Queryable,
-  scope: SpendingScope,
-  scopeId: string,
-): Promise<Spending | undefined> => {
-  const [use] = (await readSums(database, [{ scope, scopeId, period: '' }])).values()
-  return use === undefined ? undefined : spendingOf({ ...noUse, ...use })
 }

@@ -158,7 +158,12 @@ const write = async (deps: ClaimDeps, lease: LeasedTask, leaseMs: number): Promi
   const strange = params.data.run_id === undefined && strangeFile(deps.ownerOf(lease.task.client), params.data.config)
   if (strange) return refuse(deps, lease, `params.config.${strange} is not an upload of the job’s owner`)
   const run = await runOfTask(deps, lease.task, params.data)
-  if (!run) return refuse(deps, lease, 'session_id and run_id belong to runs that the workbench made')
+  if (!run)
+    return refuse(
+      deps,
+      lease,
+      'session_id and run_id belong to runs that the workbench made, and an attended agent is a job of agent_run: use agent({ attended: true })',
+    )
 
   const warm = await headStartOf(deps, deps.affinity, run, lease.worker)
   if (warm !== null) return { lease, run, ...warm }

@@ -1,5 +1,8 @@
-/** Finds the run that a task stands for; a task that a blueprint's own `agent(…)` made gets session and run here. */
-import type { agentRunParams, TaskConfig } from '@tutti/contracts'
+/**
+ * Finds the run that a task stands for; what a blueprint's own `agent(…)` asked for gets session and run here. Where its agent may ask, it is
+ * a job of `agent_run`, whose id the run has: then each of its turns is another task of the same job.
+ */
+import { AGENT_RUN, type agentRunParams, type TaskConfig } from '@tutti/contracts'
 import type { Task } from '@tutti/engine'
 import type { z } from 'zod'
 import { insertRun } from '../create/insert-run.ts'
@@ -21,15 +24,35 @@ export const runOfTask = async (deps: WorkbenchDeps, task: Task, params: Params)
     return run?.job_id === task.jobId ? run : undefined
   }
   if (params.session_id !== undefined) return undefined
-  return (await byTask(deps.database, task.id)) ?? (await writeRun(deps, task, params))
+  const asked = params.attended ? await attendedJob(deps, task) : { runId: null, parentId: null }
+  if (!asked) return undefined
+  return (await known(deps.database, task, asked.runId)) ?? (await writeRun(deps, task, params, asked))
 }
 
-const byTask = async (database: Queryable, taskId: string): Promise<RunRow | undefined> => {
-  const [run] = await database.query<RunRow>('select * from workbench.runs where task_id = $1', [taskId])
+interface Asked {
+  /** Null: the run has an id of its own, and is known by its task. */
+  runId: string | null
+  parentId: string | null
+}
+
+/** Undefined: the task would have to be answered before a person is, and what comes after it would wait. */
+const attendedJob = async ({ engine }: WorkbenchDeps, task: Task): Promise<Asked | undefined> => {
+  const job = await engine.job(task.jobId, null)
+  return job.blueprint === AGENT_RUN.blueprint ? { runId: job.id, parentId: job.parentId } : undefined
+}
+
+const known = async (database: Queryable, task: Task, runId: string | null): Promise<RunRow | undefined> => {
+  if (runId !== null) return findRun(database, runId)
+  const [run] = await database.query<RunRow>('select * from workbench.runs where task_id = $1', [task.id])
   return run
 }
 
-const writeRun = async (deps: WorkbenchDeps, task: Task, params: Params): Promise<RunRow | undefined> => {
+const writeRun = async (
+  deps: WorkbenchDeps,
+  task: Task,
+  params: Params,
+  { runId, parentId }: Asked,
+): Promise<RunRow | undefined> => {
   const prompt = storable(params.prompt)
   const config = storable(JSON.parse(JSON.stringify(params.config))) as TaskConfig
   const { workspace: _, ...snapshot } = config
@@ -39,21 +62,22 @@ const writeRun = async (deps: WorkbenchDeps, task: Task, params: Params): Promis
       return commitChange(tx, session, async (change) => {
         change.patch({ config_snapshot: JSON.parse(JSON.stringify(snapshot)) })
         return insertRun(change, {
-          id: deps.newId(),
+          id: runId ?? deps.newId(),
           jobId: task.jobId,
+          askedBy: parentId,
           taskId: task.id,
           clientRequestId: null,
           prompt,
           permissionMode: params.permission_mode,
           schedule: { mode: params.schedule_mode, at: null },
           config,
-          attended: false,
+          attended: params.attended,
         })
       })
     })
   } catch (error) {
     // An earlier holder of the task, late, wrote the run at the same moment.
-    if (violates(error, 'runs_task_id_key')) return byTask(deps.database, task.id)
+    if (violates(error, 'runs_task_id_key') || violates(error, 'runs_pkey')) return known(deps.database, task, runId)
     throw error
   }
 }

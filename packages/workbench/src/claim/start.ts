@@ -1,8 +1,8 @@
 import { type RunView, type startRun, TuttiError } from '@tutti/contracts'
 import type { z } from 'zod'
 import type { WorkbenchDeps } from '../deps.ts'
+import { viewRun } from '../read/sessions.ts'
 import { changeSession } from '../session/change-session.ts'
-import { runView } from '../session/rows.ts'
 import { logStatus, updateRun } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { heldRun } from './held-run.ts'
@@ -24,7 +24,7 @@ export const start = async (
       await updateRun(change.tx, run, { status: 'running', model, sandbox }, { started: true })
       await logStatus(change, run, 'running')
     }
-    return runView(run)
+    return viewRun(change.tx, run)
   })
   if (!view) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
   return view

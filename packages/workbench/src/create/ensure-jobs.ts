@@ -1,6 +1,5 @@
 /** Makes the engine jobs of a session's runs that have none yet. Called after each new run, and by the sweeper. */
-import type { JsonObject } from '@tutti/contracts'
-import { AGENT_RUN } from '../agent-run-blueprint.ts'
+import { AGENT_RUN, type JsonObject } from '@tutti/contracts'
 import type { WorkbenchDeps } from '../deps.ts'
 import type { RunRow } from '../session/rows.ts'
 
@@ -21,7 +20,7 @@ export const ensureJobs = async (deps: WorkbenchDeps, sessionId: string): Promis
     await deps.engine.create([
       {
         id: run.id,
-        blueprint: AGENT_RUN,
+        blueprint: AGENT_RUN.blueprint,
         client: run.user_id,
         input: jobInput(run),
         metadata: { session_id: sessionId },

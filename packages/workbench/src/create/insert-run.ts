@@ -8,6 +8,8 @@ import type { Schedule } from './schedule.ts'
 export interface NewRun {
   id: string
   jobId: string
+  /** The job that wanted an agent, where the run's own job is its child. */
+  askedBy?: string | null
   /** The engine's task that the run is made for; null when the run's own job is still to be made. */
   taskId: string | null
   clientRequestId: string | null
@@ -29,9 +31,9 @@ export const insertRun = async (change: SessionChange, run: NewRun): Promise<Run
   const [row] = await tx.query<RunRow>(
     `insert into workbench.runs
        (id, session_id, user_id, user_message_id, client_request_id, prompt, permission_mode, config, status, job_id,
-        task_id, job_created_at, schedule_mode, scheduled_at, attended)
+        task_id, job_created_at, schedule_mode, scheduled_at, attended, asked_by)
      values ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, case when $10::text is null then null else now() end, $11,
-             coalesce(to_timestamp($12::float8 / 1000), now()), $13)
+             coalesce(to_timestamp($12::float8 / 1000), now()), $13, $14)
      returning *`,
     [
       run.id,
@@ -47,6 +49,7 @@ export const insertRun = async (change: SessionChange, run: NewRun): Promise<Run
       run.schedule?.mode ?? 'immediate',
       run.schedule?.at ?? null,
       run.attended,
+      run.askedBy ?? null,
     ],
   )
   if (!row) throw new Error('PostgreSQL did not answer the run that it stored')

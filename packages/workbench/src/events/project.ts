@@ -2,7 +2,7 @@
  * What a batch of an agent's events means: rows to store, lines for the log, things to show. Pure, so that one look at
  * its result tells what a session's readers will see.
  */
-import type { AgentEvent, Json, JsonObject, NumberedAgentEvent, TokenUsage, UsageView } from '@tutti/contracts'
+import type { AgentEvent, Json, JsonObject, NumberedAgentEvent } from '@tutti/contracts'
 import type { NewRequest } from '../requests/requests.ts'
 import type { LineType } from '../session/log.ts'
 import { agentMessage, type NewMessage, promptMessage, resultMessage } from '../session/messages.ts'
@@ -25,7 +25,6 @@ export interface Projection {
   sdkSessionId: string | null
   /** What changes in the agent's state, by name: its to-do list, the files that it changed, its MCP servers. */
   state: JsonObject
-  usage: UsageView | null
   error: string | null
   requests: NewRequest[]
   park: Park | null
@@ -50,7 +49,6 @@ export const project = (
     toolResults: [],
     sdkSessionId: null,
     state: {},
-    usage: null,
     error: null,
     requests: [],
     park: null,
@@ -129,30 +127,16 @@ const add = (
     case 'parked':
       projection.sdkSessionId = event.agent_session_id
       projection.park = { reason: event.reason, until: event.until }
-      addUsage(projection, line, event.usage, event.cost_usd, event.duration_ms)
       return
     case 'done':
       projection.sdkSessionId = event.agent_session_id
       message(resultMessage(event))
-      addUsage(projection, line, event.usage, event.cost_usd, event.duration_ms)
       return
     case 'error':
       projection.error = `${event.code}: ${event.message}`
       message(resultMessage(event))
-      if (event.usage) addUsage(projection, line, event.usage, event.cost_usd ?? 0, 0)
       return
   }
-}
-
-const addUsage = (
-  projection: Projection,
-  line: (type: LineType, data: object) => void,
-  usage: TokenUsage,
-  cost_usd: number,
-  duration_ms: number,
-): void => {
-  projection.usage = { ...usage, cost_usd, duration_ms }
-  line('usage', projection.usage)
 }
 
 /** Consecutive pieces of one text travel together: a notification each would cost more than the text. */

@@ -7,7 +7,6 @@ import { insertRequests } from '../requests/requests.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import type { RunRow } from '../session/rows.ts'
 import { updateRun } from '../session/runs.ts'
-import { recordUsage } from '../session/usage.ts'
 import { type Batch, freshEvents } from './fresh-events.ts'
 import { type Projection, project } from './project.ts'
 import { insertRows, logSteps } from './write-steps.ts'
@@ -35,7 +34,7 @@ const write = async (
   projection: Projection,
 ): Promise<void> => {
   const { tx, session } = change
-  const { sdkSessionId, state, usage, error, park } = projection
+  const { sdkSessionId, state, error, park } = projection
   const changesState = Object.keys(state).length > 0
   const [messages = []] = await insertRows(tx, [{ run, projection }])
   await insertRequests(change, run, projection.requests, deps.newId)
@@ -47,7 +46,6 @@ const write = async (
     ...(changesState ? { state_patch: { ...run.state_patch, ...state } } : {}),
     ...(error === null ? {} : { last_error: error }),
   })
-  if (usage !== null) await recordUsage(tx, run, usage)
   if (sdkSessionId !== null && sdkSessionId !== session.sdk_session_id) change.patch({ sdk_session_id: sdkSessionId })
   if (changesState) change.patch({ state_patch: { ...session.state_patch, ...state } })
   logSteps(change, run.id, projection, messages)

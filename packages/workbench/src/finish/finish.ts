@@ -3,20 +3,20 @@
  * status and the log; then the engine is told. Between the two a crash loses nothing: the end stands with what the
  * engine is to be told, and whoever comes next (the manager again, the sweeper, the task's next holder) tells it.
  */
-import { type AgentResult, type finishRun, type RunView, TuttiError } from '@tutti/contracts'
+import { type AgentResult, type finishRun, type RunView, TuttiError, type UsageView } from '@tutti/contracts'
 import type { z } from 'zod'
 import { tokensOf } from '../budgets/spent.ts'
-import { spendingBy } from '../budgets/views.ts'
+import { tokensOfHandOut, usageOfRuns } from '../budgets/used.ts'
 import { isLastHolder } from '../claim/held-run.ts'
 import { ensureJobsSoon } from '../create/ensure-jobs.ts'
 import type { WorkbenchDeps } from '../deps.ts'
+import { viewRun } from '../read/sessions.ts'
 import { wakeNext } from '../requests/wake.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
-import { isHeld, type RunRow, runView } from '../session/rows.ts'
+import { isHeld, type RunRow } from '../session/rows.ts'
 import { findRun, logStatus, updateRun } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { interruptTools } from '../session/tool-executions.ts'
-import { recordUsage } from '../session/usage.ts'
 import { endRun } from './end-run.ts'
 import { canWait, parkRun, reportParked } from './park.ts'
 import { reportEnd, reportUnderLastLease } from './report.ts'
@@ -34,7 +34,7 @@ const retryCheckMs = 5_000
 /** @throws TuttiError RUN_NOT_FOUND, LEASE_LOST */
 export const finish = async (deps: WorkbenchDeps, runId: string, request: Request): Promise<RunView> => {
   await endWhatTheEngineEnded(deps, runId, request)
-  const run = await changeSession(deps.database, { runId }, (change) => write(change, runId, request))
+  const run = await changeSession(deps.database, { runId }, (change) => write(deps, change, runId, request))
   if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
   if (run.status === 'waiting') await reportParked(deps, run)
   else if (run.status === 'queued') {
@@ -50,7 +50,7 @@ export const finish = async (deps: WorkbenchDeps, runId: string, request: Reques
     await wakeNext(deps, run.session_id)
   }
   await ensureJobsSoon(deps, run.session_id)
-  return runView((await findRun(deps.database, runId)) ?? run)
+  return viewRun(deps.database, (await findRun(deps.database, runId)) ?? run)
 }
 
 /** A job that was cancelled elsewhere while the turn came to its end stays cancelled, and so does the run. */
@@ -61,7 +61,7 @@ const endWhatTheEngineEnded = async (deps: WorkbenchDeps, runId: string, request
   if (!held.includes(run.task_id)) await settle(deps, runId)
 }
 
-const write = async (change: SessionChange, runId: string, request: Request): Promise<RunRow> => {
+const write = async (deps: WorkbenchDeps, change: SessionChange, runId: string, request: Request): Promise<RunRow> => {
   const run = await findRun(change.tx, runId)
   if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
   if (!isLastHolder(run, request) || run.attempt !== request.attempt)
@@ -69,9 +69,8 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
   // Finished before, or ended by the engine: the answer is the same, and nothing is written twice.
   if (!isHeld(run.status)) return run
 
+  const usage = await showUsage(deps, change, run, request)
   if (request.export) await storeExport(change, run, request.export)
-  if (request.usage) await recordUsage(change.tx, run, request.usage)
-  await showLedger(change, run)
   const error = request.error ? storable(`${request.error.code}: ${request.error.message}`) : null
   if (run.status === 'canceling' || request.outcome === 'canceled')
     await endRun(change, run, {
@@ -83,7 +82,7 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
   else if (request.outcome === 'completed')
     await endRun(change, run, {
       status: 'completed',
-      outcome: { status: 'success', data: agentResult(run, request), error: null },
+      outcome: { status: 'success', data: agentResult(run, request, usage), error: null },
       error: null,
     })
   else if (request.outcome === 'parked' && canWait(run))
@@ -103,15 +102,27 @@ const write = async (change: SessionChange, runId: string, request: Request): Pr
   return run
 }
 
-/** The ledger knows every call of every try; what the turns tell stands in where no call was written down. */
-const showLedger = async (change: SessionChange, run: RunRow): Promise<void> => {
-  const spent = await spendingBy(change.tx, 'run', run.id)
-  if (spent === undefined || spent.calls === 0) return
-  const { calls: _, wall_seconds, ...rest } = spent
-  const told = run.usage
-  await updateRun(change.tx, run, { usage: { ...rest, duration_ms: Math.round(wall_seconds * 1000) } })
-  // The turn's own account is in the log already: only what readers don't know from it is news.
-  if (told === null || tokensOf(told) !== tokensOf(rest)) change.log('usage', { run_id: run.id, ...run.usage })
+/**
+ * The manager has told of every call before it tells of the end. What the runtime says that it used is only compared: more than its
+ * calls had means that some of them were not seen, and no budget has counted those.
+ */
+const showUsage = async (
+  deps: WorkbenchDeps,
+  { tx, log }: SessionChange,
+  run: RunRow,
+  { usage: told, lease_token }: Request,
+): Promise<UsageView | undefined> => {
+  if (told !== undefined) {
+    const counted = await tokensOfHandOut(tx, lease_token)
+    if (tokensOf(told) > tokensOf(counted))
+      deps.log.warn(
+        { run_id: run.id, told: tokensOf(told), counted: tokensOf(counted) },
+        'a runtime says that it has used more tokens than passed the relay',
+      )
+  }
+  const usage = (await usageOfRuns(tx, [run])).get(run.id)
+  if (usage !== undefined) log('usage', { run_id: run.id, ...usage })
+  return usage
 }
 
 /** The lease's token stays: it is how a repeated finish is known. Its events are refused from here on. */
@@ -121,13 +132,13 @@ const backIntoQueue = async (change: SessionChange, run: RunRow, error: string):
   await logStatus(change, run, 'pending')
 }
 
-const agentResult = (run: RunRow, request: Request): AgentResult => ({
+const agentResult = (run: RunRow, request: Request, usage: UsageView | undefined): AgentResult => ({
   run_id: run.id,
   session_id: run.session_id,
   text: storable(request.result ?? ''),
   model: run.model ?? '',
   files: request.export?.status === 'ready' ? request.export.files : [],
-  input_tokens: run.usage?.input_tokens ?? 0,
-  output_tokens: run.usage?.output_tokens ?? 0,
-  cost_usd: run.usage?.cost_usd ?? 0,
+  input_tokens: usage?.input_tokens ?? 0,
+  output_tokens: usage?.output_tokens ?? 0,
+  cost_usd: usage?.cost_usd ?? 0,
 })

@@ -3,7 +3,7 @@
  * The engine decides; so nothing here ever keeps a run alive or revives one.
  */
 import { isTerminal, TuttiError } from '@tutti/contracts'
-import type { Job } from '@tutti/engine'
+import { findOpen, type Job } from '@tutti/engine'
 import { ensureJobsSoon } from '../create/ensure-jobs.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { pendingOf } from '../requests/requests.ts'
@@ -96,12 +96,7 @@ const taskIsOver = (job: Job | null, run: RunRow): boolean => {
   // A job that was never made is the sweeper's to make, not a job that has ended.
   if (job === null) return run.job_created_at !== null
   if (isTerminal(job.status)) return true
-  const { waiting } = job
-  if (run.task_id === null) return false
-  if (waiting?.kind === 'task') return waiting.task.id !== run.task_id
-  if (waiting?.kind === 'parallel')
-    return !waiting.branches.some(({ task, status }) => task.id === run.task_id && status === 'open')
-  return true
+  return run.task_id !== null && findOpen(job.waiting, run.task_id) === undefined
 }
 
 /** Undefined: the run has moved on since it was looked at. */

@@ -42,6 +42,7 @@ export const branchSession = async (
         config_snapshot: lasting(run.config) as JsonObject,
         state_patch: run.state_patch,
         status: 'completed',
+        ancestors: [session.id, ...session.ancestors],
         ...(session.title === null ? {} : { title: session.title }),
         ...(hasSnapshot
           ? {
@@ -93,13 +94,13 @@ const copyHistory = async (
   await tx.query(
     `insert into workbench.runs
        (id, session_id, user_id, user_message_id, prompt, permission_mode, config, schedule_mode, scheduled_at, status,
-        job_id, job_created_at, attempt, attended, parks, claimed_by, outcome, reported_at, last_error, model, sandbox, usage,
-        state_patch,
-        workspace_export_status, sdk_session_id, workspace_files_prefix, workspace_manifest_key, check_at, created_at,
-        started_at, finished_at)
+        job_id, job_created_at, attempt, attended, parks, claimed_by, outcome, reported_at, last_error, model, sandbox,
+        copied_from, state_patch, workspace_export_status, sdk_session_id, workspace_files_prefix, workspace_manifest_key,
+        check_at, created_at, started_at, finished_at)
      select new.id, $2, user_id, new.message, prompt, permission_mode, config, schedule_mode, scheduled_at, status,
         new.id, job_created_at, attempt, attended, parks, claimed_by, outcome, coalesce(reported_at, now()), last_error, model,
-        sandbox, usage, state_patch, workspace_export_status, sdk_session_id, workspace_files_prefix, workspace_manifest_key, null, created_at,
+        sandbox, coalesce(r.copied_from, r.id), state_patch, workspace_export_status, sdk_session_id, workspace_files_prefix,
+        workspace_manifest_key, null, created_at,
         started_at, finished_at
      from workbench.runs r join unnest($3::uuid[], $4::uuid[], $5::bigint[]) as new (old, id, message) on new.old = r.id
      where r.session_id = $1`,
@@ -112,12 +113,6 @@ const copyHistory = async (
      select $1, new.id, attempt, tool_use_id, tool_name, tool_input, tool_output, is_error, duration_ms, finished, created_at,
         clock_timestamp()
      from workbench.tool_executions t join unnest($2::uuid[], $3::uuid[]) as new (old, id) on new.old = t.run_id`,
-    [copy.id, old, fresh],
-  )
-  await tx.query(
-    `insert into workbench.usage_logs (user_id, session_id, run_id, attempt, usage, include_in_user_analytics, created_at)
-     select user_id, $1, new.id, attempt, usage, false, created_at
-     from workbench.usage_logs u join unnest($2::uuid[], $3::uuid[]) as new (old, id) on new.old = u.run_id`,
     [copy.id, old, fresh],
   )
 }

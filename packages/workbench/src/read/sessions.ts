@@ -1,5 +1,6 @@
 /** Reads of sessions and runs, each scoped by the user. */
 import { type RunView, type SessionView, TuttiError } from '@tutti/contracts'
+import { usageOfRuns } from '../budgets/used.ts'
 import type { Queryable } from '../database/database.ts'
 import { queueFactsOf } from '../queue/rows.ts'
 import { type QueueFacts, type RunRow, runView, type SessionRow, sessionView } from '../session/rows.ts'
@@ -49,12 +50,16 @@ export const listSessions = async (
   const rows = await database.query<SessionRow & QueueFacts>(
     `${views} where user_id = $1 and not is_deleted
        and ($5::text is null or kind = $5) and ($6::uuid is null or project_id = $6)
-       and ($4::uuid is null or exists (select from workbench.runs r where r.session_id = s.id and r.job_id = $4))
+       and ($4::uuid is null or exists (select from workbench.runs r where r.session_id = s.id and (r.job_id = $4 or r.asked_by = $4)))
      order by created_at desc, id desc limit $2 offset $3`,
     [userId, limit, offset, jobId ?? null, kind ?? null, projectId ?? null],
   )
   return rows.map(sessionView)
 }
+
+/** With what it has used. */
+export const viewRun = async (database: Queryable, run: RunRow): Promise<RunView> =>
+  runView(run, (await usageOfRuns(database, [run])).get(run.id) ?? null)
 
 /** @throws TuttiError RUN_NOT_FOUND, also for a stranger's run */
 export const readRun = async (database: Queryable, userId: string, id: string): Promise<RunView> => {
@@ -64,7 +69,7 @@ export const readRun = async (database: Queryable, userId: string, id: string): 
     [id, userId],
   )
   if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
-  return runView(run)
+  return viewRun(database, run)
 }
 
 /** In the order in which they were asked for. @throws TuttiError SESSION_NOT_FOUND */
@@ -80,5 +85,6 @@ export const listRuns = async (
      order by scheduled_at, user_message_id limit $3 offset $4`,
     [sessionId, userId, limit, offset],
   )
-  return rows.map(runView)
+  const usage = await usageOfRuns(database, rows)
+  return rows.map((row) => runView(row, usage.get(row.id) ?? null))
 }

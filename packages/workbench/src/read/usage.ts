@@ -1,14 +1,20 @@
 import { type SessionUsage, TuttiError, type UsageAnalytics, type UsageView } from '@tutti/contracts'
 import { DateTime, IANAZone } from 'luxon'
 import type { Queryable } from '../database/database.ts'
-import { usageSums } from '../session/usage.ts'
 import { readSession } from './sessions.ts'
 
-/** All that the session's turns have used, those taken back included. @throws TuttiError SESSION_NOT_FOUND */
+/**
+ * All that the session has used, its turns that were taken back and its title included; of a branch also what the turns used that were
+ * copied into it. Those are counted under the session that they come from and nowhere else.
+ * @throws TuttiError SESSION_NOT_FOUND
+ */
 export const readUsage = async (database: Queryable, userId: string, sessionId: string): Promise<SessionUsage> => {
   await readSession(database, userId, sessionId)
   const [total] = await database.query<UsageView>(
-    `select ${usageSums} from workbench.usage_logs where session_id = $1`,
+    `select ${sums} from workbench.spent where period = '' and (
+       scope = 'session' and scope_id = $1
+       or scope = 'run' and scope_id in (
+         select copied_from::text from workbench.runs where session_id = $1::uuid and copied_from is not null))`,
     [sessionId],
   )
   const usage = total ?? {}
@@ -18,7 +24,7 @@ export const readUsage = async (database: Queryable, userId: string, sessionId: 
 export interface AnalyticsRequest {
   /** `YYYY-MM`; this month where nothing is said. */
   month?: string | undefined
-  /** `YYYY-MM-DD`; the month's last day with usage where nothing is said. */
+  /** `YYYY-MM-DD`; the month's last day with a run where nothing is said. */
   day?: string | undefined
   timezone: string
 }
@@ -47,7 +53,7 @@ export const readAnalytics = async (
   if (start < from || start >= to) throw fault('day', 'not in the month')
   const hours = await buckets(database, userId, { from: start, to: start.plus({ days: 1 }), unit: 'hour', zone })
   const [all] = await database.query<Totals>(
-    `select ${totals} from workbench.usage_logs where user_id = $1 and include_in_user_analytics`,
+    `select ${totals} from workbench.spent where scope = 'user' and scope_id = $1 and period = ''`,
     [userId],
   )
   return {
@@ -66,7 +72,19 @@ const fault = (field: string, message: string): TuttiError =>
 type Totals = UsageAnalytics['summary']['month']
 type Bucket = UsageAnalytics['month_view']['buckets'][number]
 
-const totals = `${usageSums}, count(distinct run_id) as runs`
+const sums = [
+  ...['input_tokens', 'output_tokens', 'cache_creation_input_tokens', 'cache_read_input_tokens'].map(
+    (name) => `coalesce(sum(${name}), 0)::bigint as ${name}`,
+  ),
+  'coalesce(sum(wall_ms), 0)::bigint as duration_ms',
+  'coalesce(sum(cost_usd), 0)::float8 as cost_usd',
+].join(', ')
+
+/** A run counts where its first call began. */
+const totals = `${sums}, coalesce(sum(runs), 0)::bigint as runs`
+
+/** A sum of a quarter of an hour, by the instant at which it begins. */
+const quarterStart = `(period::timestamp at time zone 'UTC')`
 
 interface Span {
   from: DateTime
@@ -79,13 +97,17 @@ interface Span {
 const buckets = async (database: Queryable, userId: string, { from, to, unit, zone }: Span): Promise<Bucket[]> => {
   const start =
     unit === 'day'
-      ? `date_trunc('day', created_at at time zone $4) at time zone $4`
-      : `date_trunc('hour', created_at, $4)`
+      ? `date_trunc('day', ${quarterStart} at time zone $4) at time zone $4`
+      : `date_trunc('hour', ${quarterStart}, $4)`
+  const [first, end] = [from, to].map((at) => at.toUTC().toFormat("yyyy-MM-dd'T'HH:mm"))
   const rows = await database.query<Totals & { start: Date }>(
-    `select ${start} as start, ${totals} from workbench.usage_logs
-     where user_id = $1 and include_in_user_analytics and created_at >= $2 and created_at < $3
+    // Months are as long as '2031-10', and a quarter of an hour is told by its 'T'. The bounds keep it within the primary key.
+    `select ${start} as start, ${totals} from (
+       select * from workbench.spent
+       where scope = 'user' and scope_id = $1 and period collate "C" >= $2 and period collate "C" < $3 and period like '%T%'
+     ) quarters
      group by 1`,
-    [userId, from.toJSDate(), to.toJSDate(), zone],
+    [userId, first, end, zone],
   )
   const found = new Map(rows.map(({ start, ...row }) => [start.getTime(), row]))
   const all: Bucket[] = []

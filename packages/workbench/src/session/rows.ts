@@ -35,6 +35,8 @@ export interface SessionRow {
   workspace_manifest_key: string | null
   /** The manager that had its last run. */
   warm_worker: string | null
+  /** The sessions that it was branched from, nearest first. */
+  ancestors: string[]
   seq: number
   created_at: Date
   updated_at: Date
@@ -66,6 +68,8 @@ export interface RunRow {
   scheduled_at: Date
   status: RunStatus
   job_id: string
+  /** The job whose child it is, where a blueprint's agent may ask. */
+  asked_by: string | null
   job_created_at: Date | null
   task_id: string | null
   task_attempt: number
@@ -81,7 +85,8 @@ export interface RunRow {
   last_error: string | null
   model: string | null
   sandbox: string | null
-  usage: UsageView | null
+  /** The run of another session whose copy it is. */
+  copied_from: string | null
   state_patch: JsonObject
   workspace_export_status: ExportStatus | null
   /** The agent's conversation, as this run left it. */
@@ -138,7 +143,8 @@ export const sessionView = (row: SessionRow & QueueFacts): SessionView => ({
   updated_at: row.updated_at.toISOString(),
 })
 
-export const runView = (row: RunRow): RunView => ({
+/** @param usage null: it has used nothing yet */
+export const runView = (row: RunRow, usage: UsageView | null): RunView => ({
   run_id: row.id,
   session_id: row.session_id,
   user_message_id: row.user_message_id,
@@ -155,7 +161,7 @@ export const runView = (row: RunRow): RunView => ({
   workspace_export_status: row.workspace_export_status,
   workspace_files_prefix: row.workspace_files_prefix,
   workspace_manifest_key: row.workspace_manifest_key,
-  usage: row.usage,
+  usage,
   created_at: row.created_at.toISOString(),
   started_at: row.started_at?.toISOString() ?? null,
   finished_at: row.finished_at?.toISOString() ?? null,

@@ -11,7 +11,7 @@ export const askTitles = async ({ database, engine }: Pick<WorkbenchDeps, 'datab
   const wanting = await database.query<{ id: string; user_id: string; by_person: boolean }>(
     // The run of a person's message has a job of its own; sessions that blueprints make nobody looks for by their title.
     `select id, user_id, exists (
-       select from workbench.runs r where r.session_id = s.id and r.job_id = r.id
+       select from workbench.runs r where r.session_id = s.id and r.job_id = r.id and r.asked_by is null
      ) as by_person
      from workbench.sessions s
      where title_wanted and created_at > now() - $2::interval order by created_at limit $1`,

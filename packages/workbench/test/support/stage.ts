@@ -1,6 +1,6 @@
 /** Everything a test of the workbench needs: a real PostgreSQL, an engine whose clock the test moves, and managers. */
-import type { AgentEvent, ClaimedRun, CreateTask, NumberedAgentEvent, SessionFrame } from '@tutti/contracts'
-import { createTask, finishRun } from '@tutti/contracts'
+import type { AgentEvent, ClaimedRun, CreateTask, NumberedAgentEvent, SessionFrame, TokenUsage } from '@tutti/contracts'
+import { accountRun, createTask, finishRun } from '@tutti/contracts'
 import { type Blueprint, createEngine, type Engine } from '@tutti/engine'
 import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
@@ -150,6 +150,22 @@ export const said = (text: string): AgentEvent => ({
   blocks: [{ type: 'text', text }],
   parent_tool_use_id: null,
 })
+
+/** What the manager tells of one model call, from its beginning to its end. */
+export const spend = async (
+  workbench: Workbench,
+  run: ClaimedRun,
+  usage: TokenUsage & { cost_usd: number; duration_ms: number },
+  worker = 'manager-1',
+): Promise<void> => {
+  const most = { input_tokens: 1, output_tokens: 1, cost_usd: 0 }
+  const { duration_ms: wall_ms, ...used } = usage
+  const by = holder(run, worker)
+  const begin = { n: 1, model: 'm-1', provider: 'p', most }
+  await workbench.accountRun(run.run_id, accountRun.parse({ ...by, wall_ms: 0, begin }))
+  const ended = [{ ...used, n: 1, status: 200, complete: true }]
+  await workbench.accountRun(run.run_id, accountRun.parse({ ...by, wall_ms, ended }))
+}
 
 /** The body of a finish by the holder of this claim. */
 export const finishOf = (run: ClaimedRun, fields: Record<string, unknown> = {}, worker = 'manager-1') =>

@@ -1,12 +1,12 @@
 /** The actions of a document, each made a handler that fills in its values. */
-import type { CheckedBlueprintDocument, Json, JsonObject } from '@tutti/contracts'
-import { blueprintLimits } from '@tutti/contracts'
+import type { AgentRunParams, CheckedBlueprintDocument, Json, JsonObject } from '@tutti/contracts'
+import { AGENT_SKILL, blueprintLimits } from '@tutti/contracts'
 import type { Duration } from '../../job/duration.ts'
 import type { Needs } from '../../job/needs.ts'
 import type { RetryOptions } from '../../job/retry.ts'
-import type { TaskSpec } from '../action.ts'
+import type { ChildSpec, TaskSpec } from '../action.ts'
 import type { Handler, HandlerContext } from '../blueprint.ts'
-import { type TaskOptions, task } from '../context.ts'
+import { agentTask, type TaskOptions, task } from '../context.ts'
 import { BlueprintFault } from '../fault.ts'
 import type { Variables } from './expression.ts'
 import { type Compiler, compileList, compileObject, compileText, compileValue, type Filled } from './template.ts'
@@ -21,6 +21,12 @@ export interface CompiledAction {
   to: string[]
   run: Doing
 }
+
+/** A task of the agents' skill whose agent may ask is a job of its own. */
+const asSpec = ({ skill, params, options }: FilledTask): TaskSpec | ChildSpec =>
+  skill === AGENT_SKILL && params.attended === true
+    ? agentTask({ ...(params as unknown as AgentRunParams), ...options })
+    : task(skill, params, options)
 
 /** The one action of a state or of a condition; null when it has none. */
 export const compileAction = (
@@ -65,8 +71,7 @@ const parallel: Compile<Given<'parallel'>> = (compiler, given, path) => {
   }
 }
 
-const tasksOf = (compiler: Compiler, given: Given<'parallel'>, path: string): Filled<TaskSpec[]> => {
-  const asSpec = ({ skill, params, options }: FilledTask): TaskSpec => task(skill, params, options)
+const tasksOf = (compiler: Compiler, given: Given<'parallel'>, path: string): Filled<(TaskSpec | ChildSpec)[]> => {
   if (given.each === undefined || given.task === undefined) {
     const tasks = (given.tasks ?? []).map((each, at) => compileTask(compiler, each, `${path}.tasks.${at}`, false))
     return (variables) => tasks.map((make) => asSpec(make(variables)))
@@ -144,10 +149,10 @@ const sleep: Compile<Given<'sleep'>> = (compiler, { for: length, until, to }, pa
   }
 }
 
-const agent: Compile<Given<'agent'>> = (compiler, { prompt, config, timeout, on }, path) => {
+const agent: Compile<Given<'agent'>> = (compiler, { prompt, config, attended, timeout, on }, path) => {
   const text = compileText(compiler, prompt, `${path}.prompt`)
   const filled = compileObject(compiler, config, `${path}.config`)
-  const options = { on, ...present({ timeout: timeout as Duration | undefined }) }
+  const options = { on, ...present({ timeout: timeout as Duration | undefined, attended }) }
   return {
     to: Object.values(on),
     run: (context, variables) => context.agent({ prompt: text(variables), config: filled(variables), ...options }),

@@ -57,7 +57,6 @@ create table workbench.runs (
   last_error text,
   model text,
   sandbox text,
-  usage jsonb,
   workspace_export_status text check (workspace_export_status in ('pending', 'ready', 'failed')),
   -- When an unfinished or unreported run is next compared with the engine; null once there is nothing left to compare.
   check_at timestamptz default now(),

@@ -1,4 +1,4 @@
--- What people do with sessions: projects, pins, messages typed while the agent is busy, forks, search, and what was used.
+-- What people do with sessions: projects, pins, messages typed while the agent is busy, forks, and search.
 
 create table workbench.projects (
   id uuid primary key,
@@ -62,22 +62,6 @@ create table workbench.queue_items (
 create unique index queue_items_by_request on workbench.queue_items (session_id, client_request_id)
   where client_request_id is not null;
 create index queue_items_open on workbench.queue_items (session_id, sequence_no) where status in ('queued', 'paused');
-
--- One row for each attempt of a run. It outlives the run: what was used was used, also by a turn that was taken back.
-create table workbench.usage_logs (
-  id bigint generated always as identity primary key,
-  user_id text not null,
-  session_id uuid not null references workbench.sessions on delete cascade,
-  run_id uuid not null,
-  attempt integer not null,
-  usage jsonb not null,
-  -- False for the copies that a fork gets: they were paid for once.
-  include_in_user_analytics boolean not null default true,
-  created_at timestamptz not null default now(),
-  unique (run_id, attempt)
-);
-create index usage_logs_of_session on workbench.usage_logs (session_id);
-create index usage_logs_of_user on workbench.usage_logs (user_id, created_at) where include_in_user_analytics;
 
 -- Deltas read on from (updated_at, id).
 create index tool_executions_changed on workbench.tool_executions (session_id, updated_at, id);

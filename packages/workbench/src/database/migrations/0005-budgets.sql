@@ -1,12 +1,17 @@
 -- What agents have used up, call by call, and how much they may. Nothing here refers to sessions or runs by foreign key:
 -- deleting a session must not give its owner's money back.
 
--- The ledger. A call is known by its number within the hand-out, which the lease's token names.
+-- The ledger, and the only account of what is used: all that shows or limits use reads it, or its sums. A call is known by its number
+-- within the hand-out, which the lease's token names; a call of the workbench's own has a token of its own, and no run.
 create table workbench.model_calls (
-  run_id uuid not null,
+  run_id uuid,
   lease_token text not null,
   n integer not null,
+  attempt integer not null default 1,
+  purpose text not null default 'turn' check (purpose in ('turn', 'title')),
   session_id uuid not null,
+  -- The sessions that this one was branched from: their budgets count the call too.
+  ancestors uuid[] not null default '{}',
   user_id text not null,
   project_id text,
   -- Of its beginning, in the installation's time zone: '2026-11'.
@@ -29,11 +34,11 @@ create table workbench.model_calls (
   complete boolean,
   started_at timestamptz not null default now(),
   ended_at timestamptz,
-  primary key (run_id, lease_token, n)
+  primary key (lease_token, n)
 );
 create index model_calls_open on workbench.model_calls (user_id) where state = 'open';
 create index model_calls_of_session on workbench.model_calls (session_id, started_at);
-create index model_calls_of_user on workbench.model_calls (user_id, started_at);
+create index model_calls_of_run on workbench.model_calls (run_id);
 
 -- How long each hand-out was at work.
 create table workbench.work_times (
@@ -44,12 +49,15 @@ create table workbench.work_times (
 );
 
 -- The ledger's sums, one row for each of whose use is added up: a budget is decided on without reading a month's calls.
--- `period` is empty for all time. The rows are also what decisions lock, in the order of the primary key.
+-- `period` is empty for all time, a month, or (of a user) a quarter of an hour, from which days and hours of any time zone are added up.
+-- `lineage` is a session with all that was branched from it. The rows are also what decisions lock, in the order of the primary key.
 create table workbench.spent (
-  scope text not null check (scope in ('run', 'session', 'user', 'project', 'all')),
+  scope text not null check (scope in ('run', 'session', 'lineage', 'user', 'project', 'all')),
   scope_id text not null,
   period text not null,
   calls bigint not null default 0,
+  -- Runs by their first call.
+  runs bigint not null default 0,
   input_tokens bigint not null default 0,
   output_tokens bigint not null default 0,
   cache_creation_input_tokens bigint not null default 0,

@@ -1,5 +1,5 @@
-import type { ModelPrice } from '@tutti/config'
 import type { TokenUsage } from '@tutti/contracts'
+import type { ModelPrice } from '../variables/models.ts'
 
 /** What a call cost, in dollars. */
 export const costAt = (price: ModelPrice, usage: TokenUsage): number =>
