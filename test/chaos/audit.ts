@@ -1,5 +1,5 @@
 /** What must hold of every session, whatever was ended while it went on. Pure: each promise can be read off it. */
-import type { SessionFrame } from '@tutti/contracts'
+import type { RunView, SessionFrame } from '@tutti/contracts'
 import type { Strike } from './executioner.ts'
 import type { SessionFacts } from './facts.ts'
 import { isEnd, type PlayedSession, type PlayedTurn } from './player.ts'
@@ -76,13 +76,18 @@ const costly: ReadonlySet<string> = new Set([
   'manager stopped beyond its lease',
 ])
 
-/** How often the run's holder or its sandbox was ended. */
-const hits = (session: PlayedSession, runId: string, { facts, strikes }: Evidence): number => {
-  const run = facts.runs.get(runId)
-  const from = Date.parse(run?.created_at ?? '')
-  const to = Date.parse(run?.finished_at ?? '9999-01-01')
-  return strikes.filter(
-    ({ kind, at, sessions }) => costly.has(kind) && sessions.includes(session.sessionId) && at >= from && at <= to,
+/**
+ * How often the run's holder or its sandbox was ended; where its lease ran out, whatever keeps a manager from renewing counts, too: the
+ * lease is shorter than some of what is taken away.
+ */
+const hits = (session: PlayedSession, run: RunView, { strikes }: Evidence): number => {
+  const from = Date.parse(run.created_at)
+  const to = Date.parse(run.finished_at ?? '9999-01-01')
+  const silent = run.last_error?.includes('gave no sign of life') ?? false
+  return strikes.filter(({ kind, at, sessions }) =>
+    silent
+      ? kind !== 'objects away' && at >= from - 10_000 && at <= to
+      : costly.has(kind) && sessions.includes(session.sessionId) && at >= from && at <= to,
   ).length
 }
 
@@ -97,7 +102,7 @@ const auditEnd = (session: PlayedSession, played: PlayedTurn, evidence: Evidence
   if (end === 'canceled')
     return played.cancelled || evidence.cancelRepeated ? [] : [`${turn.tag} was cancelled by nobody: ${run.last_error}`]
   if (turn.kind === 'budget' && run.last_error?.startsWith('BUDGET_EXCEEDED')) return budgetHeld(played, evidence)
-  const struck = hits(session, run.run_id, evidence)
+  const struck = hits(session, run, evidence)
   return struck >= tries ? [] : [`${turn.tag} failed after ${struck} hits and ${run.attempts} tries: ${run.last_error}`]
 }
 

@@ -38,7 +38,7 @@ export interface Installation {
   hands: ReadonlyMap<string, Hand>
   /** Called with each step of a run. */
   onStep(listener: (sessionId: string, hand: Hand) => void): void
-  /** Lines of level ERROR, and processes that ended by themselves. */
+  /** Lines of level ERROR that tell of more than what was taken away, and processes that ended by themselves. */
   complaints: string[]
   /** WARNING and ERROR lines, counted by what they say. */
   said: Map<string, number>
@@ -57,6 +57,9 @@ const places: Record<string, Place> = {
   'a turn begins': 'turn',
   'the turn ended': 'export',
 }
+/** What is said of a database or an object store that has been taken away. */
+const fallsAway =
+  /ECONNRE|ENOENT[^"]*PGSQL|can.t be reached|Connection terminated|terminating connection|database system is|objects\b[^"]*ENOTDIR|ENOTDIR[^"]*objects|57P0|the engine met an error/
 const ends = new Set(['the end of a run is reported', 'a run ended in other hands'])
 
 export const startInstallation = async (kind: StoreKind): Promise<Installation> => {
@@ -80,7 +83,8 @@ export const startInstallation = async (kind: StoreKind): Promise<Installation> 
       const text = `${line.level} ${line.msg}`
       said.set(text, (said.get(text) ?? 0) + 1)
     }
-    if (line.level === 'ERROR') complaints.push(`${name}: ${JSON.stringify(line)}`)
+    const text = JSON.stringify(line)
+    if (line.level === 'ERROR' && !fallsAway.test(text)) complaints.push(`${name}: ${text}`)
   }
   const follow = (manager: string, line: LogLine): void => {
     const { session_id, run_id, msg } = line

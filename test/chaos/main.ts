@@ -32,6 +32,7 @@ const print = (result: ChaosResult): void => {
   console.log('turns:', result.ends)
   console.log('resumed after a process died (ms):', resumed.process)
   console.log('resumed after a host died (ms):', resumed.host)
+  console.table(result.resumedBy)
   console.log(`at rest ${result.restMs} ms after the last repair; this machine was ${stretch.median.toFixed(2)} times`)
   console.log(`slower than alone (the worst tenth ${stretch.worst.toFixed(2)})`)
   console.log('logged:', Object.fromEntries([...result.said].sort((a, b) => b[1] - a[1])))
