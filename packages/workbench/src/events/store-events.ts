@@ -45,7 +45,7 @@ export const storeEvents = async (
     const last = fresh.at(-1)
     if (!last) return run.received_n
     const events = storable(plainJson(fresh)) as unknown as typeof fresh
-    const steered = await takeMessages(change.tx, run.id, steeredIn(events))
+    const steered = await takeMessages(change.tx, run, steeredIn(events))
     await write(deps, change, run, last.n, project(run.id, events, steered))
     return last.n
   })
