@@ -5,7 +5,7 @@ import { blobKey } from '@tutti/contracts'
 import { type ObjectStore, ObjectStoreError } from '@tutti/objects'
 import { backoffMs } from '../backend/backoff.ts'
 import { RunFault } from '../fault.ts'
-import { isAway } from '../files/away.ts'
+import { awayPause, isAway } from '../files/away.ts'
 import { mimeTypeOf } from './mime.ts'
 import { sha256Of, withFile } from './read-file.ts'
 import type { FoundFile } from './scan.ts'
@@ -17,8 +17,8 @@ export interface BlobDeps {
   prefix: string
   tries: number
   pauseMs: number
-  /** For how long a store is waited for that is away. */
-  awayMs: number
+  /** For how long a store is waited for that is away; asked again before each try. */
+  awayMs: () => number
   signal: AbortSignal
 }
 
@@ -122,9 +122,11 @@ export const retried = async <T>(
       return await action()
     } catch (error) {
       if (hasChanged(error)) throw error
-      const enough = isAway(error) ? performance.now() - began >= awayMs : done >= tries
+      const away = isAway(error)
+      const enough = away ? performance.now() - began >= awayMs() : done >= tries
       if (enough) throw error instanceof RunFault ? error : exportFailed(error)
-      await delay((backoffMs(done, Math.random()) / 100) * pauseMs, undefined, { signal })
+      const ms = away ? awayPause(done) : (backoffMs(done, Math.random()) / 100) * pauseMs
+      await delay(ms, undefined, { signal })
     }
   }
 }

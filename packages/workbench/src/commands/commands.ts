@@ -86,7 +86,11 @@ export const reopenMessages = async (tx: Queryable, runId: string, taskId: strin
  * No more are handed out. Answers those that nobody took in.
  * @param pass which become the session's next messages: `new` ones only are those that no attempt had taken in before
  */
-export const closeCommands = async (tx: Queryable, runId: string, pass: 'all' | 'new' | 'none'): Promise<CommandRow[]> => {
+export const closeCommands = async (
+  tx: Queryable,
+  runId: string,
+  pass: 'all' | 'new' | 'none',
+): Promise<CommandRow[]> => {
   const rows = await tx.query<CommandRow>(
     `update workbench.commands set taken_at = now(), overtaken = $2 = 'all' or ($2 = 'new' and not shown)
      where run_id = $1 and taken_at is null returning *`,
