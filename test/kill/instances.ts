@@ -83,7 +83,7 @@ export interface Balancer {
 }
 
 /** Each connection goes to the next instance; to one that is alive, where the next is not. */
-export const startBalancer = async (instances: Instance[]): Promise<Balancer> => {
+export const startBalancer = async (instances: Pick<Instance, 'url'>[]): Promise<Balancer> => {
   const open = new Set<Socket>()
   let turn = 0
   const server = createServer((near) => {

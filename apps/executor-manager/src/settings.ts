@@ -24,6 +24,8 @@ export interface ManagerSettings {
   exportTries: number
   exportParallel: number
   exportPauseMs: number
+  /** For how long a run waits for an object store that is away, before its turn and after it. */
+  objectsAwayMs: number
   /** Largest request to the model; the provider's own limit is 32 MB. */
   modelBodyBytes: number
   /** Requests to the model at a time, from one sandbox: sub-agents work side by side, a loop must not. */
@@ -67,6 +69,7 @@ export const defaultSettings: ManagerSettings = {
   exportTries: 4,
   exportParallel: 8,
   exportPauseMs: 250,
+  objectsAwayMs: 600_000,
   modelBodyBytes: 32 * mebibyte,
   modelParallel: 16,
   modelSilenceMs: 300_000,

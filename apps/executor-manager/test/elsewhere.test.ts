@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { ObjectStoreError } from '@tutti/objects'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { readMeta } from '../src/stage/home.ts'
 import { eventsOf, type FakeRun } from './support/fake-backend.ts'
@@ -26,7 +27,17 @@ it('a-conversation-goes-on-on-another-host-with-its-files-and-its-memory', async
   await stage.finished(first)
   await one.stop({ drainMs: 0 })
   const elsewhere = join(stage.root, 'elsewhere')
-  await stage.start({ config: { ...stage.config, workspaceRoot: elsewhere } })
+  // What it needs is away at first, and it does not give the run back for that.
+  let refused = 0
+  const objects = {
+    ...stage.objects,
+    get: async (...given: Parameters<typeof stage.objects.get>) => {
+      if (refused === 4) return stage.objects.get(...given)
+      refused += 1
+      throw new ObjectStoreError('UNREACHABLE', 'the object store is away')
+    },
+  }
+  await stage.start({ objects, config: { ...stage.config, workspaceRoot: elsewhere } })
   const agentSession = eventsOf(first, 'started')[0]?.agent_session_id ?? ''
   const second = stage.backend.offer({
     session_id: first.claimed.session_id,

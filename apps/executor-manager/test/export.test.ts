@@ -41,7 +41,16 @@ beforeEach(() => {
     },
   }
   options = {
-    ...{ ignoreDotFiles: true, patterns: [], maxFiles: 100, maxBytes: 1_000_000, tries: 1, pauseMs: 1, parallel: 3 },
+    ...{
+      ignoreDotFiles: true,
+      patterns: [],
+      maxFiles: 100,
+      maxBytes: 1_000_000,
+      tries: 1,
+      pauseMs: 1,
+      awayMs: () => 0,
+      parallel: 3,
+    },
     signal: new AbortController().signal,
   }
 })

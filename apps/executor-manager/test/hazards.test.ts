@@ -250,6 +250,53 @@ describe('the export', () => {
     expect(Math.max(...tries.values())).toBe(3)
   })
 
+  it('an-object-store-that-is-away-for-longer-than-its-tries-costs-no-attempt', async () => {
+    let refused = 0
+    const objects = {
+      ...stage.objects,
+      put: async (...given: Parameters<typeof stage.objects.put>) => {
+        if (refused === 6) return stage.objects.put(...given)
+        refused += 1
+        throw new ObjectStoreError('UNREACHABLE', 'the object store is away')
+      },
+    }
+    await stage.start({ objects }, { exportTries: 2 })
+    const run = stage.backend.offer({ prompt: script([bash('echo kept > file.txt'), { say: 'Done.' }]) })
+    expect(await stage.finished(run)).toMatchObject({ outcome: 'completed', export: { files: [{ path: 'file.txt' }] } })
+    expect(refused).toBe(6)
+  })
+
+  it('who-cancels-does-not-wait-for-a-store-that-is-away', async () => {
+    const asked = Promise.withResolvers<void>()
+    const objects = {
+      ...stage.objects,
+      put: async (): Promise<never> => {
+        asked.resolve()
+        throw new ObjectStoreError('UNREACHABLE', 'the object store is away')
+      },
+    }
+    await stage.start({ objects })
+    const run = stage.backend.offer({ prompt: script([bash('echo lost > file.txt'), { say: 'Done.' }]) })
+    await asked.promise
+    run.canceling = true
+    expect(await stage.finished(run)).toMatchObject({ export: { status: 'failed' } })
+  })
+
+  it('a-store-that-stays-away-is-told-in-the-end', async () => {
+    const objects = {
+      ...stage.objects,
+      put: async (): Promise<never> => {
+        throw new ObjectStoreError('UNREACHABLE', 'the object store is away')
+      },
+    }
+    await stage.start({ objects }, { objectsAwayMs: 300 })
+    const run = stage.backend.offer({ prompt: script([bash('echo lost > file.txt'), { say: 'Done.' }]) })
+    expect(await stage.finished(run)).toMatchObject({
+      outcome: 'failed',
+      error: { code: 'EXPORT_FAILED', retryable: true },
+    })
+  })
+
   it('an-object-store-that-hiccups-costs-nothing', async () => {
     let fails = 2
     const objects = {

@@ -58,7 +58,7 @@ const turn = async (
   const home = await stage(host, run, snapshot_key, more)
   work(home.workspace)
   const stored = await exportWorkspace({ objects, log: silentLogger }, { run_id, attempt: more.attempt ?? 1 }, home, {
-    ...{ ...keep, maxFiles: 1000, maxBytes: 10_000_000, tries: 1, pauseMs: 1, parallel: 2, signal },
+    ...{ ...keep, maxFiles: 1000, maxBytes: 10_000_000, tries: 1, pauseMs: 1, awayMs: () => 0, parallel: 2, signal },
   })
   return stored.manifest_key
 }

@@ -61,6 +61,16 @@ describe('the bucket', () => {
     await store.put('k', 'x')
   })
 
+  it('is made once by processes that start at the same moment, and all of them go on', async () => {
+    const bucket = `tutti-test-${crypto.randomUUID()}`
+    const stores = Array.from({ length: 8 }, () => createS3Objects({ ...server.options, bucket }))
+    onTestFinished(() => {
+      for (const store of stores) store.close()
+    })
+    await Promise.all(stores.map((store) => store.ensureBucket()))
+    await stores[0]?.put('k', 'x')
+  })
+
   it('of wrong keys is ACCESS_DENIED, and never looks empty', async () => {
     const { store } = await makeStore()
     await store.put('k', 'x')

@@ -90,6 +90,43 @@ test('a-message-whose-manager-died-reaches-the-next-attempt', async () => {
   await finish(await stage.claim())
 })
 
+test('a-message-that-an-attempt-took-in-and-died-with-is-said-to-the-next-one-and-shown-once', async () => {
+  const run = await working()
+  await stage.workbench.steer(user, run.session_id, { prompt: 'look left' })
+  const takeIn = async (held: ClaimedRun): Promise<void> => {
+    const { commands } = await renew(held)
+    expect(commands).toMatchObject([{ type: 'message', text: 'look left' }])
+    const [command] = commands
+    const id = command?.type === 'message' ? command.id : ''
+    const events = numbered([said('I see'), { type: 'steered', id }])
+    await stage.workbench.storeEvents(held.run_id, { ...holder(held), attempt: held.attempt, events })
+    expect((await renew(held)).commands).toEqual([])
+  }
+  await takeIn(run)
+  await stage.loseLease(run.run_id)
+  const again = await stage.claim()
+  await takeIn(again)
+  expect(await prompts(run.session_id)).toEqual(['work', 'I see', 'look left', 'I see'])
+  expect(await finish(again)).toMatchObject({ status: 'completed' })
+  expect(await stage.tryClaim()).toBeNull()
+})
+
+test('a-message-that-a-failed-turn-had-heard-once-is-not-sent-again', async () => {
+  const run = await working()
+  const steered = await stage.workbench.steer(user, run.session_id, { prompt: 'look left', client_request_id: 'c-3' })
+  const id = 'command_id' in steered ? steered.command_id : ''
+  const events = numbered([{ type: 'steered', id }])
+  await stage.workbench.storeEvents(run.run_id, { ...holder(run), attempt: 1, events })
+  await stage.loseLease(run.run_id)
+  const again = await stage.claim()
+  const error = { code: 'X', message: 'no good', retryable: false }
+  expect(await finish(again, { outcome: 'failed', error })).toMatchObject({ status: 'failed' })
+  expect(await stage.workbench.queue(user, run.session_id)).toEqual([])
+  expect(await prompts(run.session_id)).toEqual(['work', 'look left'])
+  const repeated = await stage.workbench.steer(user, run.session_id, { prompt: 'look left', client_request_id: 'c-3' })
+  expect(repeated).toMatchObject({ accepted_type: 'command', run_id: run.run_id })
+})
+
 test('a-cancellation-answers-the-renewal-that-waits-and-what-was-said-begins-nothing-new', async () => {
   const run = await working()
   await stage.workbench.steer(user, run.session_id, { prompt: 'more' })

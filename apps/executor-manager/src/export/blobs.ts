@@ -5,6 +5,7 @@ import { blobKey } from '@tutti/contracts'
 import { type ObjectStore, ObjectStoreError } from '@tutti/objects'
 import { backoffMs } from '../backend/backoff.ts'
 import { RunFault } from '../fault.ts'
+import { awayPause, isAway } from '../files/away.ts'
 import { mimeTypeOf } from './mime.ts'
 import { sha256Of, withFile } from './read-file.ts'
 import type { FoundFile } from './scan.ts'
@@ -16,6 +17,8 @@ export interface BlobDeps {
   prefix: string
   tries: number
   pauseMs: number
+  /** For how long a store is waited for that is away; asked again before each try. */
+  awayMs: () => number
   signal: AbortSignal
 }
 
@@ -104,19 +107,26 @@ export const listBlobs = async ({ objects, prefix, ...options }: BlobDeps): Prom
 
 const hasChanged = (error: unknown): boolean => error instanceof ObjectStoreError && error.code === 'INTEGRITY_MISMATCH'
 
-/** A store that hiccups must not cost a turn that took an hour; one that is full or gone is told after a few tries. */
+/**
+ * A store that hiccups must not cost a turn that took an hour, nor one that is away for a while; one that is full or refuses is told
+ * after a few tries.
+ */
 export const retried = async <T>(
-  { tries, pauseMs, signal }: Pick<BlobDeps, 'tries' | 'pauseMs' | 'signal'>,
+  { tries, pauseMs, awayMs, signal }: Pick<BlobDeps, 'tries' | 'pauseMs' | 'awayMs' | 'signal'>,
   action: () => Promise<T>,
 ): Promise<T> => {
+  const began = performance.now()
   for (let done = 1; ; done += 1) {
     signal.throwIfAborted()
     try {
       return await action()
     } catch (error) {
       if (hasChanged(error)) throw error
-      if (done >= tries) throw error instanceof RunFault ? error : exportFailed(error)
-      await delay((backoffMs(done, Math.random()) / 100) * pauseMs, undefined, { signal })
+      const away = isAway(error)
+      const enough = away ? performance.now() - began >= awayMs() : done >= tries
+      if (enough) throw error instanceof RunFault ? error : exportFailed(error)
+      const ms = away ? awayPause(done) : (backoffMs(done, Math.random()) / 100) * pauseMs
+      await delay(ms, undefined, { signal })
     }
   }
 }

@@ -28,6 +28,8 @@ export interface ExportOptions extends KeepOptions {
   maxBytes: number
   tries: number
   pauseMs: number
+  /** For how long a store is waited for that is away; asked again before each try. */
+  awayMs: () => number
   parallel: number
   /** Aborts when the lease is lost: nothing more may be written. */
   signal: AbortSignal

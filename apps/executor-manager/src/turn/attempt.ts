@@ -7,6 +7,7 @@ import { persist } from '../backend/persist.ts'
 import type { Lease } from '../claim/lease.ts'
 import type { Station } from '../deps.ts'
 import { messageOf, RunFault } from '../fault.ts'
+import { waitingOut } from '../files/away.ts'
 import type { Account } from '../relay/account.ts'
 import { createIntake, type Intake } from '../relay/intake.ts'
 import { type OpenSandbox, openSandbox } from '../sandbox/open.ts'
@@ -44,7 +45,8 @@ export const attempt = async (station: Station, claimed: ClaimedRun, context: At
       everybody: station.config.egressAllowedHosts,
       grantable: station.config.egressGrantableHosts,
     })
-    const staged = await stage(station, claimed, stop)
+    const { objectsAwayMs: awayMs } = station.settings
+    const staged = await waitingOut(() => stage(station, claimed, stop), { awayMs, signal: stop, log })
     const order = { sessionId: claimed.session_id, runId: claimed.run_id, workspace: staged.workspace }
     sandbox = await openSandbox(station, order, log)
     home = staged

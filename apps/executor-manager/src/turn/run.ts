@@ -77,7 +77,7 @@ const carryOut = async (
   if (lease.lost.aborted) return undefined
   const verdict = verdictFor(end, lease, { spent: account.spent(), durationMs: performance.now() - began })
   if (home === undefined) return verdict
-  return withExport(station, claimed, home, verdict, AbortSignal.any([lease.lost, shutdown.abandoned]), log)
+  return withExport(station, claimed, { home, verdict }, { lease, shutdown, log })
 }
 
 const verdictFor = (end: TurnEnd | RunFault, lease: Lease, account: Spending): Verdict => {
@@ -93,11 +93,10 @@ const verdictFor = (end: TurnEnd | RunFault, lease: Lease, account: Spending): V
 const withExport = async (
   { objects, config, settings }: Station,
   claimed: ClaimedRun,
-  home: Home,
-  verdict: Verdict,
-  signal: AbortSignal,
-  log: Logger,
+  { home, verdict }: { home: Home; verdict: Verdict },
+  { lease, shutdown, log }: { lease: Lease; shutdown: Shutdown; log: Logger },
 ): Promise<RunEnd | undefined> => {
+  const signal = AbortSignal.any([lease.lost, shutdown.abandoned])
   try {
     const stored = await exportWorkspace({ objects, log }, claimed, home, {
       ignoreDotFiles: config.workspaceIgnoreDotFiles,
@@ -106,6 +105,8 @@ const withExport = async (
       maxBytes: settings.exportBytes,
       tries: settings.exportTries,
       pauseMs: settings.exportPauseMs,
+      // Who cancels the run is not kept waiting for its files.
+      awayMs: () => (lease.cancelled.aborted ? 0 : settings.objectsAwayMs),
       parallel: settings.exportParallel,
       signal,
     })

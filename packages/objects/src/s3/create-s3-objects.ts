@@ -107,12 +107,7 @@ export function createS3Objects(options: S3ObjectsOptions): S3Objects {
     ...below(keyPrefix, store),
     bucket,
     async ensureBucket() {
-      try {
-        await asked(`The bucket ${bucket}`, () => client.send(new HeadBucketCommand({ Bucket: bucket })))
-      } catch (error) {
-        if (!(error instanceof ObjectStoreError) || !['NOT_FOUND', 'NO_BUCKET'].includes(error.code)) throw error
-        await createBucket()
-      }
+      if (!(await isThere())) await createBucket()
     },
     close() {
       client.destroy()
@@ -120,12 +115,22 @@ export function createS3Objects(options: S3ObjectsOptions): S3Objects {
     },
   }
 
+  async function isThere(): Promise<boolean> {
+    try {
+      await asked(`The bucket ${bucket}`, () => client.send(new HeadBucketCommand({ Bucket: bucket })))
+      return true
+    } catch (error) {
+      if (!(error instanceof ObjectStoreError) || !['NOT_FOUND', 'NO_BUCKET'].includes(error.code)) throw error
+      return false
+    }
+  }
+
   async function createBucket(): Promise<void> {
     try {
       await asked(`Making the bucket ${bucket}`, () => client.send(new CreateBucketCommand({ Bucket: bucket })))
     } catch (error) {
-      // Another instance that starts at the same moment.
-      if (error instanceof Error && error.name === 'BucketAlreadyOwnedByYou') return
+      // Another instance that starts at the same moment has made it. Servers give that refusal many names.
+      if (await isThere()) return
       if (error instanceof ObjectStoreError && error.code !== 'ACCESS_DENIED') throw error
       throw new ObjectStoreError(
         'NO_BUCKET',

@@ -29,7 +29,8 @@ interface Context {
 }
 
 const Server = createRequire(import.meta.url)('s3rver') as new (options: object) => S3rver
-const server = new Server({ address: '127.0.0.1', port: 0, silent: true, directory: process.argv[2] })
+const [, , directory, wanted = '0'] = process.argv
+const server = new Server({ address: '127.0.0.1', port: Number(wanted), silent: true, directory })
 
 const list = server.store.listObjects.bind(server.store)
 server.store.listObjects = async (bucket, { prefix, startAfter = '', maxKeys = 1000 }) => {

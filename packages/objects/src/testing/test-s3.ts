@@ -16,6 +16,8 @@ export interface TestS3 {
   longestSegment: number
   /** Ends the server while the test goes on; a foreign one stays. */
   stop(): Promise<void>
+  /** Brings it back where it was, with all that it held. */
+  restart(): Promise<void>
   close(): Promise<void>
 }
 
@@ -27,14 +29,19 @@ export async function testS3(): Promise<TestS3> {
     const secretKey = process.env.TUTTI_TEST_S3_SECRET_KEY ?? ''
     const nothing = async () => undefined
     const options = { endpoint, bucket, region, accessKey, secretKey }
-    return { options, longestSegment: 1024, stop: nothing, close: nothing }
+    return { options, longestSegment: 1024, stop: nothing, restart: nothing, close: nothing }
   }
   const directory = await mkdtemp(join(tmpdir(), 'tutti-s3-'))
-  const { port, stop } = await start(directory)
+  const first = await start(directory, 0)
+  const { port } = first
+  let stop = first.stop
   return {
     options: { endpoint: `http://127.0.0.1:${port}`, bucket, region, accessKey: 'S3RVER', secretKey: 'S3RVER' },
     longestSegment: 200,
-    stop,
+    stop: () => stop(),
+    restart: async () => {
+      stop = (await start(directory, port)).stop
+    },
     async close() {
       await stop()
       await rm(directory, { recursive: true, force: true })
@@ -42,12 +49,16 @@ export async function testS3(): Promise<TestS3> {
   }
 }
 
-async function start(directory: string): Promise<{ port: number; stop: () => Promise<void> }> {
+async function start(directory: string, wanted: number): Promise<{ port: number; stop: () => Promise<void> }> {
   const script = fileURLToPath(new URL('s3-server.ts', import.meta.url))
   // s3rver makes its page tokens with DES, which newer OpenSSLs have put away.
-  const child = spawn(process.execPath, ['--openssl-legacy-provider', '--no-warnings', script, directory], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--openssl-legacy-provider', '--no-warnings', script, directory, String(wanted)],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  )
   const exited = once(child, 'exit')
   const [line] = await Promise.race([
     once(child.stdout, 'data'),

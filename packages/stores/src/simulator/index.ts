@@ -1,4 +1,5 @@
 export { BrokenPromise } from './audit.ts'
+export { createRandom, type Random } from './random.ts'
 export { type SimulationResult, simulate } from './simulate.ts'
 export { memoryStage, type OpenStage, type Stage } from './stage.ts'
 export { createPacedWorld, type World } from './world.ts'

@@ -2,6 +2,7 @@
 import type { ClaimedRun, StagingPlan, TaskConfig, TurnOptions } from '@tutti/contracts'
 import type { LeasedTask } from '@tutti/engine'
 import { exhausted } from '../budgets/measure.ts'
+import { reopenMessages } from '../commands/commands.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { endRun } from '../finish/end-run.ts'
 import { canWait, parkRun } from '../finish/park.ts'
@@ -116,6 +117,7 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
   )
   if (again) {
     await interruptTools(change.tx, run.id, 'interrupted')
+    await reopenMessages(change.tx, run.id, lease.task.id)
     change.log('run.attempt', { run_id: run.id, attempt: run.attempt, error: run.last_error })
   }
   await logStatus(change, run, 'pending')

@@ -1,6 +1,6 @@
 /**
  * What is said to a run while it goes on: single statements. All that write expect the lock of the run's session. A command
- * stays open until the runtime has taken it in, so that one whose manager died reaches the next attempt.
+ * stays open until the runtime has taken it in, and is open again for the next attempt where that one died with it.
  */
 import type { TurnCommand } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
@@ -13,6 +13,8 @@ export interface CommandRow {
   text: string | null
   client_request_id: string | null
   taken_at: Date | null
+  /** It stands in the conversation: an attempt that died since then had taken it in. */
+  shown: boolean
   /** It came too late for its run, and was made the session's next message. */
   overtaken: boolean
 }
@@ -50,25 +52,49 @@ export const insertCommand = async (
   return row
 }
 
-/** The texts of messages of this run that the runtime says it has taken in, by id; none that it has said before. */
-export const takeMessages = async (tx: Queryable, runId: string, ids: string[]): Promise<Map<string, string>> => {
+/** The texts of messages of this run that the runtime says it has taken in, by id; none that it, or an attempt before it, has said. */
+export const takeMessages = async (
+  tx: Queryable,
+  run: { id: string; task_id: string | null },
+  ids: string[],
+): Promise<Map<string, string>> => {
   if (ids.length === 0) return new Map()
   // The ids come out of a sandbox: what is no id of a message of its own run is nobody's.
-  const rows = await tx.query<Pick<CommandRow, 'id' | 'text'>>(
-    `update workbench.commands set taken_at = now()
-     where run_id = $1 and id::text = any ($2) and type = 'message' and taken_at is null
-     returning id, text`,
-    [runId, ids],
+  const rows = await tx.query<Pick<CommandRow, 'id' | 'text' | 'shown'>>(
+    `with open as (
+       select id, shown from workbench.commands
+       where run_id = $1 and id::text = any ($2) and type = 'message' and taken_at is null
+     )
+     update workbench.commands command set taken_at = now(), taken_task = $3, shown = true
+     from open where command.id = open.id
+     returning command.id, command.text, open.shown`,
+    [run.id, ids, run.task_id],
   )
-  return new Map(rows.map(({ id, text }) => [id, text ?? '']))
+  return new Map(rows.filter(({ shown }) => !shown).map(({ id, text }) => [id, text ?? '']))
 }
 
-/** No more are handed out. Answers those that nobody took in. */
-export const closeCommands = async (tx: Queryable, runId: string, overtaken: boolean): Promise<CommandRow[]> => {
+/** What attempts of this task took in, and died with: nobody else has heard it. */
+export const reopenMessages = async (tx: Queryable, runId: string, taskId: string): Promise<void> => {
+  await tx.query(
+    `update workbench.commands set taken_at = null
+     where run_id = $1 and type = 'message' and taken_task = $2 and taken_at is not null and not overtaken`,
+    [runId, taskId],
+  )
+}
+
+/**
+ * No more are handed out. Answers those that nobody took in.
+ * @param pass which become the session's next messages: `new` ones only are those that no attempt had taken in before
+ */
+export const closeCommands = async (
+  tx: Queryable,
+  runId: string,
+  pass: 'all' | 'new' | 'none',
+): Promise<CommandRow[]> => {
   const rows = await tx.query<CommandRow>(
-    `update workbench.commands set taken_at = now(), overtaken = $2
+    `update workbench.commands set taken_at = now(), overtaken = $2 = 'all' or ($2 = 'new' and not shown)
      where run_id = $1 and taken_at is null returning *`,
-    [runId, overtaken],
+    [runId, pass],
   )
   return rows.sort((a, b) => a.n - b.n)
 }

@@ -12,9 +12,11 @@ import { closeCommands } from './commands.ts'
 export const passOnCommands = async (
   change: SessionChange,
   run: RunRow,
-  { cancelled }: { cancelled: boolean },
+  { cancelled, failed }: { cancelled: boolean; failed: boolean },
 ): Promise<void> => {
-  const messages = (await closeCommands(change.tx, run.id, !cancelled)).filter(({ type }) => type === 'message')
+  // What an earlier attempt took in stands in the conversation of the turn that failed, as the turn's own prompt does.
+  const closed = await closeCommands(change.tx, run.id, cancelled ? 'none' : failed ? 'new' : 'all')
+  const messages = closed.filter(({ type, shown, overtaken }) => type === 'message' && (overtaken || !shown))
   if (cancelled) {
     for (const { text } of messages) {
       const message = { session_id: run.session_id, run_id: run.id, ...promptMessage(text ?? '') }

@@ -19,7 +19,7 @@ export const storeAlone = async (deps: WorkbenchDeps, runId: string, batch: Batc
     const last = events.at(-1)
     if (!last) return run.received_n
     const steered = events.flatMap(({ event }) => (event.type === 'steered' ? [event.id] : []))
-    await write(deps, change, run, last.n, project(run.id, events, await takeMessages(change.tx, run.id, steered)))
+    await write(deps, change, run, last.n, project(run.id, events, await takeMessages(change.tx, run, steered)))
     return last.n
   })
   if (received === undefined) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')

@@ -28,7 +28,7 @@ export const endRun = async (
   )
   if (end.status !== 'completed') await interruptTools(change.tx, run.id, end.status)
   await expireRequests(change, run.id)
-  await passOnCommands(change, run, { cancelled })
+  await passOnCommands(change, run, { cancelled, failed: end.status === 'failed' })
   // Before the status is told: a session whose next message begins has not come to rest. One that was only interrupted goes on.
   await settleQueue(change, cancelled ? 'canceled' : end.status === 'failed' ? 'failed' : 'completed')
   await logStatus(change, run, end.status)

@@ -1,6 +1,7 @@
 -- What is said to a run while it goes on, and where its session's workspace is warm.
 
--- Said to a run while it goes on, numbered within the run. Kept until the runtime has taken it in; what the end of the run
+-- Said to a run while it goes on, numbered within the run. Kept until the runtime has taken it in; a try that dies after that has taken it
+-- with it, so the next try of the same task is told again. What the end of the run
 -- overtakes becomes the session's next message, under the command's own id, so that making it again finds it made.
 create table workbench.commands (
   id uuid primary key,
@@ -12,6 +13,10 @@ create table workbench.commands (
   client_request_id text,
   created_at timestamptz not null default now(),
   taken_at timestamptz,
+  -- The engine's task whose try took it in.
+  taken_task text,
+  -- Whether it stands in the conversation: it does once, however often it has to be said.
+  shown boolean not null default false,
   overtaken boolean not null default false,
   unique (run_id, n)
 );

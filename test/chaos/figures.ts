@@ -1,0 +1,34 @@
+/** How soon a session went on after it was struck. */
+import type { SessionFrame } from '@tutti/contracts'
+import type { FaultKind, Strike } from './executioner.ts'
+
+export interface Spread {
+  count: number
+  median: number
+  p99: number
+  max: number
+}
+
+export const spreadOf = (values: readonly number[]): Spread => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (share: number): number =>
+    Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0)
+  return { count: sorted.length, median: at(0.5), p99: at(0.99), max: at(1) }
+}
+
+const hosts: ReadonlySet<FaultKind> = new Set(['manager killed', 'manager stopped beyond its lease'])
+
+export type Death = 'process' | 'host'
+export const deathOf = ({ kind }: Strike): Death => (hosts.has(kind) ? 'host' : 'process')
+
+/** From the strike to the next line of each session that it hit. One that was at its end already has none. */
+export const resumptions = (
+  strikes: readonly Strike[],
+  logs: ReadonlyMap<string, readonly SessionFrame[]>,
+): { strike: Strike; sessionId: string; ms: number }[] =>
+  strikes.flatMap((strike) =>
+    strike.sessions.flatMap((sessionId) => {
+      const next = logs.get(sessionId)?.find(({ timestamp }) => Date.parse(timestamp) > strike.at)
+      return next === undefined ? [] : [{ strike, sessionId, ms: Date.parse(next.timestamp) - strike.at }]
+    }),
+  )

@@ -1,0 +1,77 @@
+/** What nobody may leave on a host: processes, records of sandboxes, their control groups, sockets, temporary folders. */
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Installation } from './installation.ts'
+
+interface Record {
+  id: string
+  workspace: string
+  cgroups: string[]
+}
+
+const stateDir = (installation: Installation, manager: string): string =>
+  process.getuid?.() === 0 ? '/var/lib/tutti/sandboxes' : join(installation.workspaceRoot(manager), 'sandboxes')
+
+/** Records of sandboxes of this installation. */
+const recordsOf = async (installation: Installation): Promise<Record[]> => {
+  const found: Record[] = []
+  for (const folder of new Set(installation.managers.map(({ name }) => stateDir(installation, name)))) {
+    const dir = join(folder, 'sandboxes')
+    for (const name of await readdir(dir).catch(() => [])) {
+      const text = await readFile(join(dir, name), 'utf8').catch(() => '')
+      if (text.includes(installation.root)) found.push(JSON.parse(text) as Record)
+    }
+  }
+  return found
+}
+
+const processesOf = async (text: string): Promise<string[]> => {
+  const found: string[] = []
+  for (const pid of await readdir('/proc')) {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+    if (command.includes(text)) found.push(`${pid} ${command.replaceAll('\0', ' ').slice(0, 120)}`)
+  }
+  return found
+}
+
+/** While the managers live and nothing is at work. Reaping takes a moment. */
+export const auditIdle = async (installation: Installation): Promise<string[]> => {
+  let left: string[] = []
+  for (let tries = 0; tries < 50; tries += 1) {
+    const records = await recordsOf(installation)
+    const sockets = await Promise.all(
+      installation.managers.map(({ name }) =>
+        readdir(join(installation.workspaceRoot(name), 'relay')).catch((): string[] => []),
+      ),
+    )
+    left = [
+      ...records.map(({ id }) => `a sandbox is left: ${id}`),
+      ...sockets.flat().map((name) => `a socket’s folder is left: ${name}`),
+      ...(await processesOf(`${installation.root}/manager-`)).map((one) => `a process is left: ${one}`),
+    ]
+    if (left.length === 0) return []
+    await delay(200)
+  }
+  return left
+}
+
+/** The control groups are those of sandboxes that were seen while they lived. */
+export const watchCgroups = (installation: Installation): { left(): string[]; stop(): void } => {
+  const seen = new Set<string>()
+  const timer = setInterval(async () => {
+    for (const { cgroups } of await recordsOf(installation).catch(() => [])) for (const dir of cgroups) seen.add(dir)
+  }, 500)
+  return {
+    left: () => [...seen].filter((dir) => existsSync(dir)).map((dir) => `a control group is left: ${dir}`),
+    stop: () => clearInterval(timer),
+  }
+}
+
+/** After everything has ended. */
+export const auditEnded = async (installation: Installation): Promise<string[]> => [
+  ...(await readdir(join(installation.root, 'tmp'))).map((name) => `a temporary folder is left: ${name}`),
+  ...(await processesOf(installation.root)).map((one) => `a process is left: ${one}`),
+]

@@ -1,0 +1,48 @@
+/** `npm run chaos -- [--seed N] [--kills N] [--minutes N] [--store s3|folder]`: for nights. Prints what it found; exits with 1 if that is too much. */
+import { parseArgs } from 'node:util'
+import { type ChaosResult, runChaos } from './chaos.ts'
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(1 + Math.floor(Math.random() * 1e6)) },
+    kills: { type: 'string', default: '1000' },
+    minutes: { type: 'string', default: '180' },
+    store: { type: 'string', default: 's3' },
+    away: { type: 'string', default: '60' },
+    users: { type: 'string', default: '5' },
+  },
+})
+const [seed, kills, minutes, away, users] = [values.seed, values.kills, values.minutes, values.away, values.users].map(
+  Number,
+) as [number, number, number, number, number]
+const { store } = values
+if ([seed, kills, minutes, away, users].some((one) => !(one > 0)) || (store !== 's3' && store !== 'folder')) {
+  console.error('--seed, --kills, --minutes, --away (seconds) and --users take numbers, --store s3 or folder')
+  process.exit(2)
+}
+
+const counted = (names: readonly string[]): [string, number][] =>
+  [...Map.groupBy(names, (name) => name)].map(([name, all]): [string, number] => [name, all.length])
+
+const print = (result: ChaosResult): void => {
+  const { strikes, resumed, stretch } = result
+  console.log(`seed ${seed}: ${strikes.length} strikes, ${result.sessions} sessions, ${result.jobs} jobs`)
+  for (const [kind, count] of counted(strikes.map(({ kind, moment }) => `${kind}, at ${moment}`)).sort())
+    console.log(`  ${String(count).padStart(4)} ${kind}`)
+  console.log('turns:', result.ends)
+  console.log('resumed after a process died (ms):', resumed.process)
+  console.log('resumed after a host died (ms):', resumed.host)
+  console.table(result.resumedBy)
+  console.log(`at rest ${result.restMs} ms after the last repair; this machine was ${stretch.median.toFixed(2)} times`)
+  console.log(`slower than alone (the worst tenth ${stretch.worst.toFixed(2)})`)
+  console.log('logged:', Object.fromEntries([...result.said].sort((a, b) => b[1] - a[1])))
+  for (const complaint of result.complaints.slice(0, 60)) console.log('complaint:', complaint.slice(0, 1500))
+  for (const violation of result.violations) console.error('VIOLATION:', violation)
+}
+
+const result = await runChaos({
+  ...{ seed, kills, store, users, longestMs: minutes * 60_000, awayMs: away * 1000, pauseMs: [200, 2_500] },
+  log: (line) => console.log(line),
+})
+print(result)
+process.exit(result.violations.length > 0 ? 1 : 0)

@@ -1,0 +1,44 @@
+/**
+ * How much slower than alone this machine works now. A thread of its own does a fixed bit of work every so often and compares the
+ * time that passed with the processor's time that it took; the quotient is 1 on a quiet machine.
+ */
+import { isMainThread, parentPort, Worker } from 'node:worker_threads'
+
+export interface Stretch {
+  /** The mean of the worst tenth so far. */
+  worst(): number
+  median(): number
+  stop(): Promise<unknown>
+}
+
+export const measureStretch = (): Stretch => {
+  const samples: number[] = []
+  const worker = new Worker(new URL(import.meta.url))
+  worker.on('message', (sample: number) => samples.push(sample))
+  worker.unref()
+  const sorted = (): number[] => samples.toSorted((a, b) => a - b)
+  return {
+    worst: () => {
+      const tenth = sorted().slice(-Math.max(1, Math.floor(samples.length / 10)))
+      return tenth.reduce((sum, one) => sum + one, 0) / tenth.length || 1
+    },
+    median: () => sorted()[Math.floor(samples.length / 2)] ?? 1,
+    stop: () => worker.terminate(),
+  }
+}
+
+const burstMs = 20
+const everyMs = 500
+
+const burst = (): number => {
+  const began = performance.now()
+  const used = process.threadCpuUsage()
+  const spent = (): number => {
+    const { user, system } = process.threadCpuUsage(used)
+    return (user + system) / 1000
+  }
+  while (spent() < burstMs);
+  return (performance.now() - began) / spent()
+}
+
+if (!isMainThread) setInterval(() => parentPort?.postMessage(burst()), everyMs)
