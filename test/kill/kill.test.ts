@@ -113,7 +113,6 @@ const strike = async (fleet: Fleet, victim: Victim, station: Station, jobId: str
   if (station === 'write: the agent is at work' || station === 'write: the turn is over') {
     const wanted: SessionFrame['type'] = station === 'write: the turn is over' ? 'usage' : 'tool.call'
     const workbench = workbenchOf({
-      apiUrl: fleet.stack.apiUrl,
       backendUrl: fleet.stack.backendUrl,
       clientToken: fleet.stack.secrets.clientToken,
     })
