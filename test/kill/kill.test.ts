@@ -118,7 +118,6 @@ const strike = async (fleet: Fleet, victim: Victim, station: Station, jobId: str
   if (station === 'write: the agent is at work' || station === 'write: the turn is over') {
     const wanted = station === 'write: the turn is over' ? isLastWord : isToolCall
     const workbench = workbenchOf({
-      apiUrl: fleet.stack.apiUrl,
       backendUrl: fleet.stack.backendUrl,
       clientToken: fleet.stack.secrets.clientToken,
     })

@@ -13,16 +13,33 @@ export interface JobsAddress {
   clientToken: string
 }
 
+/** Of a backend: all that sessions need. */
+export interface SessionsAddress {
+  backendUrl: string
+  /** Undefined: a backend that serves its own machine only may ask for none. */
+  clientToken: string | undefined
+}
+
+/** @returns undefined when neither the environment nor the data directory knows of one */
+export const findBackend = async (env: Environment, dataDir: string): Promise<SessionsAddress | undefined> => {
+  const running = await findRunning(dataDir)
+  const backendUrl = env.TUTTI_BACKEND_URL || running?.backendUrl
+  return backendUrl ? { backendUrl, clientToken: env.TUTTI_CLIENT_TOKEN || running?.clientToken } : undefined
+}
+
+/** Of both. */
 export interface Address extends JobsAddress {
   backendUrl: string
 }
 
-/** @returns undefined when neither the environment nor the data directory knows of one */
-export const findStack = async (env: Environment, dataDir: string): Promise<Address | undefined> => {
-  const running = await findRunning(dataDir)
-  const address = jobsAddress(env, running)
-  const backendUrl = env.TUTTI_BACKEND_URL || running?.backendUrl
-  return address && backendUrl ? { ...address, backendUrl } : undefined
+/** @throws NotRunningError saying how to start one or name one */
+export const demandBackend = async (env: Environment, dataDir: string): Promise<SessionsAddress> => {
+  const address = await findBackend(env, dataDir)
+  if (!address)
+    throw new NotRunningError(
+      `no stack runs on ${dataDir}: start one with npm start, or name a backend with TUTTI_BACKEND_URL and TUTTI_CLIENT_TOKEN`,
+    )
+  return address
 }
 
 /** @throws NotRunningError saying how to start one or name one */
@@ -44,5 +61,5 @@ const jobsAddress = (env: Environment, running: Partial<JobsAddress> | undefined
 export const clientOf = ({ apiUrl, clientToken }: JobsAddress): Client =>
   createClient({ url: apiUrl, token: clientToken })
 
-export const workbenchOf = ({ backendUrl, clientToken }: Address): Workbench =>
+export const workbenchOf = ({ backendUrl, clientToken }: SessionsAddress): Workbench =>
   createWorkbench({ url: backendUrl, token: clientToken })

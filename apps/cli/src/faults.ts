@@ -31,6 +31,10 @@ const expected: Record<string, number> = {
   InterruptedError: 130,
 }
 
+/** Whether it is an answer of a server with this code. */
+export const isCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && error.name === 'TuttiApiError' && 'code' in error && error.code === code
+
 export const explain = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)
   if (isDatabaseFault(error))

@@ -2,12 +2,14 @@
 /** `tutti`: everything from the terminal. */
 import { Command } from 'commander'
 import { addBlueprints } from './commands/blueprint.ts'
+import { addBudget } from './commands/budget.ts'
 import { addChecks } from './commands/check.ts'
 import { addDemo } from './commands/demo.ts'
 import { addJob } from './commands/job.ts'
 import { addRun } from './commands/run.ts'
 import { addSchedule } from './commands/schedule.ts'
 import { addServers } from './commands/servers.ts'
+import { addSession } from './commands/session.ts'
 import { addUp } from './commands/up.ts'
 import { addWorker } from './commands/worker.ts'
 import { exitCodeOf, explain } from './faults.ts'
@@ -25,6 +27,8 @@ const program = new Command('tutti')
 addUp(program)
 addDemo(program)
 addRun(program)
+addSession(program)
+addBudget(program)
 addJob(program)
 addSchedule(program)
 addWorker(program)

@@ -4,7 +4,7 @@ import type { JobEventView, JobView, JsonObject, SessionFrame } from '@tutti/con
 import { describe, expect, test } from 'vitest'
 import { createProgress } from '../src/demo/progress.ts'
 import { type DemoSummary, story, tasksPerWorker, timeline } from '../src/demo/summary.ts'
-import { createSessionPrinter } from '../src/session-printer.ts'
+import { createSessionPrinter } from '../src/session/printer.ts'
 
 const jobId = '6f1c0a52-3f0e-4c58-9a55-0d9b2a1e7c01'
 

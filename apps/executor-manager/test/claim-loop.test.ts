@@ -34,7 +34,11 @@ const start = (now: string, options: { schedule?: PullSchedule; room?: number; p
     { backend: { claim } as BackendClient, log: silentLogger },
     {
       ...{ workerId: 'm', bootId: 'b', leaseSeconds: 60, waitSeconds: 25, pauseMs: options.pauseMs ?? 60_000 },
-      ...{ room: options.room ?? 2, schedule: options.schedule ?? defaultPullSchedule(2), now: () => clock },
+      ...{
+        room: options.room ?? 2,
+        schedule: options.schedule ?? defaultPullSchedule((options.pauseMs ?? 60_000) / 1000),
+        now: () => clock,
+      },
       work: () => {
         const work = Promise.withResolvers<void>()
         working.push(work)
@@ -121,4 +125,23 @@ it('no-more-runs-are-at-work-than-there-is-room-for', async () => {
   working[0]?.resolve()
   await nth(3)
   expect(loop.running()).toBe(1)
+})
+
+it('after a request that failed waits as the open rules say, and not as the manager does without them', async () => {
+  const rule = (id: string, everySeconds: number) =>
+    ({ ...{ kind: 'interval', id, enabled: true, modes: [id] }, ...{ everySeconds, startImmediately: true } }) as const
+  const soon = start('2026-06-01T12:00:00Z', {
+    ...{ pauseMs: 3_600_000, schedule: { enabled: true, rules: [rule('slow', 3600), rule('quick', 0.001)] } },
+  })
+  ;(await soon.nth(1)).fail()
+  expect(modesOf(await soon.nth(2))).toEqual(['slow', 'quick'])
+
+  const late = start('2026-06-01T12:00:00Z', {
+    ...{ pauseMs: 1, schedule: { enabled: true, rules: [rule('slow', 3600)] } },
+  })
+  ;(await late.nth(1)).fail()
+  await vi.waitFor(() => expect(late.loop.fault()).not.toBeNull())
+  // Time for many requests at the manager’s own pause: as long as the other one takes for fifty.
+  for (let n = 2; n < 52; n += 1) (await soon.nth(n)).fail()
+  expect(late.asked).toHaveLength(1)
 })

@@ -219,3 +219,13 @@ it('a-fetch-ends-with-the-run', async () => {
   await expect(staged).rejects.toThrow('cancelled')
   expect(existsSync(join(root, 'w/temp')) ? readdirSync(join(root, 'w/temp')) : []).toEqual([])
 })
+
+it('git passes over what WORKSPACE_GIT_IGNORE names, without a change of the repository', async () => {
+  options = { ...options, patterns: ['*.local', '/scratch/'] }
+  await stage()
+  const project = join(workspace(), 'project')
+  for (const file of ['notes.local', 'kept.txt']) writeFileSync(join(project, file), 'x')
+  mkdirSync(join(project, 'scratch'))
+  writeFileSync(join(project, 'scratch/draft.txt'), 'x')
+  expect(git(project, 'status', '--porcelain')).toBe('?? kept.txt\n')
+})

@@ -1,37 +1,26 @@
 /** The workbench API: sessions of agents. */
 import { randomUUID } from 'node:crypto'
 import {
+  type AnswerRequest,
+  type BudgetView,
+  budgetView,
   type CreateTask,
   envelope,
-  type FileNode,
-  fileNode,
-  type MessageView,
-  messageView,
+  type PutBudget,
+  type RunComparison,
   type RunView,
+  runComparison,
   runView,
-  type SessionFrame,
-  type SessionView,
-  sessionView,
   type TaskCreated,
-  type ToolExecutionView,
   taskCreated,
-  toolExecutionView,
+  type UserInputRequestView,
+  userInputRequestView,
 } from '@tutti/contracts'
 import { type DownloadOptions, download } from './download.ts'
 import { type ConnectionOptions, createHttp } from './http.ts'
-import type { StreamOptions } from './job-stream.ts'
-import { streamSession } from './session-stream.ts'
-
-/** A file of a session's workspace. Its address expires. */
-export interface WorkspaceFile {
-  /** From the workspace, without a slash at the beginning. */
-  path: string
-  /** Bytes. */
-  size: number
-  sha256: string
-  key: string
-  url: string
-}
+import { createSessions, type SessionsApi } from './sessions.ts'
+import { workbenchCalls } from './workbench-calls.ts'
+import { fileTree, filesIn, type WorkspaceFile } from './workspace-files.ts'
 
 export interface Workbench {
   tasks: {
@@ -41,21 +30,28 @@ export interface Workbench {
      */
     create(task: CreateTask): Promise<TaskCreated>
   }
-  sessions: {
-    get(id: string): Promise<SessionView>
-    /** Newest first; with `job_id` only those whose agent that job asked for. */
-    list(filter?: { job_id?: string; limit?: number }): Promise<SessionView[]>
-    messages(id: string): Promise<MessageView[]>
-    toolExecutions(id: string): Promise<ToolExecutionView[]>
-    /** Files of the exported workspace, folder by folder; their addresses expire. */
-    files(id: string): Promise<WorkspaceFile[]>
-    /** Live frames, resumed by number after lost connections; ends only by leaving the loop or by the signal. */
-    stream(id: string, options?: StreamOptions): AsyncIterable<SessionFrame>
-  }
+  sessions: SessionsApi
   runs: {
     get(id: string): Promise<RunView>
     /** The runs of a session, oldest first. */
     list(sessionId: string): Promise<RunView[]>
+    /** Files as the run left them; their addresses expire. */
+    files(id: string): Promise<WorkspaceFile[]>
+    /** What became of the files from the end of the one run to the end of the other. */
+    compare(id: string, other: string): Promise<RunComparison>
+  }
+  /** What agents want of a person. */
+  requests: {
+    /** Those that wait for an answer, oldest first. */
+    list(sessionId?: string): Promise<UserInputRequestView[]>
+    /** The first answer counts; the same one again is answered the same, another one is refused. */
+    answer(id: string, answer: AnswerRequest): Promise<UserInputRequestView>
+  }
+  budgets: {
+    /** Limits that hold for you, with what counts against each; with a session also those that hold for it. */
+    list(sessionId?: string): Promise<BudgetView[]>
+    /** Sets a limit of one's own; without any limit it is removed. */
+    put(budget: PutBudget): Promise<BudgetView[]>
   }
   /** Writes a file of `sessions.files` to `target`; its SHA-256 is checked. */
   download(file: Pick<WorkspaceFile, 'url' | 'sha256'>, target: string, options?: DownloadOptions): Promise<void>
@@ -64,63 +60,38 @@ export interface Workbench {
 /** Calls fail with TuttiApiError. */
 export const createWorkbench = (options: ConnectionOptions): Workbench => {
   const http = createHttp(options)
-  const get = <T>(path: string, schema: { parse(value: unknown): Envelope<T> }): Promise<T> =>
-    http.call({ method: 'GET', path: `/api/v1${path}`, answer: inEnvelope(schema) })
-  const session = (id: string, rest = '') => `/sessions/${encodeURIComponent(id)}${rest}`
+  const { get, all, send } = workbenchCalls(http)
+  const run = (id: string, rest = '') => `/runs/${encodeURIComponent(id)}${rest}`
 
   return {
     tasks: {
       create: (task) =>
-        http.call({
-          method: 'POST',
-          path: '/api/v1/tasks',
-          body: { ...task, client_request_id: task.client_request_id ?? randomUUID() },
-          repeatable: true,
-          answer: inEnvelope(envelope(taskCreated)),
-        }),
+        send(
+          'POST',
+          '/tasks',
+          { ...task, client_request_id: task.client_request_id ?? randomUUID() },
+          envelope(taskCreated),
+          { repeatable: true },
+        ),
     },
-    sessions: {
-      get: (id) => get(session(id), envelope(sessionView)),
-      list: (filter = {}) =>
-        http.call({
-          method: 'GET',
-          path: '/api/v1/sessions',
-          query: filter,
-          answer: inEnvelope(envelope(sessionView.array())),
-        }),
-      messages: (id) => get(session(id, '/messages'), envelope(messageView.array())),
-      toolExecutions: (id) => get(session(id, '/tool-executions'), envelope(toolExecutionView.array())),
-      files: async (id) => filesIn(await get(session(id, '/workspace/files'), envelope(fileNode.array()))),
-      stream: (id, streamOptions = {}) =>
-        streamSession(http, id, () => get(session(id), envelope(sessionView)), streamOptions),
-    },
+    sessions: createSessions(http),
     runs: {
-      get: (id) => get(`/runs/${encodeURIComponent(id)}`, envelope(runView)),
-      list: (sessionId) => get(`/runs/session/${encodeURIComponent(sessionId)}`, envelope(runView.array())),
+      get: (id) => get(run(id), envelope(runView)),
+      list: (sessionId) => all(`/runs/session/${encodeURIComponent(sessionId)}`, envelope(runView.array())),
+      files: async (id) => filesIn(await get(run(id, '/workspace/files'), envelope(fileTree))),
+      compare: (id, other) => get(run(id, `/compare/${encodeURIComponent(other)}`), envelope(runComparison)),
+    },
+    requests: {
+      list: (session_id) => get('/user-input-requests', envelope(userInputRequestView.array()), { session_id }),
+      answer: (id, answer) =>
+        send('POST', `/user-input-requests/${encodeURIComponent(id)}/answer`, answer, envelope(userInputRequestView), {
+          repeatable: true,
+        }),
+    },
+    budgets: {
+      list: (session_id) => get('/budgets', envelope(budgetView.array()), { session_id }),
+      put: (budget) => send('PUT', '/budgets', budget, envelope(budgetView.array())),
     },
     download: (file, target, downloadOptions) => download(http, file, target, downloadOptions),
   }
 }
-
-/** The files of a tree, those of a folder behind the files of its folders. */
-const filesIn = (nodes: readonly FileNode[]): WorkspaceFile[] =>
-  nodes.flatMap(({ path, url, oss_meta, children }) => {
-    if (url === undefined || oss_meta === undefined) return filesIn(children ?? [])
-    const { size, sha256, key } = oss_meta
-    return [{ path: path.slice(1), size, sha256, key, url }]
-  })
-
-interface Envelope<T> {
-  code: number
-  message: string
-  data: T | null
-}
-
-/** Reads the data out of the envelope. */
-const inEnvelope = <T>(schema: { parse(value: unknown): Envelope<T> }) => ({
-  parse: (value: unknown): T => {
-    const { code, message, data } = schema.parse(value)
-    if (code !== 0 || data === null) throw new Error(`${message} (${code})`)
-    return data
-  },
-})

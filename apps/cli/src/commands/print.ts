@@ -47,3 +47,6 @@ export const wholeNumber = (text: string): number => {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('a whole number, 0 or more')
   return Number(text)
 }
+
+/** Of an option that may be given several times. */
+export const repeated = (value: string, former: string[]): string[] => [...former, value]

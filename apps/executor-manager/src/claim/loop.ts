@@ -5,14 +5,14 @@ import type { ClaimedRun, ScheduleMode } from '@tutti/contracts'
 import type { Logger } from '@tutti/telemetry'
 import type { BackendClient } from '../backend/client.ts'
 import { messageOf } from '../fault.ts'
-import { nextChange, openModes } from './schedule.ts'
+import { nextChange, openModes, pauseSeconds } from './schedule.ts'
 
 export interface ClaimLoopOptions {
   workerId: string
   bootId: string
   leaseSeconds: number
   waitSeconds: number
-  /** Pause after a request that failed. */
+  /** Pause after a request that failed while no rule is open, whose own pause it would be. */
   pauseMs: number
   /** Runs at work at a time: from the claim until sandbox and export are done and the end is reported. */
   room: number
@@ -99,7 +99,8 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
       if (stopped.signal.aborted) return
       if (fault === null) deps.log.warn({ reason: messageOf(error) }, 'no runs can be taken; trying again')
       fault = messageOf(error)
-      await rest(options.pauseMs)
+      const seconds = pauseSeconds(schedule, at, boot)
+      await rest(seconds === null ? options.pauseMs : seconds * 1000)
     }
   }
 

@@ -29,6 +29,12 @@ export const nextChange = ({ enabled, rules }: PullSchedule, now: number, boot: 
   return changes.length === 0 ? null : Math.min(...changes)
 }
 
+/** How long to wait after a request that failed: as the open rule wants that is asked most often; null: none is open. */
+export const pauseSeconds = ({ enabled, rules }: PullSchedule, now: number, boot: Boot): number | null => {
+  const open = enabled ? rules.filter((rule) => isOpen(rule, now, boot)) : []
+  return open.length === 0 ? null : Math.min(...open.map(({ everySeconds }) => everySeconds))
+}
+
 export const isOpen = (rule: PullRule, now: number, boot: Boot): boolean =>
   rule.enabled && (rule.kind === 'interval' ? beginOf(rule, boot) <= now : closesAt(rule, now) !== null)
 

@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { BlockList, isIP } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,6 +23,8 @@ export interface RepositoryOptions {
   /** Whether servers in the private network may be asked: GIT_PRIVATE_HOSTS. */
   privateHosts: boolean
   caFile?: string | undefined
+  /** WORKSPACE_GIT_IGNORE: what git is to pass over in the clone, beside what the repository says itself. */
+  patterns: readonly string[]
   timeoutMs: number
   signal: AbortSignal
 }
@@ -47,12 +49,20 @@ export const placeRepository = async (
       const local: GitOptions = { ...common, protocol: 'file', token: null }
       await git(['clone', '--quiet', '--no-hardlinks', '--template=', ...only, '--', `file://${mirror}`, clone], local)
       await git(['-C', clone, 'remote', 'set-url', 'origin', source.url], local)
+      await exclude(clone, options.patterns)
       await folder.removeEmpty(name)
       await folder.moveIn(clone, name)
     } finally {
       await rm(clone, { recursive: true, force: true })
     }
   })
+}
+
+/** In the clone alone: a .gitignore would be a change of the repository. */
+const exclude = async (clone: string, patterns: readonly string[]): Promise<void> => {
+  if (patterns.length === 0) return
+  await mkdir(join(clone, '.git', 'info'), { recursive: true })
+  await writeFile(join(clone, '.git', 'info', 'exclude'), `${patterns.join('\n')}\n`)
 }
 
 /** Whether the session has the clone. Something else in its place is not overwritten. */

@@ -42,7 +42,7 @@ const pullVariables = {
     name: 'TASK_PULL_INTERVAL_SECONDS',
     default: '2',
     description:
-      'The pause after a request for runs that failed; otherwise a request waits at the backend, and a run comes at once.',
+      'The pause after a request for runs that failed, where no rule of SCHEDULE_CONFIG_PATH says another; otherwise a request waits at the backend, and a run comes at once.',
     schema: seconds,
   },
   scheduleConfigPath: {
@@ -185,7 +185,7 @@ const keepingVariables = {
     name: 'WORKSPACE_GIT_IGNORE',
     default: '',
     description:
-      'What is left out of snapshots beside what tools make again: patterns as in .gitignore, separated by commas.',
+      'What is left out of snapshots and lists of changes, and not tracked by git in cloned repositories: patterns as in .gitignore, separated by commas.',
     schema: ignorePatterns,
   },
   workspaceCacheMb: {

@@ -9,7 +9,7 @@ export interface SessionPrinter {
 }
 
 /** What an agent says may hold commands for the terminal: they are not for it to give. */
-const harmless = (text: string): string => text.replaceAll(/[^\P{Cc}\n\t]/gu, '')
+export const harmless = (text: string): string => text.replaceAll(/[^\P{Cc}\n\t]/gu, '')
 
 const shorten = (text: string, length: number): string => {
   const flat = harmless(text).replaceAll(/\s+/g, ' ').trim()
@@ -24,7 +24,7 @@ const summary = (input: JsonObject): string => {
 }
 
 /** The text of a stored message. */
-const saidIn = (content: unknown): string => {
+export const saidIn = (content: unknown): string => {
   const blocks = typeof content === 'object' && content !== null && 'content' in content ? content.content : []
   if (!Array.isArray(blocks)) return ''
   return blocks.map((block: JsonObject) => (block._type === 'TextBlock' ? String(block.text) : '')).join('')

@@ -1,0 +1,104 @@
+/** What the agent has changed in the files of a session, against a folder of this machine. */
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Workbench, WorkspaceFile } from '@tutti/client'
+import { fileChange, type RunView } from '@tutti/contracts'
+import { createTwoFilesPatch } from 'diff'
+import { inside } from './inside.ts'
+import { nameInWorkspace } from './local-files.ts'
+
+export interface LocalChange {
+  /** Below the folder of this machine. */
+  path: string
+  kind: 'added' | 'modified' | 'deleted'
+  /** What is to be there; undefined where it is deleted. */
+  file: WorkspaceFile | undefined
+}
+
+export interface Changes {
+  changes: LocalChange[]
+  /** Changed by the agent, but not exported: their names begin with a dot, or they are what tools make again. */
+  withheld: string[]
+}
+
+/**
+ * Only what the agent itself has changed: what somebody changed here meanwhile stays as it is.
+ * @param folder of this machine, whose copy lies in the workspace under its name, or is the whole workspace
+ */
+export const localChanges = async (workbench: Workbench, sessionId: string, folder: string): Promise<Changes> => {
+  const files = await workbench.sessions.files(sessionId)
+  const touched = touchedBy(await workbench.runs.list(sessionId))
+  const paths = [...(touched?.keys() ?? files.map(({ path }) => path))]
+  const prefix = prefixOf(folder, [...paths, ...files.map(({ path }) => path)])
+  const found: Changes = { changes: [], withheld: [] }
+  for (const whole of paths.sort()) {
+    if (!whole.startsWith(prefix)) continue
+    const path = whole.slice(prefix.length)
+    const file = files.find((each) => each.path === whole)
+    const here = await readFile(await inside(folder, path)).catch(() => undefined)
+    if (file === undefined && touched?.get(whole) !== 'deleted') found.withheld.push(path)
+    else if (file === undefined) {
+      if (here !== undefined) found.changes.push({ path, kind: 'deleted', file })
+    } else if (here === undefined) found.changes.push({ path, kind: 'added', file })
+    else if (createHash('sha256').update(here).digest('hex') !== file.sha256)
+      found.changes.push({ path, kind: 'modified', file })
+  }
+  return found
+}
+
+/** By path in the workspace: what became of it last. Undefined where the runs did not see what they changed. */
+const touchedBy = (runs: readonly RunView[]): Map<string, 'there' | 'deleted'> | undefined => {
+  const lists = runs.flatMap(({ state_patch: { workspace_state } }) => {
+    const list =
+      typeof workspace_state === 'object' && workspace_state !== null && 'file_changes' in workspace_state
+        ? fileChange.array().safeParse(workspace_state.file_changes).data
+        : undefined
+    return list === undefined ? [] : [list]
+  })
+  if (lists.length === 0) return undefined
+  const touched = new Map<string, 'there' | 'deleted'>()
+  for (const { path, status, old_path } of lists.flat()) {
+    if (old_path !== null && status === 'renamed') touched.set(old_path, 'deleted')
+    touched.set(path, status === 'deleted' ? 'deleted' : 'there')
+  }
+  return touched
+}
+
+const prefixOf = (folder: string, paths: readonly string[]): string => {
+  const prefix = `${nameInWorkspace(folder)}/`
+  return paths.some((path) => path.startsWith(prefix)) ? prefix : ''
+}
+
+/** As `git apply` takes it. */
+export const patchOf = async (
+  workbench: Workbench,
+  folder: string,
+  changes: readonly LocalChange[],
+): Promise<string> => {
+  const temporary = await mkdtemp(join(tmpdir(), 'tutti-diff-'))
+  try {
+    const patches: string[] = []
+    for (const { path, kind, file } of changes) {
+      if (file) await workbench.download(file, join(temporary, 'new'))
+      const before = kind === 'added' ? Buffer.alloc(0) : await readFile(await inside(folder, path))
+      const after = file ? await readFile(join(temporary, 'new')) : Buffer.alloc(0)
+      patches.push(onePatch(path, kind, before, after))
+    }
+    return patches.join('')
+  } finally {
+    await rm(temporary, { recursive: true, force: true })
+  }
+}
+
+const onePatch = (path: string, kind: LocalChange['kind'], before: Buffer, after: Buffer): string => {
+  const head = `diff --git a/${path} b/${path}\n${kind === 'added' ? 'new file mode 100644\n' : kind === 'deleted' ? 'deleted file mode 100644\n' : ''}`
+  if (before.includes(0) || after.includes(0)) return `${head}Binary files a/${path} and b/${path} differ\n`
+  const [from, to] = [kind === 'added' ? '/dev/null' : `a/${path}`, kind === 'deleted' ? '/dev/null' : `b/${path}`]
+  const patch = createTwoFilesPatch(from, to, before.toString('utf8'), after.toString('utf8'), undefined, undefined, {
+    context: 3,
+    headerOptions: { includeIndex: false, includeUnderline: false, includeFileHeaders: true },
+  })
+  return `${head}${patch}`
+}
