@@ -25,6 +25,8 @@ export interface RepositoryOptions {
   caFile?: string | undefined
   timeoutMs: number
   signal: AbortSignal
+  /** Awaited before the clone is put into the workspace. */
+  beforeChange?: (() => Promise<void> | undefined) | undefined
 }
 
 export const placeRepository = async (
@@ -47,6 +49,7 @@ export const placeRepository = async (
       const local: GitOptions = { ...common, protocol: 'file', token: null }
       await git(['clone', '--quiet', '--no-hardlinks', '--template=', ...only, '--', `file://${mirror}`, clone], local)
       await git(['-C', clone, 'remote', 'set-url', 'origin', source.url], local)
+      await options.beforeChange?.()
       await folder.removeEmpty(name)
       await folder.moveIn(clone, name)
     } finally {
