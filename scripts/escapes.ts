@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createBubblewrapDriver, createDockerDriver, type SandboxDriver } from '@tutti/sandbox'
 import { createRange, ESCAPES, type Escape, type Outcome } from '@tutti/sandbox/escapes'
-import { createRig } from '@tutti/sandbox/rig'
+import { createRig, ownUsers } from '@tutti/sandbox/rig'
 import { BASE_IMAGE, noEngine, startEngine } from '@tutti/sandbox/testing'
 
 type Results = Map<Escape, Outcome>
@@ -56,10 +56,10 @@ ${lines.join('\n')}
   console.log(held.join('\n'))
 }
 
-await attack('bubblewrap', (stateDir) => createBubblewrapDriver({ stateDir, users: { first: 313_000, count: 20 } }))
+await attack('bubblewrap', (stateDir) => createBubblewrapDriver({ stateDir, users: ownUsers(20) }))
 if (noEngine() === undefined) {
   const engine = await startEngine()
-  const options = { image: BASE_IMAGE, engine: engine.address, users: { first: 313_100, count: 20 } }
+  const options = { image: BASE_IMAGE, engine: engine.address, users: ownUsers(20) }
   await attack('docker', (stateDir) => createDockerDriver({ ...options, stateDir }))
   await engine.stop()
 }

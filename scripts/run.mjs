@@ -2,7 +2,7 @@
  * Sets up what is missing, then runs a command of Tutti on the project's own Node. It runs before anything is installed, so
  * it must be JavaScript that an old Node (18 or newer) can read, and may import nothing but Node's own modules.
  *
- *   node scripts/run.mjs demo …   node scripts/run.mjs start …   node scripts/run.mjs test …
+ *   node scripts/run.mjs demo …   node scripts/run.mjs start …   node scripts/run.mjs test …   node scripts/run.mjs nightly
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -62,10 +62,11 @@ const installPrograms = (programs) => {
 
 const bubblewrap = { program: 'bwrap', debian: 'bubblewrap', why: 'the sandbox that agents run in' }
 const redis = { program: 'redis-server', debian: 'redis-server', why: 'the store that was asked for' }
-/** Started by the tests for themselves, which only root can: elsewhere they say what they leave out. */
+/** Of the nightly tests, which start an engine for themselves. */
 const enginePrograms = [
   { program: 'dockerd', debian: 'docker.io', why: 'the other sandbox' },
   { program: 'debootstrap', debian: 'debootstrap', why: 'makes its image' },
+  { program: 'docker-compose', debian: 'docker-compose', why: 'starts the stack of deploy/' },
 ]
 /** Of the tests alone. Go is not among them: it is large, and the tests of workers in Go say that they were skipped. */
 const testPrograms = [
@@ -88,11 +89,9 @@ const hasRedis = () =>
 const programsFor = (command, args) => [
   // Left out where that is asked for by name, so nobody runs an agent unsandboxed because a program was missing.
   ...(asksFor(args, '--sandbox', 'none') ? [] : [bubblewrap]),
-  ...(command === 'test'
-    ? [...testPrograms, ...(process.getuid?.() === 0 ? enginePrograms : [])]
-    : asksFor(args, '--storage', 'redis') && !hasRedis()
-      ? [redis]
-      : []),
+  ...(command === 'test' ? testPrograms : []),
+  ...(command === 'nightly' ? [...testPrograms, ...enginePrograms] : []),
+  ...(asksFor(args, '--storage', 'redis') && !hasRedis() ? [redis] : []),
 ]
 
 const [command, ...args] = process.argv.slice(2)
@@ -103,6 +102,7 @@ const commands = {
   demo: () => [node, [...settings, tutti, 'demo', ...args]],
   start: () => [node, [...settings, tutti, 'up', ...args]],
   test: () => [join(bin, 'vitest'), ['run', ...args]],
+  nightly: () => [node, [join(root, 'scripts', 'nightly.ts')]],
 }
 const target = Object.hasOwn(commands, command ?? '') ? commands[command] : undefined
 if (!target) stop(`usage: node scripts/run.mjs ${Object.keys(commands).join('|')} …`, 2)

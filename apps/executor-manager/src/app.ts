@@ -17,6 +17,7 @@ import { type CleanupSchedule, scheduleCleanup } from './cleanup/schedule.ts'
 import type { ManagerDeps, Station } from './deps.ts'
 import { createContentCache } from './files/content-cache.ts'
 import { findExecutor } from './sandbox/executor-files.ts'
+import { createKeptSandboxes, keptOptions } from './sandbox/kept.ts'
 import { dropSocketRoot, prepareSocketRoot } from './sandbox/socket-folder.ts'
 import { type CompileCache, warmUp } from './sandbox/warm-up.ts'
 import { defaultSettings, type ManagerSettings } from './settings.ts'
@@ -50,6 +51,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
   let warming: Promise<void> | undefined
   let stopping: Promise<void> | undefined
   const atWork = createAtWork()
+  const kept = createKeptSandboxes({ log }, keptOptions(config))
   const boot = decided.now()
 
   const health = (): Health => {
@@ -59,6 +61,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
       ...{ service: 'executor-manager', status, worker_id: workerId, fault },
       ...{ sandbox: driver.name, isolates: driver.isolates },
       ...{ running: loop?.running() ?? 0, capacity: config.maxConcurrentTasks },
+      kept_sandboxes: kept.state(),
     }
   }
 
@@ -77,6 +80,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
         executor: findExecutor(config.executorFiles),
         cache: createContentCache({ workspaceRoot, maxBytes: config.workspaceCacheMb * 1024 ** 2 }),
         socketRoot,
+        kept,
         compileCache: () => compileCache,
       },
     }
@@ -90,6 +94,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
         load: () => ({
           ...{ worker_id: workerId, sandbox: driver.name, running: loop?.running() ?? 0 },
           ...{ capacity: config.maxConcurrentTasks, sessions: atWork.sessions() },
+          kept_sandboxes: kept.state(),
         }),
         pull: (asked) => {
           const schedule_modes = asked.length > 0 ? asked : openModes(deps.schedule, decided.now(), boot)
@@ -97,7 +102,11 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
           if (accepted) loop?.pull(schedule_modes)
           return { accepted, schedule_modes }
         },
-        cancel: (sessionId, reason) => cancelSession(atWork, sessionId, reason),
+        cancel: async (sessionId, reason) => {
+          const cancelled = await cancelSession(atWork, sessionId, reason)
+          await kept.close(sessionId, 'cancelled')
+          return cancelled
+        },
       },
       {
         host: config.managerHost,
@@ -113,7 +122,8 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     const gate = createSessionGate()
     if (config.workspaceCleanupEnabled)
       cleanup = scheduleCleanup(
-        { gate, log, now: () => new Date() },
+        // What is kept is at work soon, and nobody may touch its files meanwhile.
+        { gate: { tryEnter: (id) => (kept.has(id) ? undefined : gate.tryEnter(id)) }, log, now: () => new Date() },
         cleanupOptions(config, workspaceRoot),
         config.workspaceCleanupIntervalHours * hourMs,
       )
@@ -143,6 +153,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     abandoned.abort(new Error('the manager stops'))
     // Sandboxes are ended in any case: none outlives its manager.
     await idle
+    await kept.stop()
     await cleanup?.stop()
     await warming
     await server?.close()

@@ -8,6 +8,7 @@ import type { BackendClient } from './backend/client.ts'
 import type { AtWork } from './claim/at-work.ts'
 import type { ContentCache } from './files/content-cache.ts'
 import type { ExecutorFiles } from './sandbox/executor-files.ts'
+import type { KeptSandboxes } from './sandbox/kept.ts'
 import type { CompileCache } from './sandbox/warm-up.ts'
 import type { ManagerSettings } from './settings.ts'
 
@@ -43,6 +44,9 @@ export type UsedConfig = Pick<
   | 'rateLimitWaitSeconds'
   | 'runTimeoutSeconds'
   | 'sandboxDiskMb'
+  | 'sandboxKeep'
+  | 'sandboxKeepMemoryMb'
+  | 'sandboxKeepSeconds'
   | 'sandboxMemoryMb'
   | 'sandboxProcesses'
   | 'stagingRoots'
@@ -79,6 +83,8 @@ export interface Station extends ManagerDeps {
   executor: ExecutorFiles
   /** Contents that many workspaces hold. */
   cache: ContentCache
+  /** Sandboxes that wait for their session's next turn. */
+  kept: KeptSandboxes
   /** Undefined until it is made, and where it can’t be. */
   compileCache(): CompileCache | undefined
   /** Folder for the relays' sockets; short, because the path of a socket may have about a hundred bytes. */

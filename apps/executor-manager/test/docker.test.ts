@@ -1,6 +1,7 @@
 /** A whole turn in a container: the manager, the executor, the agent's own SDK and tools; only the model is scripted. */
 import { join } from 'node:path'
 import { createDockerDriver } from '@tutti/sandbox'
+import { ownUsers } from '@tutti/sandbox/rig'
 import { BASE_IMAGE, noEngine, startEngine, type TestEngine } from '@tutti/sandbox/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventsOf } from './support/fake-backend.ts'
@@ -15,7 +16,7 @@ describe.skipIf(noEngine())('turns in containers', { timeout: 120_000 }, () => {
     stage = await createStage()
     const driver = createDockerDriver({
       ...{ stateDir: join(stage.root, 'state'), image: BASE_IMAGE, engine: engine.address },
-      users: { first: 312_000, count: 10 },
+      users: ownUsers(10),
     })
     await stage.start({ driver })
   }, 300_000)

@@ -65,6 +65,17 @@ export const executorCancelled = z.object({
 })
 export type ExecutorCancelled = z.infer<typeof executorCancelled>
 
+/** Sandboxes that wait, stopped, for the next turn of their session. */
+export const keptSandboxes = z.object({
+  kept: z.int().nonnegative(),
+  memory_bytes: z.int().nonnegative(),
+  /** Turns since the manager's start that found their session's sandbox, and those that had to start one. */
+  hits: z.int().nonnegative(),
+  misses: z.int().nonnegative(),
+  /** How many were closed before a turn came, by reason. */
+  evicted: z.record(z.string(), z.int().nonnegative()),
+})
+
 /** GET /api/v1/executor/load */
 export const executorLoad = z.object({
   worker_id: z.string(),
@@ -73,5 +84,6 @@ export const executorLoad = z.object({
   running: z.int().nonnegative(),
   capacity: z.int().min(1),
   sessions: z.array(z.uuid()),
+  kept_sandboxes: keptSandboxes,
 })
 export type ExecutorLoad = z.infer<typeof executorLoad>

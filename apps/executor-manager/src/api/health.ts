@@ -1,3 +1,5 @@
+import type { KeptState } from '../sandbox/kept.ts'
+
 export interface Health {
   service: 'executor-manager'
   status: 'ok' | 'degraded' | 'draining'
@@ -7,6 +9,7 @@ export interface Health {
   isolates: boolean
   running: number
   capacity: number
+  kept_sandboxes: KeptState
   /** Why no runs can be taken at the moment; null when they can. */
   fault: string | null
 }

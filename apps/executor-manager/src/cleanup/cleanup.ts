@@ -21,7 +21,7 @@ export interface CleanupOptions {
 }
 
 export interface CleanupDeps {
-  gate: SessionGate
+  gate: Pick<SessionGate, 'tryEnter'>
   log: Logger
   now: () => Date
 }

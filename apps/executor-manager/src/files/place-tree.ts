@@ -13,6 +13,8 @@ export interface Placing {
   /** What stays in an exact folder although the tree has it not. */
   keeps: (path: string, name: string, kind: 'file' | 'directory') => boolean
   signal: AbortSignal
+  /** Awaited before each change. */
+  beforeChange?: (() => Promise<void> | undefined) | undefined
 }
 
 /** Files are placed this many at a time: they wait for the disk, or for object storage. */
@@ -34,10 +36,14 @@ export const placeTree = async (directory: Directory, tree: Tree, path: string, 
   }
   const ends = await Promise.allSettled(Array.from({ length: parallel }, work))
   for (const end of ends) if (end.status === 'rejected') throw end.reason
-  for (const [name, target] of tree.links) await placeLink(directory, name, target)
+  for (const [name, target] of tree.links) await placeLink(directory, name, target, placing)
   for (const [name, inner] of tree.folders) {
     placing.signal.throwIfAborted()
-    let folder = await directory.makeDirectory(name)
+    let folder = await directory.directory(name)
+    if (folder === undefined) {
+      await placing.beforeChange?.()
+      folder = await directory.makeDirectory(name)
+    }
     if (folder === undefined && (inner.exact || isRuntimes(`${path}${name}`))) {
       // Ours alone: an agent that put a link there must not be able to end all further turns of its session.
       await directory.removeTree(name)
@@ -58,13 +64,19 @@ export const placeTree = async (directory: Directory, tree: Tree, path: string, 
 const isRuntimes = (path: string): boolean => path === runtimeFolder || path === `${runtimeFolder}/claude`
 
 /** Removes what the tree has not, and what is of another kind than the tree has. */
-const clear = async (directory: Directory, tree: Tree, path: string, { keeps }: Placing): Promise<void> => {
+const clear = async (
+  directory: Directory,
+  tree: Tree,
+  path: string,
+  { keeps, beforeChange }: Placing,
+): Promise<void> => {
   for (const { name, kind } of await directory.entries()) {
     const wanted =
       (kind === 'file' && tree.files.has(name)) ||
       (kind === 'link' && tree.links.has(name)) ||
       (kind === 'directory' && tree.folders.has(name))
     if (wanted || keeps(`${path}${name}`, name, kind === 'directory' ? kind : 'file')) continue
+    await beforeChange?.()
     await directory.removeTree(name)
   }
 }
@@ -74,7 +86,7 @@ const placeWanted = async (
   name: string,
   wanted: WantedFile,
   path: string,
-  { cache, known }: Placing,
+  { cache, known, beforeChange }: Placing,
 ): Promise<void> => {
   const before = await directory.stat(name)
   if (before?.isFile() && known.get(path, before)?.sha256 === wanted.sha256) {
@@ -83,6 +95,7 @@ const placeWanted = async (
       return
     }
   }
+  await beforeChange?.()
   const mode = wanted.executable ? 0o755 : 0o644
   const { content, sha256 } = wanted
   if (typeof content === 'string') await placeFile(directory, name, mode, (file) => file.writeFile(content))
@@ -94,8 +107,14 @@ const placeWanted = async (
 const placeCopy = (directory: Directory, name: string, mode: number, source: string): Promise<void> =>
   placeEntry(directory, name, (temporary) => directory.copyIn(source, temporary, mode))
 
-const placeLink = async (directory: Directory, name: string, target: string): Promise<void> => {
+const placeLink = async (
+  directory: Directory,
+  name: string,
+  target: string,
+  { beforeChange }: Placing,
+): Promise<void> => {
   const before = await directory.stat(name)
   if (before?.isSymbolicLink() && (await directory.target(name)) === target) return
+  await beforeChange?.()
   await placeEntry(directory, name, (temporary) => directory.link(temporary, target))
 }

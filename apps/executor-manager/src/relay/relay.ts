@@ -21,6 +21,8 @@ export interface Relay {
   assign(assignment: Assignment): void
   /** The turn is over: nothing of it is taken any more, and no model call. */
   withdraw(): void
+  /** Resolves when the executor has nothing to do any more: it asks for the next turn, and there is none. */
+  idle(): Promise<void>
   /** Ends every connection, and removes the socket. */
   close(): Promise<void>
 }
@@ -117,6 +119,7 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
       egress.clear()
       desk.clear()
     },
+    idle: desk.idle,
     close: async () => {
       current = undefined
       commands.clear()

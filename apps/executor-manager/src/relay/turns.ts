@@ -7,6 +7,8 @@ export interface TurnDesk {
   next(response: ServerResponse): void
   offer(turn: Turn): void
   clear(): void
+  /** Resolves when an executor has nothing to do: it asks for a turn, and there is none. */
+  idle(): Promise<void>
   /** No turn will come: executors end. */
   end(): void
 }
@@ -15,6 +17,7 @@ export const createTurnDesk = (pollMs: number): TurnDesk => {
   const waiting = new Set<ServerResponse>()
   let turn: Turn | undefined
   let ended = false
+  let idle = Promise.withResolvers<void>()
 
   const serve = (response: ServerResponse): boolean => {
     // Stays on the desk until it is cleared: an executor whose answer got lost asks again, and must not wait in vain.
@@ -34,6 +37,7 @@ export const createTurnDesk = (pollMs: number): TurnDesk => {
     next: (response) => {
       if (serve(response)) return
       waiting.add(response)
+      idle.resolve()
       const timer = setTimeout(() => {
         if (waiting.delete(response)) response.writeHead(204).end()
       }, pollMs)
@@ -44,11 +48,13 @@ export const createTurnDesk = (pollMs: number): TurnDesk => {
     },
     offer: (given) => {
       turn = given
+      idle = Promise.withResolvers()
       serveAll()
     },
     clear: () => {
       turn = undefined
     },
+    idle: () => idle.promise,
     end: () => {
       turn = undefined
       ended = true

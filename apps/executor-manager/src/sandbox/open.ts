@@ -1,7 +1,4 @@
-/**
- * A sandbox with its executor and its relay. It plays one turn after the other, so that it may be kept between turns;
- * for now the manager opens one per turn.
- */
+/** A sandbox with its executor and its relay. It plays one turn after the other, and may be kept between turns. */
 import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -21,6 +18,11 @@ export interface OpenSandbox {
   readonly relay: Relay
   /** Resolves when it has ended, by itself or not. Never rejects. */
   readonly exited: Promise<SandboxExit>
+  /** Stops everything in it where it stands. */
+  pause(): Promise<void>
+  resume(): Promise<void>
+  /** What it holds of the host's memory. */
+  memoryBytes(): Promise<number>
   /** Ends everything in it and removes what belonged to it. Any number of times. */
   close(): Promise<void>
 }
@@ -99,6 +101,9 @@ const opened = (sandbox: Sandbox, relay: Relay, socketFolder: string, log: Logge
   return {
     relay,
     exited: sandbox.exited,
+    pause: () => sandbox.pause(),
+    resume: () => sandbox.resume(),
+    memoryBytes: async () => (await sandbox.usage()).rssBytes,
     close: () => {
       closing ??= close().catch((error: unknown) => ownLog.error({ err: error }, 'a sandbox left something behind'))
       return closing

@@ -27,6 +27,8 @@ export interface RepositoryOptions {
   patterns: readonly string[]
   timeoutMs: number
   signal: AbortSignal
+  /** Awaited before the clone is put into the workspace. */
+  beforeChange?: (() => Promise<void> | undefined) | undefined
 }
 
 export const placeRepository = async (
@@ -50,6 +52,7 @@ export const placeRepository = async (
       await git(['clone', '--quiet', '--no-hardlinks', '--template=', ...only, '--', `file://${mirror}`, clone], local)
       await git(['-C', clone, 'remote', 'set-url', 'origin', source.url], local)
       await exclude(clone, options.patterns)
+      await options.beforeChange?.()
       await folder.removeEmpty(name)
       await folder.moveIn(clone, name)
     } finally {

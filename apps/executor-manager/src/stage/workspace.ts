@@ -28,6 +28,8 @@ export interface StagingOptions extends KeepOptions {
   caFile?: string | undefined
   repositoryTimeoutMs: number
   signal: AbortSignal
+  /** Awaited before anything in the workspace is changed: until then something may still live in it. */
+  beforeChange?: (() => Promise<void> | undefined) | undefined
 }
 
 export type StagedRun = Pick<ClaimedRun, 'run_id' | 'session_id' | 'user_id' | 'config' | 'staging' | 'snapshot_key'>
@@ -42,7 +44,10 @@ export const stageRun = async (run: StagedRun, options: StagingOptions): Promise
     const upToDate = isUpToDate(meta, snapshot_key)
     const base_key = upToDate ? snapshot_key : (meta?.base_key ?? null)
     await noteMeta(home, run.run_id, { status: 'active', changed: true, base_key })
-    if (!upToDate && snapshot_key !== null) await restore(run, home, snapshot_key, options)
+    if (!upToDate && snapshot_key !== null) {
+      await options.beforeChange?.()
+      await restore(run, home, snapshot_key, options)
+    }
     await stage(run, home, options)
     return home
   } catch (error) {
@@ -70,7 +75,10 @@ const stage = async (run: StagedRun, home: Home, options: StagingOptions): Promi
 
   const root = await openDirectory(home.workspace)
   try {
-    if (first && folder !== undefined) await copyFolder(root, folder, { ...limits, stagingRoots: options.stagingRoots })
+    if (first && folder !== undefined) {
+      await options.beforeChange?.()
+      await copyFolder(root, folder, { ...limits, stagingRoots: options.stagingRoots })
+    }
     const { repository } = staging
     const timeoutMs = options.repositoryTimeoutMs
     // Before the files: they may be meant to lie in it.
@@ -86,13 +94,14 @@ const place = async (
   root: Directory,
   home: Home,
   trees: Awaited<ReturnType<typeof plannedTrees>>,
-  { cache, signal }: StagingOptions,
+  { cache, signal, beforeChange }: StagingOptions,
 ): Promise<void> => {
   const planned = Object.values(trees).filter(({ files, folders }) => files.size + folders.size > 0)
   if (planned.length === 0) return
   const known = await openKnownFiles(home.known)
   try {
-    for (const tree of planned) await placeTree(root, tree, '', { cache, known, keeps: () => false, signal })
+    for (const tree of planned)
+      await placeTree(root, tree, '', { cache, known, keeps: () => false, signal, beforeChange })
   } finally {
     // Also after a fault: what was placed need not be placed again.
     await known.save()

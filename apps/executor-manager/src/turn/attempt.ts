@@ -10,6 +10,7 @@ import { messageOf, RunFault } from '../fault.ts'
 import { waitingOut } from '../files/away.ts'
 import type { Account } from '../relay/account.ts'
 import { createIntake, type Intake } from '../relay/intake.ts'
+import type { Taken } from '../sandbox/kept.ts'
 import { type OpenSandbox, openSandbox } from '../sandbox/open.ts'
 import { egressOf } from '../stage/egress.ts'
 import type { Home } from '../stage/home.ts'
@@ -37,6 +38,7 @@ export interface Attempted {
 /** Never rejects: whatever happens is an end. */
 export const attempt = async (station: Station, claimed: ClaimedRun, context: AttemptContext): Promise<Attempted> => {
   const { stop, log } = context
+  let kept: Taken | undefined
   let sandbox: OpenSandbox | undefined
   let home: Home | undefined
   try {
@@ -45,17 +47,21 @@ export const attempt = async (station: Station, claimed: ClaimedRun, context: At
       everybody: station.config.egressAllowedHosts,
       grantable: station.config.egressGrantableHosts,
     })
+    kept = station.kept.take(claimed.session_id)
     const { objectsAwayMs: awayMs } = station.settings
-    const staged = await waitingOut(() => stage(station, claimed, stop), { awayMs, signal: stop, log })
-    const order = { sessionId: claimed.session_id, runId: claimed.run_id, workspace: staged.workspace }
-    sandbox = await openSandbox(station, order, log)
+    const place = () => stage(station, claimed, stop, () => kept?.drop('workspace'))
+    const staged = await waitingOut(place, { awayMs, signal: stop, log })
+    sandbox = (await kept?.resume()) ?? (await openFresh(station, claimed, staged, log))
     home = staged
-    const place = { workspace: staged.workspace, egress }
-    return { end: await play(station, claimed, sandbox, place, context), home }
+    const grounds = { workspace: staged.workspace, egress }
+    const { end, rests } = await play(station, claimed, sandbox, grounds, context)
+    if (rests) sandbox = undefined
+    return { end, home }
   } catch (error) {
     const end = endBy(error, context)
     return { end, ...(home === undefined ? {} : { home }) }
   } finally {
+    await kept?.drop('ended')
     // Not before this does the session's next run begin, nor the export read the files.
     await sandbox?.close()
   }
@@ -68,7 +74,17 @@ const checkModel = ({ model }: Station, { options }: ClaimedRun): void => {
     throw new RunFault('MODEL_NOT_ALLOWED', `The model ${JSON.stringify(name)} is not offered by this executor manager`)
 }
 
-const stage = (station: Station, claimed: ClaimedRun, signal: AbortSignal): Promise<Home> => {
+const openFresh = (station: Station, claimed: ClaimedRun, { workspace }: Home, log: Logger): Promise<OpenSandbox> => {
+  station.kept.missed()
+  return openSandbox(station, { sessionId: claimed.session_id, runId: claimed.run_id, workspace }, log)
+}
+
+const stage = (
+  station: Station,
+  claimed: ClaimedRun,
+  signal: AbortSignal,
+  beforeChange: () => Promise<void> | undefined,
+): Promise<Home> => {
   signal.throwIfAborted()
   const { cache, config, objects, settings } = station
   return stageRun(claimed, {
@@ -81,6 +97,7 @@ const stage = (station: Station, claimed: ClaimedRun, signal: AbortSignal): Prom
     // More than the sandbox may hold would end it before its first step.
     maxFolderBytes: Math.min(settings.folderBytes, config.sandboxDiskMb * 1024 ** 2),
     signal,
+    beforeChange,
   })
 }
 
@@ -90,7 +107,7 @@ const play = async (
   sandbox: OpenSandbox,
   { workspace, egress }: { workspace: string; egress: readonly AllowedHost[] },
   context: AttemptContext,
-): Promise<TurnEnd> => {
+): Promise<{ end: TurnEnd; rests: boolean }> => {
   const { lease, account, stop, shutdown, log } = context
   const { backend, driver, model, workerId } = station
   const intake = createIntake({ backend, log }, { claimed, workerId, lease })
@@ -113,13 +130,18 @@ const play = async (
     stop,
   })
   log.info({ end: end.kind }, 'the turn ended')
-  await settle(sandbox, intake, lease, shutdown)
-  return end
+  // Only after a turn that went well: what another one left behind, nobody should have to reckon with.
+  const rests = isDone(end) && !stop.aborted && (await station.kept.keep(claimed.session_id, sandbox))
+  if (!rests) await sandbox.close()
+  await settle(intake, lease, shutdown)
+  return { end, rests }
 }
 
+/** Not while a person is waited for: that may take days. */
+const isDone = (end: TurnEnd): boolean => end.kind === 'final' && end.event.type === 'done'
+
 /** What the agent said before its end, whichever that was, belongs to the session's record. */
-const settle = async (sandbox: OpenSandbox, intake: Intake, lease: Lease, shutdown: Shutdown): Promise<void> => {
-  await sandbox.close()
+const settle = async (intake: Intake, lease: Lease, shutdown: Shutdown): Promise<void> => {
   const enough = AbortSignal.any([lease.over, shutdown.abandoned])
   await Promise.race([intake.idle(), aborted(enough)])
 }

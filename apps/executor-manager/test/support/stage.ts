@@ -6,6 +6,7 @@ import { createScriptedModel, type ScriptedModel } from '@tutti/agents/scripted'
 import { defaultPullSchedule } from '@tutti/config'
 import { createLocalObjects, type LocalObjects } from '@tutti/objects'
 import { createBubblewrapDriver, type SandboxDriver } from '@tutti/sandbox'
+import { ownUsers } from '@tutti/sandbox/rig'
 import { type Logger, silentLogger } from '@tutti/telemetry'
 import { createManager, type Manager } from '../../src/app.ts'
 import { createBackendClient } from '../../src/backend/client.ts'
@@ -34,16 +35,12 @@ export interface Stage {
   close(): Promise<void>
 }
 
-// Each test process has host users of its own: two drivers must never share one.
-let users = 320_000 + (process.pid % 400) * 400
-
 export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage> => {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'tutti-em-')))
   const backend = await createFakeBackend()
   const scripted = await createScriptedModel({ key: providerKey })
   const objects = createLocalObjects({ root: join(root, 'objects'), publicUrl: 'http://x', secret: 'secret of tests' })
-  const driver = createBubblewrapDriver({ stateDir: join(root, 'state'), users: { first: users, count: 20 } })
-  users += 20
+  const driver = createBubblewrapDriver({ stateDir: join(root, 'state'), users: ownUsers(20) })
   const config: UsedConfig = {
     ...{ rateLimitWaitSeconds: 30, egressAllowedHosts: [], egressGrantableHosts: [] },
     internalApiToken: 'token-of-the-manager',
@@ -51,6 +48,8 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
     ...{ sandboxDiskMb: 512, sandboxMemoryMb: 1024, sandboxProcesses: 128, stagingRoots: [join(root, 'folders')] },
     ...{ taskClaimLeaseSeconds: 60, taskPullEnabled: true, taskPullIntervalSeconds: 0.01, workerId: 'test-host' },
     executorFiles: 'host',
+    // A test that is about it turns it on.
+    ...{ sandboxKeepSeconds: 0, sandboxKeep: 5, sandboxKeepMemoryMb: 1024 },
     ...{ workspaceIgnoreDotFiles: true, workspaceRoot: join(root, 'w') },
     ...{ workspaceCacheMb: 100, workspaceGitIgnore: [], gitPrivateHosts: false },
     ...{ workspaceCleanupEnabled: false, workspaceCleanupIntervalHours: 24, workspaceMaxAgeHours: 24 },

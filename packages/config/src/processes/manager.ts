@@ -152,6 +152,26 @@ const sandboxVariables = {
     description: 'Disk of one sandbox, in megabytes.',
     schema: integer(1),
   },
+  sandboxKeepSeconds: {
+    name: 'SANDBOX_KEEP_SECONDS',
+    default: '60',
+    description:
+      'How long a sandbox waits, stopped, for the next turn of its session, which then begins sooner. 0: every turn has a sandbox of its own.',
+    schema: integer(0),
+  },
+  sandboxKeep: {
+    name: 'SANDBOX_KEEP',
+    default: '5',
+    description:
+      'How many sandboxes may wait so, beside those of MAX_CONCURRENT_TASKS. The one that waits for longest goes first.',
+    schema: integer(0),
+  },
+  sandboxKeepMemoryMb: {
+    name: 'SANDBOX_KEEP_MEMORY_MB',
+    default: '1024',
+    description: 'Memory that waiting sandboxes may hold together, in megabytes.',
+    schema: integer(0),
+  },
 } satisfies VariableTable
 
 const workspaceVariables = {

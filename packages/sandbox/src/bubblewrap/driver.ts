@@ -11,7 +11,9 @@ import type { Sandbox, SandboxDriver, SandboxLog, SandboxSpec } from '../port.ts
 import { seccompProgram } from '../seccomp/program.ts'
 import { type ResolvedSpec, resolveSpec } from '../spec.ts'
 import { runningChild } from '../supervise/child.ts'
-import { isAlive, pidsInNamespace, processRef } from '../supervise/processes.ts'
+import { lastWords } from '../supervise/last-words.ts'
+import { holdPidNamespace, type PidNamespace } from '../supervise/pid-namespace.ts'
+import { isAlive, processRef } from '../supervise/processes.ts'
 import { supervise } from '../supervise/supervise.ts'
 import { bubblewrapArguments, type Identity, SCRATCH_MOUNTS } from './arguments.ts'
 import { createSandboxCgroup, parentsFor, type SandboxCgroup } from './cgroup.ts'
@@ -134,25 +136,30 @@ async function run(
     environment: environmentScript(spec.env),
   })
   const outer = processRef(child.pid)
-  let inside: { pid: number; namespace: number } | undefined
+  let inside: number | undefined
+  let namespace: PidNamespace | undefined
   const sandbox = supervise({
     ...{ spec, running: runningChild(child), log: parts.log },
     members(maxAgeMs) {
       const outerPid = outer && isAlive(outer) ? [outer.pid] : []
       if (cgroup) return [...new Set([...cgroup.members(), ...outerPid])]
-      return [...outerPid, ...(inside ? pidsInNamespace(inside.namespace, maxAgeMs) : [])]
+      return [...outerPid, ...(namespace?.pids(maxAgeMs) ?? [])]
     },
-    inside: () => inside && { pid: inside.pid, mounts: SCRATCH_MOUNTS },
+    inside: () => (inside === undefined ? undefined : { pid: inside, mounts: SCRATCH_MOUNTS }),
     outOfMemory: () => cgroup?.outOfMemory() ?? false,
     kernelHolds: { memory: cgroup?.holds.memory ?? false, processes: cgroup?.holds.processes ?? false },
-    release,
+    release: (clean) => {
+      namespace?.close()
+      return release(clean)
+    },
   })
   const impatience = setTimeout(() => void sandbox.kill(), START_PATIENCE_MS)
   try {
     const written = { ...record, ...(outer && { outer }) }
     parts.records.write(written)
     inside = await init
-    const initRef = inside && processRef(inside.pid)
+    if (inside !== undefined) namespace = holdPidNamespace(inside)
+    const initRef = inside === undefined ? undefined : processRef(inside)
     if (initRef) parts.records.write({ ...written, init: initRef })
     if (!(await ready)) throw await startFault(sandbox)
     sandbox.watchLimits()
@@ -165,12 +172,8 @@ async function run(
   }
 }
 
-/** A sandbox that ended before its command: what bwrap said is the fault. */
 async function startFault(sandbox: Sandbox): Promise<SandboxError> {
-  await sandbox.exited
-  let said = ''
-  for await (const chunk of sandbox.stderr) said += chunk
-  const fault = said.trim().split('\n').slice(-3).join('; ') || 'the sandbox ended before its command was started'
+  const fault = (await lastWords(sandbox)) || 'the sandbox ended before its command was started'
   return new SandboxError(fault, remedyFor(fault))
 }
 

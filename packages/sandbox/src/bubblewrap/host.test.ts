@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync, rmdirSync } from '
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { AS_ROOT, createRig, ended, NODE, type Rig, SMALL, type Subject, unique } from '../conformance/rig.ts'
+import { AS_ROOT, createRig, ended, NODE, ownUsers, type Rig, SMALL, type Subject, unique } from '../conformance/rig.ts'
 import { DEFAULT_LIMITS } from '../port.ts'
 import { isAlive, processRef } from '../supervise/processes.ts'
 import { findCgroups } from './cgroup-find.ts'
@@ -37,7 +37,7 @@ function rigFor(options: Omit<BubblewrapOptions, 'stateDir'>): () => Rig {
 }
 
 describe('bubblewrap on this host', { timeout: 60_000 }, () => {
-  const rig = rigFor({ users: { first: 310_200, count: 3 } })
+  const rig = rigFor({ users: ownUsers(3) })
 
   it('a-missing-program-is-named-with-its-package', async () => {
     const path = process.env.PATH
@@ -120,7 +120,7 @@ const kernelHolds = findCgroups({ parent })
 const hasMemory = kernelHolds.parents.some((one) => one.controllers.includes('memory'))
 
 describe.runIf(hasMemory)('bubblewrap with the memory controller', { timeout: 60_000 }, () => {
-  const rig = rigFor({ cgroups: { parent }, requireMemoryCgroup: true, users: { first: 310_300, count: 10 } })
+  const rig = rigFor({ cgroups: { parent }, requireMemoryCgroup: true, users: ownUsers(10) })
   afterAll(() => {
     for (const one of kernelHolds.parents) rmdirSync(one.dir)
   })

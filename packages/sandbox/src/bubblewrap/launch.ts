@@ -7,8 +7,8 @@ import { FD } from './launcher.ts'
 
 export interface Launch {
   child: ChildProcess & { stdout: Readable; stderr: Readable; pid: number }
-  /** The sandbox's init on the host and its pid namespace; undefined where bwrap ended before it made one. */
-  init: Promise<{ pid: number; namespace: number } | undefined>
+  /** The sandbox's init, a pid of the host; undefined where bwrap ended before it made one. */
+  init: Promise<number | undefined>
   /** True when the command runs next; false when the process ended instead. */
   ready: Promise<boolean>
 }
@@ -59,12 +59,11 @@ function isRunning(child: ChildProcess): child is Launch['child'] {
   return child.stdout !== null && child.stderr !== null && child.pid !== undefined
 }
 
-async function readInit(info: Readable): Promise<{ pid: number; namespace: number } | undefined> {
+async function readInit(info: Readable): Promise<number | undefined> {
   try {
     const found: Record<string, unknown> = JSON.parse(await text(info))
     const pid = Number(found['child-pid'])
-    const namespace = Number(found['pid-namespace'])
-    return Number.isInteger(pid) && Number.isInteger(namespace) ? { pid, namespace } : undefined
+    return Number.isInteger(pid) ? pid : undefined
   } catch {
     return undefined
   }

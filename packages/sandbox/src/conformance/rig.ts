@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { UserRange } from '../host/users.ts'
 import type { Sandbox, SandboxDriver, SandboxExit, SandboxLimits, SandboxSpec } from '../port.ts'
 import { allPids, readProc } from '../supervise/processes.ts'
 
@@ -50,6 +51,13 @@ export const AS_ROOT = process.getuid?.() === 0
 
 let serial = 0
 export const unique = (name: string) => `${name}-${process.pid}-${++serial}`
+
+let nextUser = 320_000 + (process.pid % 400) * 400
+/** Host users of this test process alone: of two drivers with one user, each would end the other's sandboxes as its own. */
+export const ownUsers = (count: number): UserRange => {
+  nextUser += count
+  return { first: nextUser - count, count }
+}
 
 export function createRig(subject: Subject): Rig {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'sandbox-suite-')))

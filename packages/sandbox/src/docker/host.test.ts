@@ -2,12 +2,12 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createRig, ended, NODE, type Rig, SMALL, unique, until } from '../conformance/rig.ts'
+import { createRig, ended, NODE, ownUsers, type Rig, SMALL, unique, until } from '../conformance/rig.ts'
 import { DEFAULT_LIMITS, type SandboxDriver } from '../port.ts'
 import { BASE_IMAGE, noEngine, startEngine, type TestEngine } from '../testing/engine.ts'
 import { createDockerDriver, type DockerOptions } from './driver.ts'
 
-const users = { first: 311_100, count: 30 }
+const users = ownUsers(30)
 
 describe('without an engine', () => {
   const check = (engine: string) => {
@@ -95,7 +95,7 @@ describe.skipIf(noEngine())('docker on this host', { timeout: 60_000 }, () => {
   })
 
   it('two-managers-with-one-engine-may-use-one-id-and-reap-only-their-own', async () => {
-    const other = driverOf(join(rig().root, 'other-state'), { users: { first: 311_200, count: 10 } })
+    const other = driverOf(join(rig().root, 'other-state'), { users: ownUsers(10) })
     const id = unique('same')
     const [mine, theirs] = await Promise.all([
       rig().start(['sleep', '600'], { id }),

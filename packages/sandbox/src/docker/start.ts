@@ -1,4 +1,3 @@
-import { readFileSync, readlinkSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,7 +9,9 @@ import { type Records, type SandboxRecord, thisBoot, thisProcess } from '../host
 import type { Users } from '../host/users.ts'
 import type { Sandbox, SandboxLog } from '../port.ts'
 import type { ResolvedSpec } from '../spec.ts'
-import { pidsInNamespace } from '../supervise/processes.ts'
+import { lastWords } from '../supervise/last-words.ts'
+import { holdPidNamespace, type PidNamespace } from '../supervise/pid-namespace.ts'
+import { readProc } from '../supervise/processes.ts'
 import { supervise } from '../supervise/supervise.ts'
 import { containerOptions } from './container.ts'
 import { type Container, type Engine, engineFault, statusOf } from './engine.ts'
@@ -115,13 +116,14 @@ async function run(
       freeze: () => unlessAlready(container.pause()),
       thaw: () => unlessAlready(container.unpause()),
     },
-    members: (maxAgeMs) => (namespace === undefined ? [] : pidsInNamespace(namespace, maxAgeMs)),
+    members: (maxAgeMs) => namespace?.pids(maxAgeMs) ?? [],
     inside: () => undefined,
     outOfMemory: () => memory.exhausted,
     cpuSeconds: stats.cpuSeconds,
     measure: stats.measure,
     kernelHolds: { memory: true, processes: true },
     release: async (clean) => {
+      namespace?.close()
       if (clean) await release()
     },
   })
@@ -139,16 +141,15 @@ async function run(
 }
 
 /**
- * The number of the container's pid namespace, where its processes are visible from here. Asked of the control group's
- * name: inside a container, a process of ours may have the number that the engine gave to its own.
+ * The container's pid namespace, where its processes are visible from here. Asked of the control group's name: inside a
+ * container, a process of ours may have the number that the engine gave to its own.
  */
-function namespaceOf(pid: number, id: string): number | undefined {
-  try {
-    if (!readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(id)) return undefined
-    return Number(/^pid:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/ns/pid`))?.[1]) || undefined
-  } catch {
-    return undefined
-  }
+function namespaceOf(pid: number, id: string): PidNamespace | undefined {
+  const namespace = holdPidNamespace(pid)
+  // After it was opened: what had the number then has it still, or the file is gone.
+  if (readProc(`${pid}/cgroup`)?.includes(id)) return namespace
+  namespace?.close()
+  return undefined
 }
 
 interface MemoryWatch {
@@ -235,11 +236,7 @@ export async function removeContainer(container: Container): Promise<void> {
   }
 }
 
-/** A sandbox that ended before its command: what its init said is the fault. */
 async function startFault(sandbox: Sandbox): Promise<SandboxError> {
-  await sandbox.exited
-  let said = ''
-  for await (const chunk of sandbox.stderr) said += chunk
-  const fault = said.trim().split('\n').slice(-3).join('; ') || 'the container ended before its command was started'
+  const fault = (await lastWords(sandbox)) || 'the container ended before its command was started'
   return new SandboxError(fault, 'use an image that has sh, mkdir and head, and workspaces that its user may enter')
 }

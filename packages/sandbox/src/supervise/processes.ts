@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** A process that cannot be confused with a later one of the same number. */
 export interface ProcessRef {
@@ -50,26 +50,6 @@ export function isAlive(ref: ProcessRef): boolean {
 
 export function allPids(): number[] {
   return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []))
-}
-
-let seen: { at: number; namespaces: Map<string, number[]> } | undefined
-
-/**
- * Pids in the pid namespace with that inode number, as of at most so long ago; only those this process may look into.
- * One look serves every sandbox: looking costs 5 µs for each process of the host, twenty sandboxes ask ten times a second.
- */
-export function pidsInNamespace(inode: number, maxAgeMs = 0): number[] {
-  if (seen === undefined || performance.now() - seen.at > maxAgeMs) {
-    const namespaces = Map.groupBy(allPids(), (pid) => {
-      try {
-        return readlinkSync(`/proc/${pid}/ns/pid`)
-      } catch {
-        return ''
-      }
-    })
-    seen = { at: performance.now(), namespaces }
-  }
-  return seen.namespaces.get(`pid:[${inode}]`) ?? []
 }
 
 /** Pids whose real user is `uid`. Asks /proc/…/status: a process can hide behind another owner of its /proc folder. */

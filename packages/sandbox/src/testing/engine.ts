@@ -28,12 +28,9 @@ export interface TestEngine {
   stop(): Promise<void>
 }
 
-/**
- * Why no engine is started; undefined where one is. Only when asked for: an engine that starts and stops beside the suite of bubblewrap
- * ends sandboxes there, and it is not known yet how.
- */
+/** Why no engine is started; undefined where one is. Only when asked for: what it needs is large, and takes its time. */
 export function noEngine(): string | undefined {
-  if (!process.env.TUTTI_REQUIRE_DOCKER) return 'no container engine: see npm run test:docker'
+  if (!process.env.TUTTI_REQUIRE_DOCKER) return 'no container engine was asked for: see npm run nightly'
   const faults = [
     ...(process.getuid?.() === 0 ? [] : ['only root can start one']),
     ...['dockerd', 'debootstrap'].flatMap((program) => (onPath(program) ? [] : [`${program} is not installed`])),
