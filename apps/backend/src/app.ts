@@ -24,6 +24,7 @@ import { objectRoutes } from './routes/objects.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { queueRoutes } from './routes/queue.ts'
 import { runRoutes } from './routes/runs.ts'
+import { internalScheduledTaskRoutes, scheduledTaskRoutes } from './routes/scheduled-tasks.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { searchRoutes } from './routes/search.ts'
 import { sessionRoutes } from './routes/sessions.ts'
@@ -58,6 +59,7 @@ const userRoutes = [
   budgetRoutes,
   modelRoutes,
   scheduleRoutes,
+  scheduledTaskRoutes,
   streamRoutes,
 ]
 
@@ -121,6 +123,7 @@ export const createBackend = (given: BackendDeps): Backend => {
         requireManager(scope, config.internalToken)
         await scope.register(managerRoutes(deps))
         await scope.register(operatorBudgetRoutes(deps))
+        await scope.register(internalScheduledTaskRoutes(deps))
       })
       await api.register(async (scope) => {
         requireUser(scope, config)

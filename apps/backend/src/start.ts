@@ -60,7 +60,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     await migrate(database)
     const objects = await openObjects(loaded, stops)
     const titles = titleBlueprints(config, database, log)
-    const engine = await startEngine(
+    const { engine, store } = await startEngine(
       loaded,
       { ...shared, blueprints: [...titles, ...(shared.blueprints ?? [])] },
       log,
@@ -68,7 +68,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     )
     const { models } = loaded
     const workbench = createWorkbench({
-      ...{ database, engine, log, ownerOf: () => config.singleUserId, objects },
+      ...{ database, engine, store, log, ownerOf: () => config.singleUserId, objects },
       budgets: { timeZone: config.tz, defaults: budgetDefaults(config) },
       offersModel: (model) => models.allowed(model) && models.providerOf(model) !== undefined,
       headStartMs: config.sessionHeadStartMs,
@@ -91,19 +91,19 @@ const startEngine = async (
   shared: SharedParts,
   log: Logger,
   stops: (() => Promise<void>)[],
-): Promise<Engine> => {
+): Promise<{ engine: Engine; store: Store }> => {
   const { config } = loaded
   const onError = (err: unknown): void => log.error({ err }, 'the engine met an error, and goes on')
-  const store = await openJobs(loaded, shared, log, stops)
+  const store = await withPayloads(await openJobs(loaded, shared, log, stops), loaded, stops, onError)
   const engine = createEngine({
-    store: await withPayloads(store, loaded, stops, onError),
+    store,
     blueprints: withAgentRun(shared.blueprints ?? []),
     settings: engineSettings(config),
     onError,
   })
   engine.start()
   stops.push(() => engine.stop())
-  return engine
+  return { engine, store }
 }
 
 const openJobs = async (
