@@ -26,6 +26,7 @@ import { projectFileRoutes } from './routes/project-files.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { queueRoutes } from './routes/queue.ts'
 import { runRoutes } from './routes/runs.ts'
+import { internalScheduledTaskRoutes, scheduledTaskRoutes } from './routes/scheduled-tasks.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { searchRoutes } from './routes/search.ts'
 import { sessionRoutes } from './routes/sessions.ts'
@@ -64,6 +65,7 @@ const userRoutes = [
   budgetRoutes,
   modelRoutes,
   scheduleRoutes,
+  scheduledTaskRoutes,
   streamRoutes,
 ]
 
@@ -127,6 +129,7 @@ export const createBackend = (given: BackendDeps): Backend => {
         requireManager(scope, config.internalToken)
         await scope.register(managerRoutes(deps))
         await scope.register(operatorBudgetRoutes(deps))
+        await scope.register(internalScheduledTaskRoutes(deps))
       })
       await api.register(async (scope) => {
         requireUser(scope, config)

@@ -62,7 +62,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     const objects = await openObjects(loaded, stops)
     const budgets = { timeZone: config.tz, defaults: budgetDefaults(config) }
     const titles = titleBlueprints(loaded, { database, budgets, log })
-    const engine = await startEngine(
+    const { engine, store } = await startEngine(
       loaded,
       { ...shared, blueprints: [...titles, ...(shared.blueprints ?? [])] },
       log,
@@ -70,7 +70,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     )
     const { models } = loaded
     const workbench = createWorkbench({
-      ...{ database, engine, log, ownerOf: () => config.singleUserId, objects },
+      ...{ database, engine, store, log, ownerOf: () => config.singleUserId, objects },
       budgets,
       offersModel: (model) => models.allowed(model) && models.providerOf(model) !== undefined,
       headStartMs: config.sessionHeadStartMs,
@@ -93,19 +93,19 @@ const startEngine = async (
   shared: SharedParts,
   log: Logger,
   stops: (() => Promise<void>)[],
-): Promise<Engine> => {
+): Promise<{ engine: Engine; store: Store }> => {
   const { config } = loaded
   const onError = (err: unknown): void => log.error({ err }, 'the engine met an error, and goes on')
-  const store = await openJobs(loaded, shared, log, stops)
+  const store = await withPayloads(await openJobs(loaded, shared, log, stops), loaded, stops, onError)
   const engine = createEngine({
-    store: await withPayloads(store, loaded, stops, onError),
+    store,
     blueprints: withAgentRun(shared.blueprints ?? []),
     settings: engineSettings(config),
     onError,
   })
   engine.start()
   stops.push(() => engine.stop())
-  return engine
+  return { engine, store }
 }
 
 const openJobs = async (

@@ -73,6 +73,12 @@ export const errorCatalogue = {
   MESSAGE_NOT_FOUND: { status: 404, retryable: false, hint: 'Read the session’s messages again: it may be gone.' },
   QUEUE_ITEM_NOT_FOUND: { status: 404, retryable: false, hint: 'Read the queue again: its turn may have come.' },
   PROJECT_NOT_FOUND: { status: 404, retryable: false, hint: 'Check the id; only your own projects are visible.' },
+  SCHEDULED_TASK_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: 'GET /api/v1/scheduled-tasks lists your own.',
+  },
+  MEMORY_NOT_FOUND: { status: 404, retryable: false, hint: 'GET /api/v1/memories lists your own.' },
   SCHEDULE_NOT_FOUND: {
     status: 404,
     retryable: false,
@@ -116,6 +122,8 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Edit schedules.toml and reload it; here it can be paused, resumed and triggered.',
   },
+  TOO_MANY_SCHEDULED_TASKS: { status: 409, retryable: false, hint: 'Delete one that is not needed any more.' },
+  MEMORY_FULL: { status: 409, retryable: false, hint: 'Delete memories that are not needed any more, or merge them.' },
   BLUEPRINT_EXISTS: {
     status: 409,
     retryable: false,

@@ -25,6 +25,8 @@ export const runView = z.object({
   permission_mode: permissionMode,
   progress: z.int(),
   schedule_mode: z.string(),
+  /** What made it, where that was no person. */
+  scheduled_task_id: z.uuid().nullable(),
   /** Not taken before. */
   scheduled_at: instant,
   config_snapshot: jsonObject,

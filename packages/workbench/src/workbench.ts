@@ -95,6 +95,7 @@ import {
 import { type AnalyticsRequest, readAnalytics, readUsage } from './read/usage.ts'
 import { answerRequest } from './requests/answer.ts'
 import { listRequests } from './requests/requests.ts'
+import { createScheduledTasks, type ScheduledTasks, type ScheduleStore } from './scheduled-tasks/scheduled-tasks.ts'
 import { patchSession } from './session/patch.ts'
 import { type Archive, archiveOf } from './snapshots/archive.ts'
 import { compareRuns } from './snapshots/compare.ts'
@@ -118,6 +119,8 @@ export interface Page {
 
 /** Methods that name a user answer about that user's own sessions only; a stranger's is not found. */
 export interface Workbench {
+  /** Null where the workbench was given no store for schedules. */
+  readonly scheduledTasks: ScheduledTasks | null
   createTask(userId: string, request: z.output<typeof createTaskSchema>): Promise<TaskCreated>
   steer(userId: string, sessionId: string, request: z.output<typeof steerSession>): Promise<SteerAnswer>
   /** `run_id` is null where no run is at work. */
@@ -239,6 +242,8 @@ export interface WorkbenchOptions {
   offersModel?: (model: string) => boolean
   /** Where managers store snapshots; without, nothing can be rewound or compared. */
   objects?: SnapshotObjects
+  /** The engine's own, where scheduled tasks have their schedules; without, there are none. */
+  store?: ScheduleStore
   sweepIntervalMs?: number
   /** How long a session's next run is left to the manager that had its last one, while that one has room. */
   headStartMs?: number
@@ -257,6 +262,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     throw new Error(`the engine needs the blueprint ${AGENT_RUN.blueprint}`)
   // Without it sessions keep the titles that their first messages gave them.
   const titles = engine.blueprints.get(SESSION_TITLE) !== undefined
+  const scheduledTasks = options.store === undefined ? null : createScheduledTasks(deps, options.store)
   const hub = createHub({ database, log })
   const readLog = createLogReader(database)
   let timer: NodeJS.Timeout | undefined
@@ -265,7 +271,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   let stopped = false
 
   const keepSweeping = (): void => {
-    sweeping = Promise.all([sweep(deps), titles ? askTitles(deps) : undefined])
+    sweeping = Promise.all([sweep(deps), titles ? askTitles(deps) : undefined, scheduledTasks?.sweep()])
       .catch((error: unknown) => log.warn({ err: error }, 'the sweeper could not read its runs; it will try again'))
       .then(() => {
         if (!stopped) timer = setTimeout(keepSweeping, sweepIntervalMs)
@@ -273,6 +279,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   }
 
   return {
+    scheduledTasks,
     createTask: (userId, request) => createTask(deps, userId, request),
     cancelSession: (userId, sessionId, reason) => cancelSession(deps, userId, sessionId, reason),
     patchSession: (userId, sessionId, patch) => patchSession(deps, userId, sessionId, patch),
@@ -343,6 +350,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     sweepUploads: () => sweepUploads(deps),
     start: async () => {
       await hub.start()
+      scheduledTasks?.start()
       keepSweeping()
       stopUploads = keepSweepingUploads(deps)
     },

@@ -65,7 +65,7 @@ export const createStage = async (localDeps: LocalObjectsDeps = {}): Promise<Sta
       const engine = createEngine({ store, blueprints: [agentRunBlueprint] })
       engine.start()
       const workbench = createWorkbench({
-        ...{ database, engine, log: silentLogger, ownerOf: () => 'default', objects },
+        ...{ database, engine, store, log: silentLogger, ownerOf: () => 'default', objects },
         ...(offersModel === undefined ? {} : { offersModel }),
       })
       await workbench.start()

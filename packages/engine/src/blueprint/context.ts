@@ -58,7 +58,13 @@ export interface Branch extends BranchOutcome {
 }
 
 export interface EndContext<I> {
-  readonly job: { id: string; client: string; createdAt: Date }
+  readonly job: {
+    id: string
+    client: string
+    createdAt: Date
+    /** Of a job that a schedule made: the instant that it stands for, however late it was made. Else null. */
+    dueAt: Date | null
+  }
   /** What is known of the client: its plan, and `params` of its own. */
   readonly client: { id: string; plan: string | null; params: JsonObject }
   readonly input: I
@@ -228,7 +234,12 @@ export const endContext = (job: Job): EndContext<JsonObject> => {
   const [input, data, results, last] = [copied(job.input), copied(job.data), copied(job.results), copied(job.last)]
   const client = copied({ id: job.client, ...job.clientFacts })
   return {
-    job: { id: job.id, client: job.client, createdAt: new Date(job.createdAt) },
+    job: {
+      id: job.id,
+      client: job.client,
+      createdAt: new Date(job.createdAt),
+      dueAt: job.origin.kind === 'schedule' ? new Date(job.origin.dueAt) : null,
+    },
     get client() {
       return client()
     },

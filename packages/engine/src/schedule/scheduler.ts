@@ -26,6 +26,11 @@ import { nextAfter } from './timing.ts'
 export interface SchedulerDeps {
   engine: Pick<Engine, 'create' | 'cancel' | 'jobs' | 'onDue'>
   store: Pick<Store, 'now' | 'putRecords' | 'getRecords' | 'listRecords' | 'dropRecords'>
+  /**
+   * Left out: the schedules of schedules.toml and the API. Another kind is a family of its own: only instances that watch it fire it, and
+   * so those that have no blueprint for its jobs never do.
+   */
+  kind?: string
   /** TZ: of schedules that name no zone. */
   timeZone: string
   /** What jobs of this owner get beside what the schedule says: plan and params, quota. */
@@ -71,7 +76,7 @@ const mostQueued = 100
 const active = jobStatus.options.filter((status) => !isTerminal(status))
 
 export const createScheduler = (deps: SchedulerDeps): Scheduler => {
-  const { engine, store } = deps
+  const { engine, store, kind = scheduleKind } = deps
   const timing = (schedule: Schedule) => scheduleTiming(schedule, deps.timeZone)
 
   const fire = async (id: string, owner: string, schedule: Schedule, dueAt: number): Promise<LastFiring> => {
@@ -132,7 +137,7 @@ export const createScheduler = (deps: SchedulerDeps): Scheduler => {
   }
 
   const read = async (id: string, owner: string | null): Promise<StoredRecord> => {
-    const [record] = await store.getRecords(scheduleKind, [id])
+    const [record] = await store.getRecords(kind, [id])
     if (!record || (owner !== null && record.owner !== owner))
       throw new TuttiError('SCHEDULE_NOT_FOUND', `Schedule "${id}" not found`)
     return record
@@ -175,7 +180,7 @@ export const createScheduler = (deps: SchedulerDeps): Scheduler => {
   ): Promise<KeptSchedule> => {
     const id = scheduleId(owner, name)
     for (;;) {
-      const [known] = await store.getRecords(scheduleKind, [id])
+      const [known] = await store.getRecords(kind, [id])
       if (known && source === 'api') ownedByApi(scheduleOf(known))
       if (known && !mayReplace(scheduleOf(known)))
         throw new TuttiError('SCHEDULE_EXISTS', `There is a schedule "${name}" already`)
@@ -187,7 +192,7 @@ export const createScheduler = (deps: SchedulerDeps): Scheduler => {
         last: former?.last ?? null,
       }
       const record: StoredRecord = {
-        kind: scheduleKind,
+        kind,
         id,
         owner,
         ref: spec.blueprint,
@@ -205,7 +210,7 @@ export const createScheduler = (deps: SchedulerDeps): Scheduler => {
     for (;;) {
       const last = found.at(-1)
       const page = await store.listRecords({
-        kind: scheduleKind,
+        kind,
         owner,
         limit: 500,
         ...(last ? { after: last.id } : {}),
@@ -216,14 +221,14 @@ export const createScheduler = (deps: SchedulerDeps): Scheduler => {
   }
 
   return {
-    start: () => engine.onDue(scheduleKind, handle),
+    start: () => engine.onDue(kind, handle),
     syncFile: async (entries) => {
       for (const { name, owner, spec } of entries) await put(owner, name, 'file', spec, () => true)
       const wanted = new Set(entries.map(({ name, owner }) => scheduleId(owner, name)))
       const gone = (await list(null)).filter((record) => scheduleOf(record).source === 'file' && !wanted.has(record.id))
       if (gone.length > 0)
         await store.dropRecords(
-          scheduleKind,
+          kind,
           gone.map((record) => record.id),
         )
     },
@@ -233,7 +238,7 @@ export const createScheduler = (deps: SchedulerDeps): Scheduler => {
     remove: async (id, owner) => {
       const record = await read(id, owner)
       ownedByApi(scheduleOf(record))
-      await store.dropRecords(scheduleKind, [id])
+      await store.dropRecords(kind, [id])
     },
     pause: (id, owner) => change(id, owner, (schedule) => ({ ...schedule, paused: true })),
     resume: (id, owner) => change(id, owner, (schedule) => ({ ...schedule, paused: false })),

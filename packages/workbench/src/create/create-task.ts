@@ -26,7 +26,7 @@ import { blockingRuns } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { holdUploads } from '../uploads/hold-uploads.ts'
 import { ensureJobsSoon } from './ensure-jobs.ts'
-import { insertRun } from './insert-run.ts'
+import { insertRun, type SentBy } from './insert-run.ts'
 import { insertSession } from './insert-session.ts'
 import { lasting, mergeConfig, withProject } from './merge-config.ts'
 import { type Schedule, scheduleOf } from './schedule.ts'
@@ -34,17 +34,30 @@ import { queued, started } from './task-answer.ts'
 
 type Request = z.output<typeof createTaskSchema>
 
+/** How a scheduled task sends its message. */
+export interface ByTask extends SentBy {
+  /** Of a new session. */
+  session: { id: string; name: string }
+  /** What becomes of the message when something of the session is under way, or waits: SESSION_BUSY, or the end of the queue. */
+  whenBusy: 'refuse' | 'queue'
+}
+
 /**
  * @throws TuttiError SESSION_NOT_FOUND, PROJECT_NOT_FOUND, SESSION_CANCELING, QUEUE_FULL, BUDGET_EXCEEDED, INVALID_BODY, also for a model
  *   that is not offered and a file of somebody else
  */
-export const createTask = async (deps: WorkbenchDeps, userId: string, sent: Request): Promise<TaskCreated> => {
+export const createTask = async (
+  deps: WorkbenchDeps,
+  userId: string,
+  sent: Request,
+  by?: ByTask,
+): Promise<TaskCreated> => {
   const request = storable(plainJson(sent)) as unknown as Request
   const strange = request.config && strangeFile(userId, request.config)
   if (strange)
     throw new TuttiError('INVALID_BODY', 'This is not one of your uploads', { path: `body.config.${strange}` })
   const schedule = scheduleOf(request)
-  const answer = await write(deps, userId, request, schedule)
+  const answer = await write(deps, userId, request, schedule, by)
   await ensureJobsSoon(deps, answer.session_id)
   return answer
 }
@@ -54,13 +67,14 @@ const write = async (
   userId: string,
   request: Request,
   schedule: Schedule,
+  by: ByTask | undefined,
 ): Promise<TaskCreated> => {
   try {
     const answer = await (request.session_id
       ? changeSession(deps.database, { sessionId: request.session_id, userId }, (change) =>
-          take(deps, change, request, schedule),
+          take(deps, change, request, schedule, by),
         )
-      : toNewSession(deps, userId, request, schedule))
+      : toNewSession(deps, userId, request, schedule, by))
     if (!answer) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found', { path: 'body.session_id' })
     return answer
   } catch (error) {
@@ -76,6 +90,7 @@ const toNewSession = (
   userId: string,
   request: Request,
   schedule: Schedule,
+  by: ByTask | undefined,
 ): Promise<TaskCreated> =>
   deps.database.transaction(async (tx) => {
     const earlier = await earlierAnswer(tx, userId, request)
@@ -84,9 +99,10 @@ const toNewSession = (
       ? await findProject(tx, userId, request.project_id, 'body.project_id')
       : undefined
     const { prompt } = request
-    const session = await insertSession(tx, { id: deps.newId(), userId, prompt, projectId: project?.id ?? null })
+    const of = by === undefined ? { id: deps.newId(), prompt } : by.session
+    const session = await insertSession(tx, { ...of, userId, projectId: project?.id ?? null })
     return commitChange(tx, session, async (change) =>
-      started(change, await addRun(deps, change, request, schedule, configOf({}, request, project))),
+      started(change, await addRun(deps, change, request, schedule, configOf({}, request, project), by)),
     )
   })
 
@@ -96,6 +112,7 @@ const take = async (
   change: SessionChange,
   request: Request,
   schedule: Schedule,
+  by: ByTask | undefined,
 ): Promise<TaskCreated> => {
   const { tx, session } = change
   const earlier = await earlierAnswer(tx, session.user_id, request)
@@ -107,10 +124,13 @@ const take = async (
       path: 'body.project_id',
     })
   const project = session.project_id ? await findProject(tx, session.user_id, session.project_id) : undefined
-  const isBlocked = schedule.at === null && (await blockingRuns(tx, session.id)).length > 0
+  const isBusy = (await blockingRuns(tx, session.id)).length > 0 || (by && (await openItems(tx, session.id)).length > 0)
+  if (isBusy && by?.whenBusy === 'refuse') throw new TuttiError('SESSION_BUSY', 'The session is busy')
+  // What is to come at an instant of its own waits for that, and for nothing else.
+  const isBlocked = isBusy && (schedule.at === null || by !== undefined)
   if (!isBlocked) {
     const config = configOf((session.config_snapshot ?? {}) as TaskConfig, request, project)
-    return started(change, await addRun(deps, change, request, schedule, config))
+    return started(change, await addRun(deps, change, request, schedule, config, by))
   }
   // What the message before it sets is in force when its turn comes.
   const before = (await openItems(tx, session.id)).at(-1)
@@ -126,6 +146,8 @@ const take = async (
       permissionMode: request.permission_mode,
       config,
       clientRequestId: request.client_request_id ?? null,
+      scheduleMode: schedule.mode,
+      ...(by === undefined ? {} : { sentBy: by }),
     }),
   )
 }
@@ -141,6 +163,7 @@ const addRun = async (
   request: Request,
   schedule: Schedule,
   config: TaskConfig,
+  by: ByTask | undefined,
 ): Promise<RunRow> => {
   await refuseInVain(deps, change, config)
   await holdUploads(change.tx, change.session.user_id, config.input_files, 'body.config.input_files')
@@ -153,7 +176,8 @@ const addRun = async (
     clientRequestId: request.client_request_id ?? null,
     prompt: request.prompt,
     permissionMode: request.permission_mode,
-    attended: true,
+    attended: by?.attended ?? true,
+    scheduledTaskId: by?.scheduledTaskId ?? null,
     config,
     schedule,
   })

@@ -5,6 +5,12 @@ import type { MessageRow, RunRow } from '../session/rows.ts'
 import { logStatus } from '../session/runs.ts'
 import type { Schedule } from './schedule.ts'
 
+/** A scheduled task that sends a message, in the place of a person. */
+export interface SentBy {
+  scheduledTaskId: string
+  attended: boolean
+}
+
 export interface NewRun {
   id: string
   jobId: string
@@ -19,6 +25,7 @@ export interface NewRun {
   /** Whether its agent may ask a person. */
   attended: boolean
   schedule?: Schedule
+  scheduledTaskId?: string | null
   /** The message that asks for it, where it is there already: its turn is taken again. */
   message?: MessageRow
 }
@@ -31,9 +38,9 @@ export const insertRun = async (change: SessionChange, run: NewRun): Promise<Run
   const [row] = await tx.query<RunRow>(
     `insert into workbench.runs
        (id, session_id, user_id, user_message_id, client_request_id, prompt, permission_mode, config, status, job_id,
-        task_id, job_created_at, schedule_mode, scheduled_at, attended, asked_by)
+        task_id, job_created_at, schedule_mode, scheduled_at, attended, asked_by, scheduled_task_id)
      values ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, case when $10::text is null then null else now() end, $11,
-             coalesce(to_timestamp($12::float8 / 1000), now()), $13, $14)
+             coalesce(to_timestamp($12::float8 / 1000), now()), $13, $14, $15)
      returning *`,
     [
       run.id,
@@ -50,6 +57,7 @@ export const insertRun = async (change: SessionChange, run: NewRun): Promise<Run
       run.schedule?.at ?? null,
       run.attended,
       run.askedBy ?? null,
+      run.scheduledTaskId ?? null,
     ],
   )
   if (!row) throw new Error('PostgreSQL did not answer the run that it stored')

@@ -4,6 +4,7 @@ import type { LeasedTask, OutcomeAnswer, TaskOutcome } from '@tutti/engine'
 import type { PARKED, ParkedData } from '../agent-run-blueprint.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { wake } from '../requests/wake.ts'
+import { tellEnd } from '../scheduled-tasks/tell-end.ts'
 import { plainJson } from '../session/plain-json.ts'
 import type { RunRow, StoredOutcome } from '../session/rows.ts'
 
@@ -74,10 +75,11 @@ const cancelJob = async ({ engine }: WorkbenchDeps, run: RunRow): Promise<void> 
 }
 
 /** The engine knows: the run need not be looked at again. */
-export const markReported = async ({ database }: WorkbenchDeps, runId: string): Promise<void> => {
-  await database.query(
+export const markReported = async (deps: WorkbenchDeps, runId: string): Promise<void> => {
+  const [run] = await deps.database.query<Pick<RunRow, 'id' | 'client_request_id'>>(
     `update workbench.runs set reported_at = coalesce(reported_at, now()), check_at = null
-     where id = $1 and status in ('completed', 'failed', 'canceled')`,
+     where id = $1 and status in ('completed', 'failed', 'canceled') returning id, client_request_id`,
     [runId],
   )
+  if (run) await tellEnd(deps, run)
 }

@@ -104,7 +104,7 @@ export const patchProject = async (
   return view(row)
 }
 
-/** Its sessions stay, without a project; its files go, unless something else names them. */
+/** Its sessions and scheduled tasks stay, without a project; its files go, unless something else names them. */
 export const deleteProject = async (database: Queryable, userId: string, id: string): Promise<void> => {
   const [row] = await database.query(
     `with gone as (
@@ -116,6 +116,8 @@ export const deleteProject = async (database: Queryable, userId: string, id: str
        update workbench.uploads set idle_since = now() where key in (select key from dropped)
      ), freed as (
        update workbench.sessions set project_id = null where project_id in (select id from gone)
+     ), freed_tasks as (
+       update workbench.scheduled_tasks set project_id = null where project_id in (select id from gone)
      )
      select id from gone`,
     [id, userId],

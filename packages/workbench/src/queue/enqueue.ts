@@ -1,4 +1,5 @@
-import { type PermissionMode, type TaskConfig, TuttiError } from '@tutti/contracts'
+import { type PermissionMode, type ScheduleMode, type TaskConfig, TuttiError } from '@tutti/contracts'
+import type { SentBy } from '../create/insert-run.ts'
 import type { SessionChange } from '../session/change-session.ts'
 import { logQueue } from './log-queue.ts'
 import { openItems, type QueueItemRow } from './rows.ts'
@@ -12,6 +13,10 @@ export interface NewItem {
   permissionMode: PermissionMode
   config: TaskConfig
   clientRequestId: string | null
+  /** Left out: as soon as its turn has come. */
+  scheduleMode?: ScheduleMode
+  /** What sends it, where that is no person. */
+  sentBy?: SentBy
 }
 
 /** Puts a message at the end of the session's queue. @throws TuttiError QUEUE_FULL */
@@ -30,11 +35,22 @@ export const putFirst = async (change: SessionChange, items: readonly NewItem[])
 const insert = async (change: SessionChange, item: NewItem, place: string): Promise<QueueItemRow> => {
   const [row] = await change.tx.query<QueueItemRow>(
     `insert into workbench.queue_items
-       (id, session_id, sequence_no, status, prompt, permission_mode, config, client_request_id)
-     select $1, $2, ${place}, 'queued', $3, $4, $5, $6
+       (id, session_id, sequence_no, status, prompt, permission_mode, config, client_request_id, schedule_mode,
+        scheduled_task_id, attended)
+     select $1, $2, ${place}, 'queued', $3, $4, $5, $6, $7, $8, $9
      from workbench.queue_items where session_id = $2
      returning *`,
-    [item.id, change.session.id, item.prompt, item.permissionMode, item.config, item.clientRequestId],
+    [
+      item.id,
+      change.session.id,
+      item.prompt,
+      item.permissionMode,
+      item.config,
+      item.clientRequestId,
+      item.scheduleMode ?? 'immediate',
+      item.sentBy?.scheduledTaskId ?? null,
+      item.sentBy?.attended ?? true,
+    ],
   )
   if (!row) throw new Error('PostgreSQL did not answer the message that it stored')
   await logQueue(change, row)

@@ -35,7 +35,9 @@ export const promote = async (change: SessionChange, item: QueueItemRow): Promis
     prompt: item.prompt,
     permissionMode: item.permission_mode,
     config: item.config,
-    attended: true,
+    attended: item.attended,
+    scheduledTaskId: item.scheduled_task_id,
+    schedule: { mode: item.schedule_mode, at: null },
   })
   const [promoted] = await change.tx.query<QueueItemRow>(
     `update workbench.queue_items

@@ -1,4 +1,4 @@
-import type { PermissionMode, QueueItemView, TaskConfig } from '@tutti/contracts'
+import type { PermissionMode, QueueItemView, ScheduleMode, TaskConfig } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
 import type { QueueFacts } from '../session/rows.ts'
 
@@ -12,6 +12,9 @@ export interface QueueItemRow {
   /** All that its run will be given, its files included. */
   config: TaskConfig
   client_request_id: string | null
+  schedule_mode: ScheduleMode
+  scheduled_task_id: string | null
+  attended: boolean
   linked_run_id: string | null
   linked_user_message_id: number | null
   created_at: Date

@@ -60,6 +60,7 @@ export interface RunRow {
   user_id: string
   user_message_id: number
   client_request_id: string | null
+  scheduled_task_id: string | null
   prompt: string
   permission_mode: PermissionMode
   schedule_mode: ScheduleMode
@@ -152,6 +153,7 @@ export const runView = (row: RunRow, usage: UsageView | null): RunView => ({
   permission_mode: row.permission_mode,
   progress: progressOf(row),
   schedule_mode: row.schedule_mode,
+  scheduled_task_id: row.scheduled_task_id,
   scheduled_at: row.scheduled_at.toISOString(),
   config_snapshot: withoutWorkspace(row.config),
   state_patch: row.state_patch,

@@ -61,6 +61,7 @@ export const createStage = async (
     const workbench = createWorkbench({
       database,
       engine: wrap(engine),
+      store,
       log: { warn: () => {} },
       ownerOf: () => user,
       sweepIntervalMs: 3_600_000,

@@ -176,7 +176,11 @@ const variablesOf = (context: EndContext<JsonObject>): Variables => ({
   get client(): unknown {
     return context.client
   },
-  job: { id: context.job.id, created_at: context.job.createdAt.toISOString() },
+  job: {
+    id: context.job.id,
+    created_at: context.job.createdAt.toISOString(),
+    due_at: context.job.dueAt?.toISOString() ?? null,
+  },
 })
 
 const unique = (names: string[]): string[] => [...new Set(names)]

@@ -1,0 +1,145 @@
+import {
+  createScheduledTask,
+  dispatchDue,
+  dispatchedDue,
+  envelope,
+  patchScheduledTask,
+  runView,
+  scheduledTaskTriggered,
+  scheduledTaskView,
+} from '@tutti/contracts'
+import type { ScheduledTasks } from '@tutti/workbench'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { RouteDeps } from '../deps.ts'
+import { ok } from '../http/envelope.ts'
+import { cut, oneMore } from '../http/pages.ts'
+import { idParams, pageQuery } from './params.ts'
+
+const tags = ['scheduled tasks']
+const one = envelope(scheduledTaskView)
+
+const tasksOf = ({ workbench }: RouteDeps): ScheduledTasks => {
+  if (!workbench.scheduledTasks) throw new TypeError('the workbench keeps no schedules')
+  return workbench.scheduledTasks
+}
+
+/** Messages that send themselves by the clock. */
+export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
+  const { userId, taskBodyBytes: bodyLimit } = deps.config
+  return async (app) => {
+    const tasks = tasksOf(deps)
+    app.get(
+      '/scheduled-tasks',
+      {
+        schema: {
+          ...{ tags, operationId: 'listScheduledTasks', summary: 'List scheduled tasks, newest first' },
+          ...{ querystring: pageQuery, response: { 200: envelope(z.array(scheduledTaskView)) } },
+        },
+      },
+      async (request, reply) => {
+        const { query } = request
+        const found = await tasks.list(userId, oneMore(query))
+        return ok(cut(request, reply, found, query.limit, () => ({ offset: query.offset + query.limit })))
+      },
+    )
+
+    app.post(
+      '/scheduled-tasks',
+      {
+        schema: {
+          ...{ tags, operationId: 'createScheduledTask', summary: 'Create a scheduled task' },
+          ...{ body: createScheduledTask, response: { 200: one } },
+        },
+        bodyLimit,
+      },
+      async ({ body }) => ok(await tasks.create(userId, body)),
+    )
+
+    app.get(
+      '/scheduled-tasks/:id',
+      {
+        schema: {
+          ...{ tags, operationId: 'getScheduledTask', summary: 'Show a scheduled task' },
+          ...{ params: idParams, response: { 200: one } },
+        },
+      },
+      async ({ params }) => ok(await tasks.get(userId, params.id)),
+    )
+
+    app.patch(
+      '/scheduled-tasks/:id',
+      {
+        schema: {
+          ...{ tags, operationId: 'patchScheduledTask', summary: 'Change a scheduled task' },
+          ...{ params: idParams, body: patchScheduledTask, response: { 200: one } },
+        },
+        bodyLimit,
+      },
+      async ({ params, body }) => ok(await tasks.patch(userId, params.id, body)),
+    )
+
+    app.delete(
+      '/scheduled-tasks/:id',
+      {
+        schema: {
+          ...{ tags, operationId: 'deleteScheduledTask', summary: 'Delete a scheduled task; its runs stay' },
+          ...{ params: idParams, response: { 200: envelope(z.object({ id: z.uuid() })) } },
+        },
+      },
+      async ({ params }) => {
+        await tasks.delete(userId, params.id)
+        return ok({ id: params.id })
+      },
+    )
+
+    app.post(
+      '/scheduled-tasks/:id/trigger',
+      {
+        schema: {
+          ...{ tags, operationId: 'triggerScheduledTask', summary: 'Run a scheduled task now' },
+          ...{ params: idParams, response: { 200: envelope(scheduledTaskTriggered) } },
+        },
+      },
+      async ({ params }) => ok(await tasks.trigger(userId, params.id)),
+    )
+
+    app.get(
+      '/scheduled-tasks/:id/runs',
+      {
+        schema: {
+          ...{
+            tags,
+            operationId: 'listRunsOfScheduledTask',
+            summary: 'List the runs of a scheduled task, newest first',
+          },
+          ...{ params: idParams, querystring: pageQuery, response: { 200: envelope(z.array(runView)) } },
+        },
+      },
+      async (request, reply) => {
+        const { query, params } = request
+        const found = await tasks.runs(userId, params.id, oneMore(query))
+        return ok(cut(request, reply, found, query.limit, () => ({ offset: query.offset + query.limit })))
+      },
+    )
+  }
+}
+
+/** For whoever used to drive them from outside. */
+export const internalScheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
+  return async (app) => {
+    app.post(
+      '/internal/scheduled-tasks/dispatch-due',
+      {
+        schema: {
+          tags,
+          operationId: 'dispatchDueScheduledTasks',
+          summary: 'Tell what came of the scheduled tasks that are due now',
+          body: dispatchDue.prefault({}),
+          response: { 200: envelope(dispatchedDue) },
+        },
+      },
+      async ({ body }) => ok(await tasksOf(deps).dispatchDue(body.limit)),
+    )
+  }
+}
