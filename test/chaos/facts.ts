@@ -1,6 +1,7 @@
 /** What an installation says of a session once it has come to rest. */
 import { createHash } from 'node:crypto'
-import type { FileView, MessageView, RunView, SessionFrame, ToolExecutionView } from '@tutti/contracts'
+import type { FileNode, MessageView, RunView, SessionFrame, ToolExecutionView } from '@tutti/contracts'
+import { filesIn, type WorkspaceFile } from '../../packages/client/src/workspace-files.ts'
 import type { Caller } from './client.ts'
 import type { PlayedSession } from './player.ts'
 
@@ -28,7 +29,7 @@ export const readFacts = async ({ get }: Caller, session: PlayedSession): Promis
   }
   const runs = await get<RunView[]>(`/runs/session/${session.sessionId}?limit=200`)
   const files = new Map<string, { sha256: string; contents: string }>()
-  for (const file of await get<FileView[]>(`${path}/workspace/files`)) files.set(file.path, await read(file))
+  for (const file of filesIn(await get<FileNode[]>(`${path}/workspace/files`))) files.set(file.path, await read(file))
   return {
     ...{ frames, files },
     messages: await get<MessageView[]>(`${path}/messages?limit=1000`),
@@ -39,7 +40,7 @@ export const readFacts = async ({ get }: Caller, session: PlayedSession): Promis
   }
 }
 
-const read = async ({ path, sha256, url }: FileView): Promise<{ sha256: string; contents: string }> => {
+const read = async ({ path, sha256, url }: WorkspaceFile): Promise<{ sha256: string; contents: string }> => {
   const response = await fetch(url)
   if (!response.ok) throw new Error(`${path} of the list can’t be read: ${response.status}`)
   const contents = await response.text()

@@ -32,7 +32,7 @@ import type { Http } from './http.ts'
 import type { StreamOptions } from './job-stream.ts'
 import { streamSession } from './session-stream.ts'
 import { mostOfPage, workbenchCalls } from './workbench-calls.ts'
-import { fileTree, filesIn, type WorkspaceFile } from './workspace-files.ts'
+import { filesIn, fileTree, type WorkspaceFile } from './workspace-files.ts'
 
 export interface SessionFilter {
   /** Those whose agent that job asked for. */

@@ -20,7 +20,7 @@ import { type DownloadOptions, download } from './download.ts'
 import { type ConnectionOptions, createHttp } from './http.ts'
 import { createSessions, type SessionsApi } from './sessions.ts'
 import { workbenchCalls } from './workbench-calls.ts'
-import { fileTree, filesIn, type WorkspaceFile } from './workspace-files.ts'
+import { filesIn, fileTree, type WorkspaceFile } from './workspace-files.ts'
 
 export interface Workbench {
   tasks: {

@@ -61,6 +61,12 @@ export const listSessions = async (
 export const viewRun = async (database: Queryable, run: RunRow): Promise<RunView> =>
   runView(run, (await usageOfRuns(database, [run])).get(run.id) ?? null)
 
+/** With what each of them has used. */
+export const viewRuns = async (database: Queryable, runs: readonly RunRow[]): Promise<RunView[]> => {
+  const usage = await usageOfRuns(database, runs)
+  return runs.map((run) => runView(run, usage.get(run.id) ?? null))
+}
+
 /** @throws TuttiError RUN_NOT_FOUND, also for a stranger's run */
 export const readRun = async (database: Queryable, userId: string, id: string): Promise<RunView> => {
   const [run] = await database.query<RunRow>(
@@ -85,6 +91,5 @@ export const listRuns = async (
      order by scheduled_at, user_message_id limit $3 offset $4`,
     [sessionId, userId, limit, offset],
   )
-  const usage = await usageOfRuns(database, rows)
-  return rows.map((row) => runView(row, usage.get(row.id) ?? null))
+  return viewRuns(database, rows)
 }

@@ -14,8 +14,9 @@ import type { z } from 'zod'
 import { strangeFile } from '../claim/plan.ts'
 import type { Queryable } from '../database/database.ts'
 import { findProject } from '../projects/projects.ts'
+import { viewRuns } from '../read/sessions.ts'
 import { plainJson } from '../session/plain-json.ts'
-import { type RunRow, runView } from '../session/rows.ts'
+import type { RunRow } from '../session/rows.ts'
 import { storable } from '../session/storable.ts'
 import type { ScheduledTaskDeps } from './deps.ts'
 import { ensureScheduleSoon } from './ensure-schedules.ts'
@@ -146,7 +147,7 @@ export const runsOfTask = async (
      order by run.user_message_id desc limit $3 offset $4`,
     [id, userId, limit, offset],
   )
-  return rows.map(runView)
+  return viewRuns(deps.database, rows)
 }
 
 const scheduleOf = async ({ scheduler }: ScheduledTaskDeps, task: ScheduledTaskRow): Promise<KeptSchedule | null> => {
