@@ -67,7 +67,9 @@ const stage = (repository: Partial<PlannedRepository> = {}, more: Partial<Staged
       ...{ run_id, session_id, user_id: 'local', config: {}, snapshot_key: null },
       staging: {
         ...{ files: [], folders: [], managed: [] },
-        repository: { url: `${server.url}/project.git`, branch: null, path: 'project', token, ...repository },
+        repositories: [
+          { url: `${server.url}/project.git`, branch: null, path: 'project', token, shallow: false, ...repository },
+        ],
       },
       ...more,
     },

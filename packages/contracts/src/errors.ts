@@ -73,6 +73,11 @@ export const errorCatalogue = {
   MESSAGE_NOT_FOUND: { status: 404, retryable: false, hint: 'Read the session’s messages again: it may be gone.' },
   QUEUE_ITEM_NOT_FOUND: { status: 404, retryable: false, hint: 'Read the queue again: its turn may have come.' },
   PROJECT_NOT_FOUND: { status: 404, retryable: false, hint: 'Check the id; only your own projects are visible.' },
+  CAPABILITY_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: 'Check the id: only your own are visible, and those that the operator made for everybody.',
+  },
   SCHEDULE_NOT_FOUND: {
     status: 404,
     retryable: false,
@@ -115,6 +120,13 @@ export const errorCatalogue = {
     status: 409,
     retryable: false,
     hint: 'Edit schedules.toml and reload it; here it can be paused, resumed and triggered.',
+  },
+  CAPABILITY_EXISTS: { status: 409, retryable: false, hint: 'Choose another name, or change the one that has it.' },
+  CAPABILITY_LIMIT: { status: 409, retryable: false, hint: 'Delete one that is not used any more.' },
+  CAPABILITY_IN_USE: {
+    status: 409,
+    retryable: false,
+    hint: 'Take it out of the project that the message names first.',
   },
   BLUEPRINT_EXISTS: {
     status: 409,

@@ -2,7 +2,7 @@
  * The workbench, as the backend sees it. It keeps sessions, runs and messages in PostgreSQL, and leaves to the engine
  * who works on what, and when. Any number of processes may each have one over the same database.
  */
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type {
   AccountAnswer,
   AnswerRequest,
@@ -51,6 +51,9 @@ import { AGENT_RUN } from './agent-run-blueprint.ts'
 import { account } from './budgets/account.ts'
 import type { BudgetSettings } from './budgets/limits.ts'
 import { listBudgets, type NewBudget, putOperatorBudget, putOwnBudget, spendingBy } from './budgets/views.ts'
+import { type Capabilities, createCapabilities } from './capabilities/capabilities.ts'
+import { sealAnew } from './capabilities/env-vars.ts'
+import { createSealer, type SecretKeys } from './capabilities/sealer.ts'
 import { claim } from './claim/claim.ts'
 import { renew } from './claim/renew.ts'
 import { start } from './claim/start.ts'
@@ -134,6 +137,9 @@ export interface Workbench {
   patchProject(userId: string, id: string, patch: PatchProject): Promise<ProjectView>
   deleteProject(userId: string, id: string): Promise<void>
 
+  /** What users and the operator give to agents. */
+  readonly capabilities: Capabilities
+
   /** For managers. Every write is fenced by the lease: @throws TuttiError RUN_NOT_FOUND, LEASE_LOST */
   claim(request: z.output<typeof claimRun>, signal: AbortSignal): Promise<ClaimedRun | null>
   startRun(runId: string, request: z.output<typeof startRun>): Promise<RunView>
@@ -215,6 +221,8 @@ export interface WorkbenchOptions {
   offersModel?: (model: string) => boolean
   /** Where managers store snapshots; without, nothing can be rewound or compared. */
   objects?: SnapshotObjects
+  /** What secrets are sealed with; without, with a key of this process alone, which no other one and no restart can open. */
+  secretKeys?: SecretKeys
   sweepIntervalMs?: number
   /** How long a session's next run is left to the manager that had its last one, while that one has room. */
   headStartMs?: number
@@ -228,7 +236,10 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const { database, engine, log, ownerOf, newId = randomUUID, sweepIntervalMs = 2_000, headStartMs = 2_000 } = options
   const { budgets = { timeZone: 'UTC', defaults: [] }, offersModel = () => true, objects = null } = options
   const snapshots = createSnapshotReader(objects)
-  const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId, budgets, offersModel, snapshots, objects }
+  const sealer = createSealer(options.secretKeys ?? { current: randomBytes(32).toString('hex') })
+  const deps: WorkbenchDeps = {
+    ...{ database, engine, log, ownerOf, newId, budgets, offersModel, snapshots, objects, sealer },
+  }
   if (!engine.blueprints.get(AGENT_RUN)) throw new Error(`the engine needs the blueprint ${AGENT_RUN}`)
   // Without it sessions keep the titles that their first messages gave them.
   const titles = engine.blueprints.get(SESSION_TITLE) !== undefined
@@ -264,6 +275,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     deleteProject: (userId, id) => deleteProject(database, userId, id),
     steer: (userId, sessionId, request) => steer(deps, userId, sessionId, request),
     interrupt: (userId, sessionId) => interrupt(deps, userId, sessionId),
+    capabilities: createCapabilities(deps),
     claim: (request, signal) => claim({ ...deps, hub, affinity: { headStartMs } }, request, signal),
     startRun: (runId, request) => start(deps, runId, request),
     renewRun: (runId, request, signal) => renew({ ...deps, hub }, runId, request, signal),
@@ -315,6 +327,9 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     sweep: () => sweep(deps),
     start: async () => {
       await hub.start()
+      const anew = await sealAnew(deps)
+      if (anew > 0)
+        log.warn({ count: anew }, 'secrets were sealed anew with SECRET_KEY: no older key is needed for them')
       keepSweeping()
     },
     stop: async () => {

@@ -13,6 +13,7 @@ import {
 } from '@tutti/contracts'
 import type { z } from 'zod'
 import { exhausted } from '../budgets/measure.ts'
+import { choose } from '../capabilities/choose.ts'
 import { strangeFile } from '../claim/plan.ts'
 import { type Queryable, violates } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
@@ -27,7 +28,7 @@ import { storable } from '../session/storable.ts'
 import { ensureJobsSoon } from './ensure-jobs.ts'
 import { insertRun } from './insert-run.ts'
 import { insertSession } from './insert-session.ts'
-import { lasting, mergeConfig, withProject } from './merge-config.ts'
+import { lasting, withProject } from './merge-config.ts'
 import { type Schedule, scheduleOf } from './schedule.ts'
 import { queued, started } from './task-answer.ts'
 
@@ -85,7 +86,10 @@ const toNewSession = (
     const { prompt } = request
     const session = await insertSession(tx, { id: deps.newId(), userId, prompt, projectId: project?.id ?? null })
     return commitChange(tx, session, async (change) =>
-      started(change, await addRun(deps, change, request, schedule, configOf({}, request, project))),
+      started(
+        change,
+        await addRun(deps, change, request, schedule, await configOf(change, undefined, request, project)),
+      ),
     )
   })
 
@@ -108,13 +112,13 @@ const take = async (
   const project = session.project_id ? await findProject(tx, session.user_id, session.project_id) : undefined
   const isBlocked = schedule.at === null && (await blockingRuns(tx, session.id)).length > 0
   if (!isBlocked) {
-    const config = configOf((session.config_snapshot ?? {}) as TaskConfig, request, project)
+    const config = await configOf(change, (session.config_snapshot ?? {}) as TaskConfig, request, project)
     return started(change, await addRun(deps, change, request, schedule, config))
   }
   // What the message before it sets is in force when its turn comes.
   const before = (await openItems(tx, session.id)).at(-1)
   const base = before === undefined ? ((session.config_snapshot ?? {}) as TaskConfig) : lasting(before.config)
-  const config = configOf(base, request, project)
+  const config = await configOf(change, base, request, project)
   await refuseInVain(deps, change, config)
   return queued(
     change,
@@ -128,9 +132,17 @@ const take = async (
   )
 }
 
-const configOf = (base: TaskConfig, request: Request, project: ProjectRow | undefined): TaskConfig => {
+/** @param base what is in force in the session; undefined in a new one */
+const configOf = async (
+  { tx, session }: SessionChange,
+  base: TaskConfig | undefined,
+  request: Request,
+  project: ProjectRow | undefined,
+): Promise<TaskConfig> => {
   const sent: TaskConfigPatch = request.config ?? {}
-  return withProject(mergeConfig(base, sent), sent, project)
+  const presetId = base === undefined ? (project?.default_preset_id ?? null) : null
+  const choice = { base: base ?? {}, sent, presetId, installed: true, path: 'body.config' }
+  return withProject(await choose(tx, session.user_id, choice), sent, project)
 }
 
 const addRun = async (

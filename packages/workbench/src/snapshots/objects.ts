@@ -9,8 +9,8 @@ import {
 } from '@tutti/contracts'
 import { type ObjectStore, ObjectStoreError } from '@tutti/objects'
 
-/** Where snapshots lie. */
-export type SnapshotObjects = Pick<ObjectStore, 'get' | 'head' | 'put'>
+/** Where snapshots and uploads lie. */
+export type SnapshotObjects = Pick<ObjectStore, 'delete' | 'get' | 'head' | 'put'>
 
 /** Manifests never change once they are written, so they are read once. */
 export interface SnapshotReader {
