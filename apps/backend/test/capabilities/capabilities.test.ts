@@ -173,10 +173,10 @@ describe('MCP servers', () => {
       server_config: { mcpServers: { [name]: { type: 'stdio', command: 'node', args: ['a'] } } },
     })
     const wrapped = unique('wrapped')
-    const config = { mcpServers: { [wrapped]: { url: 'https://${HOST:-example.org}/mcp' } } }
+    const config = { mcpServers: { [wrapped]: { url: `https://\${HOST:-example.org}/mcp` } } }
     expect(data(await own.post('/api/v1/mcp-servers', { server_config: config }))).toMatchObject({
       name: wrapped,
-      server_config: { mcpServers: { [wrapped]: { type: 'http', url: 'https://${HOST:-example.org}/mcp' } } },
+      server_config: { mcpServers: { [wrapped]: { type: 'http', url: `https://\${HOST:-example.org}/mcp` } } },
     })
     const refused: [unknown, string][] = [
       [{ type: 'sse', url: 'https://a.b' }, 'body.server_config.type'],
@@ -246,7 +246,7 @@ describe('toggles', () => {
     const install = await made('/skill-installs', { skill_id: on })
     await made('/skill-installs', { skill_id: off, enabled: false })
     expect(code(await own.post('/api/v1/skill-installs', { skill_id: on }))).toEqual([409, 'CAPABILITY_EXISTS'])
-    const idsOf = async (run: Sent) => (await claim(run)).config.skill_ids
+    const idsOf = async (run: Sent) => (await claim(run)).config.skill_ids ?? []
     expect(await idsOf(await send({}))).toEqual([on])
     const first = await send({ skill_config: { [on]: false, [never]: true } })
     const claimed = await claim(first)

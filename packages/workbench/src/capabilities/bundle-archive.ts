@@ -195,7 +195,10 @@ const pack = async (members: readonly Member[], path: string): Promise<BundleFil
             }
             files.push({ path: name, size, sha256: hash.digest('hex'), executable })
           }
-          opened(null, Readable.from(counted()))
+          const stream = Readable.from(counted())
+          // The packer listens to no errors of what it packs: unheard, one bad archive would end the process.
+          stream.on('error', (error) => output.destroy(error))
+          opened(null, stream)
         },
         (error: unknown) => opened(error, Readable.from([])),
       )

@@ -83,7 +83,8 @@ export const planOf = (material: Material): { plan: Plan } | { fault: string } =
 /** The configuration folder of the agent's runtime: what lies there is what it calls the user's own. */
 const home = '.tutti/claude'
 const skillsFolder = `${home}/skills`
-const pluginsFolder = `${home}/plugins`
+/** Not the folder itself: the runtime keeps its own things there. */
+const pluginsFolder = `${home}/plugins/given`
 const commandsFolder = `${home}/commands`
 const agentsFolder = `${home}/agents`
 
