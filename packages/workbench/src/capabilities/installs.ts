@@ -1,5 +1,5 @@
 /** What a user has at hand of skills, servers and plugins; switched on, it comes with every task. */
-import type { Database, Queryable } from '../database/database.ts'
+import type { Database } from '../database/database.ts'
 import { type OwnedRow, ownedRows } from './owned-rows.ts'
 
 export type InstallKind = 'skill' | 'mcp' | 'plugin'
@@ -73,15 +73,6 @@ export const patchInstalls = async (
     [userId, enabled, install_ids ?? null],
   )
   return changed.length
-}
-
-/** The items that are switched on. */
-export const enabledItems = async (tx: Queryable, kind: InstallKind, userId: string): Promise<number[]> => {
-  const found = await tx.query<{ item_id: number }>(
-    `select item_id from workbench.${kind}_installs where user_id = $1 and enabled order by item_id`,
-    [userId],
-  )
-  return found.map(({ item_id }) => item_id)
 }
 
 const view = ({ created_at, updated_at, ...row }: InstallRow): Install => ({
