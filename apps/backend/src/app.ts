@@ -15,13 +15,19 @@ import { watchSilentConnections } from './http/silent-connections.ts'
 import { validatorCompiler } from './http/validation.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
 import { budgetRoutes, operatorBudgetRoutes } from './routes/budgets.ts'
+import { bundleRoutes, operatorBundleRoutes } from './routes/bundles.ts'
+import { claudeMdRoutes } from './routes/claude-md.ts'
 import { configRoutes } from './routes/config.ts'
+import { envVarRoutes, operatorEnvVarRoutes } from './routes/env-vars.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/history.ts'
+import { installRoutes } from './routes/installs.ts'
 import { managerRoutes } from './routes/manager.ts'
+import { mcpServerRoutes, operatorMcpServerRoutes } from './routes/mcp-servers.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { modelRoutes } from './routes/models.ts'
 import { objectRoutes } from './routes/objects.ts'
+import { presetRoutes } from './routes/presets.ts'
 import { projectFileRoutes } from './routes/project-files.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { queueRoutes } from './routes/queue.ts'
@@ -30,7 +36,9 @@ import { internalScheduledTaskRoutes, scheduledTaskRoutes } from './routes/sched
 import { scheduleRoutes } from './routes/schedules.ts'
 import { searchRoutes } from './routes/search.ts'
 import { sessionRoutes } from './routes/sessions.ts'
+import { slashCommandRoutes } from './routes/slash-commands.ts'
 import { streamRoutes } from './routes/stream.ts'
+import { subagentRoutes } from './routes/subagents.ts'
 import { taskRoutes } from './routes/tasks.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { userInputRequestRoutes } from './routes/user-input-requests.ts'
@@ -66,6 +74,14 @@ const userRoutes = [
   modelRoutes,
   scheduleRoutes,
   scheduledTaskRoutes,
+  envVarRoutes,
+  mcpServerRoutes,
+  bundleRoutes,
+  installRoutes,
+  slashCommandRoutes,
+  subagentRoutes,
+  claudeMdRoutes,
+  presetRoutes,
   streamRoutes,
 ]
 
@@ -130,6 +146,9 @@ export const createBackend = (given: BackendDeps): Backend => {
         await scope.register(managerRoutes(deps))
         await scope.register(operatorBudgetRoutes(deps))
         await scope.register(internalScheduledTaskRoutes(deps))
+        await scope.register(operatorEnvVarRoutes(deps))
+        await scope.register(operatorMcpServerRoutes(deps))
+        await scope.register(operatorBundleRoutes(deps))
       })
       await api.register(async (scope) => {
         requireUser(scope, config)

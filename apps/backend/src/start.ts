@@ -74,6 +74,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
       budgets,
       offersModel: (model) => models.allowed(model) && models.providerOf(model) !== undefined,
       headStartMs: config.sessionHeadStartMs,
+      secretKeys: { current: config.secretKey, previous: [config.secretKeyPrevious].filter((key) => key !== '') },
     })
     stops.push(workbench.stop)
     await workbench.start()

@@ -382,18 +382,18 @@ test('project-gives-its-sessions-their-defaults-and-lists-them', async () => {
 })
 
 test('session-patch-changes-only-what-is-the-users', async () => {
-  const { session_id } = await ask('patch me', { config: { model: 'a', mcp_config: { x: true } } })
+  const { session_id } = await ask('patch me', { config: { model: 'a', budget: { tokens: 900 } } })
   await turn('x')
   const patched = await send('PATCH', `/sessions/${session_id}`, {
     title: ' New ',
     is_pinned: true,
-    config: { model: null, mcp_config: { y: false } },
+    config: { model: null, budget: { cost_usd: 2 } },
   })
   expect(patched.data).toMatchObject({
     title: 'New',
     is_pinned: true,
     pinned_at: expect.any(String),
-    config_snapshot: { mcp_config: { x: true, y: false } },
+    config_snapshot: { budget: { tokens: 900, cost_usd: 2 } },
   })
   expect(patched.data.config_snapshot).not.toHaveProperty('model')
   expect(await send('PATCH', `/sessions/${session_id}`, { status: 'failed' })).toMatchObject({

@@ -1,6 +1,7 @@
 /** The network of a real sandbox, as a command of the agent finds it. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { createServer as createTcpServer } from 'node:net'
 import { readAllowedHost } from '@tutti/network'
 import { afterEach, expect, it } from 'vitest'
 import { eventsOf, type FakeRun } from './support/fake-backend.ts'
@@ -52,6 +53,54 @@ it('a-session-gets-the-hosts-that-it-asks-for-only-where-the-operator-lets-it', 
   const refused = stage.backend.offer({ prompt: 'x', config: { egress: ['example.com'] } })
   expect((await stage.finished(refused)).error).toMatchObject({ code: 'EGRESS_REFUSED', retryable: false })
   expect(refused.started).toBeNull()
+})
+
+it('a-run-reaches-the-hosts-of-its-own-servers: the operators at once, a users where the operator lets it, and no other', async () => {
+  const [ofOperator, ofUser, other] = [await outside(), await outside(), await outside()]
+  stage = await createStage({ egressGrantableHosts: hosts(ofUser) })
+  await stage.start()
+  const needed_hosts = [
+    { host: ofOperator, server: 'a', granted: true },
+    { host: ofUser, server: 'b', granted: false },
+  ]
+  const look = [ofOperator, ofUser, other].map(curl).join('; echo; ')
+  const run = stage.backend.offer({ prompt: script([bash(look), { say: 'done' }]), needed_hosts })
+  expect(await stage.finished(run)).toMatchObject({ outcome: 'completed' })
+  expect(output(run).match(/hello from outside200/g)).toHaveLength(2)
+  expect(output(run)).toContain('403')
+  const refused = stage.backend.offer({ prompt: 'x', needed_hosts: [{ host: other, server: 'c', granted: false }] })
+  expect((await stage.finished(refused)).error).toMatchObject({
+    ...{
+      code: 'EGRESS_REFUSED',
+      retryable: false,
+      message: expect.stringMatching(/MCP server "c".*EGRESS_GRANTABLE_HOSTS/),
+    },
+  })
+})
+
+it('an-http-server-is-asked-by-the-agents-runtime-through-the-relay', async () => {
+  const hello = Promise.withResolvers<number | undefined>()
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', (data) => {
+      hello.resolve(data[0])
+      socket.destroy()
+    })
+  }).listen(0, '127.0.0.2')
+  await once(server, 'listening')
+  closing.push(() => server.close())
+  const address = server.address()
+  const host = `127.0.0.2:${typeof address === 'object' && address !== null ? address.port : 0}`
+  stage = await createStage()
+  await stage.start()
+  const run = stage.backend.offer({
+    prompt: script([{ say: 'done' }]),
+    needed_hosts: [{ host, server: 'far', granted: true }],
+    options: { runtime: 'claude', mcp_servers: { far: { type: 'http', url: `https://${host}/mcp` } } },
+  })
+  // The first byte of a TLS hello.
+  expect(await hello.promise).toBe(0x16)
+  expect(await stage.finished(run)).toMatchObject({ outcome: 'completed' })
 })
 
 it('the-providers-key-is-nowhere-in-the-sandbox', async () => {

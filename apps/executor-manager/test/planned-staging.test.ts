@@ -54,7 +54,7 @@ const stage = (plan: Partial<StagingPlan>, more: Partial<StagedRun> = {}) =>
   stageRun(
     {
       ...{ run_id, session_id, user_id: 'local', config: {}, snapshot_key: null },
-      staging: { files: [], folders: [], managed: [], repository: null, ...plan },
+      staging: { files: [], folders: [], managed: [], repositories: [], ...plan },
       ...more,
     },
     options,

@@ -67,7 +67,9 @@ const stage = (repository: Partial<PlannedRepository> = {}, more: Partial<Staged
       ...{ run_id, session_id, user_id: 'local', config: {}, snapshot_key: null },
       staging: {
         ...{ files: [], folders: [], managed: [] },
-        repository: { url: `${server.url}/project.git`, branch: null, path: 'project', token, ...repository },
+        repositories: [
+          { url: `${server.url}/project.git`, branch: null, path: 'project', token, shallow: false, ...repository },
+        ],
       },
       ...more,
     },
@@ -109,6 +111,22 @@ it('a-branch-is-checked-out, and a wrong one, a wrong token or a missing reposit
   expect(said).toContain('Authentication failed')
   expect(said).not.toContain(wrong)
   expect(readdirSync(workspace(other))).toEqual([])
+})
+
+it('a-repository-that-a-message-brings-comes-without-its-history, and what lies there already stays', async () => {
+  commit('another', { 'b.txt': 'b' })
+  await stage({ path: 'inputs/lib', shallow: true })
+  const lib = join(workspace(), 'inputs/lib')
+  expect(readFileSync(join(lib, 'a.txt'), 'utf8')).toBe('one')
+  expect(git(lib, 'rev-list', '--count', 'HEAD')).toBe('1\n')
+  expect(git(lib, 'remote', 'get-url', 'origin')).toBe(`${server.url}/project.git\n`)
+  expect(existsSync(join(root, 'w/cache/repositories'))).toBe(false)
+  // As a snapshot brings it to another host.
+  rmSync(join(lib, '.git'), { recursive: true })
+  await stage({ path: 'inputs/lib', shallow: true }, { run_id: other })
+  expect(readdirSync(lib).sort()).toEqual(['a.txt', 'b.txt'])
+  await stage({ path: 'inputs/side', shallow: true, branch: 'side/branch' }, { session_id: other })
+  expect(readFileSync(join(workspace(other), 'inputs/side/a.txt'), 'utf8')).toBe('two')
 })
 
 it('a-clone-that-is-there-is-the-agents: nothing of it is run, read or overwritten', async () => {

@@ -66,7 +66,7 @@ const stage = (host: string, run: number, snapshot_key: string | null, more: Par
   stageRun(
     {
       ...{ run_id: runs[run] ?? '', session_id, user_id: 'local', config: {}, snapshot_key },
-      staging: { files: [], folders: [], managed: [], repository: null },
+      staging: { files: [], folders: [], managed: [], repositories: [] },
       ...more,
     },
     {
@@ -177,7 +177,7 @@ it('a-restore-that-was-interrupted-is-done-again', async () => {
 })
 
 it('a-parked-run-that-goes-on-elsewhere-keeps-what-was-done-to-its-files', async () => {
-  const staging = { files: [{ path: 'task.md', content: 'given' }], folders: [], managed: [], repository: null }
+  const staging = { files: [{ path: 'task.md', content: 'given' }], folders: [], managed: [], repositories: [] }
   const parked = await turn('one', 0, null, (workspace) => write(workspace, 'task.md', 'worked on'), { staging })
   const { workspace } = await stage('two', 0, parked, { staging })
   expect(readFileSync(join(workspace, 'task.md'), 'utf8')).toBe('worked on')

@@ -37,11 +37,11 @@ afterEach(() => rmSync(root, { recursive: true }))
 
 const run = (workspace: StagedRun['config']['workspace'], more: Partial<StagedRun> = {}): StagedRun => ({
   ...{ run_id, session_id, user_id: 'local', config: { workspace }, snapshot_key: null },
-  staging: { files: [], folders: [], managed: [], repository: null },
+  staging: { files: [], folders: [], managed: [], repositories: [] },
   ...more,
 })
 const withFile = (path: string): StagedRun =>
-  run(undefined, { staging: { files: [{ path, content: 'content' }], folders: [], managed: [], repository: null } })
+  run(undefined, { staging: { files: [{ path, content: 'content' }], folders: [], managed: [], repositories: [] } })
 const workspace = (): string => join(root, 'w/active/local', session_id, 'workspace')
 
 it.each(['../out', '/etc/x', 'a/../../out', 'a\\..\\b', 'a\0b', 'a/', '.', '.tutti/claude/x', 'x\ny', '../../..'])(

@@ -79,6 +79,11 @@ export const errorCatalogue = {
     hint: 'GET /api/v1/scheduled-tasks lists your own.',
   },
   MEMORY_NOT_FOUND: { status: 404, retryable: false, hint: 'GET /api/v1/memories lists your own.' },
+  CAPABILITY_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: 'Check the id: only your own are visible, and those that the operator made for everybody.',
+  },
   SCHEDULE_NOT_FOUND: {
     status: 404,
     retryable: false,
@@ -124,6 +129,13 @@ export const errorCatalogue = {
   },
   TOO_MANY_SCHEDULED_TASKS: { status: 409, retryable: false, hint: 'Delete one that is not needed any more.' },
   MEMORY_FULL: { status: 409, retryable: false, hint: 'Delete memories that are not needed any more, or merge them.' },
+  CAPABILITY_EXISTS: { status: 409, retryable: false, hint: 'Choose another name, or change the one that has it.' },
+  CAPABILITY_LIMIT: { status: 409, retryable: false, hint: 'Delete one that is not used any more.' },
+  CAPABILITY_IN_USE: {
+    status: 409,
+    retryable: false,
+    hint: 'Take it out of the project that the message names first.',
+  },
   BLUEPRINT_EXISTS: {
     status: 409,
     retryable: false,

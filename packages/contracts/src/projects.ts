@@ -16,6 +16,8 @@ const repositoryUrl = z
 const fields = {
   description: z.string().max(10_000).nullish(),
   default_model: z.string().min(1).max(200).nullish(),
+  /** Of its owner's; in force for every new session of the project that names none. */
+  default_preset_id: z.int().nullish(),
   repo_url: repositoryUrl.nullish(),
   git_branch: z.string().min(1).max(255).nullish(),
   /** The name of the owner's secret that holds the token, never the token. */
@@ -63,6 +65,7 @@ export const projectView = z.object({
   name: z.string(),
   description: z.string().nullable(),
   default_model: z.string().nullable(),
+  default_preset_id: z.int().nullable(),
   repo_url: z.string().nullable(),
   git_branch: z.string().nullable(),
   git_token_env_key: z.string().nullable(),

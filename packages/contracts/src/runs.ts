@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { numberedAgentEvent, tokenUsage } from './agent.ts'
 import { jsonObject } from './json.ts'
 import { scheduleMode } from './schedule-mode.ts'
-import { stagingPlan, turnOptions } from './staging.ts'
+import { neededHost, stagingPlan, turnOptions } from './staging.ts'
 import { taskConfig } from './task-config.ts'
 import { permissionMode, requestAnswer, turnCommand } from './turn.ts'
 import { workerId } from './worker.ts'
@@ -42,7 +42,9 @@ export const claimedRun = z.object({
   permission_mode: permissionMode,
   config: taskConfig,
   options: turnOptions.default({ runtime: 'claude' }),
-  staging: stagingPlan.default({ files: [], folders: [], managed: [], repository: null }),
+  staging: stagingPlan.default({ files: [], folders: [], managed: [], repositories: [] }),
+  /** Beside those that its configuration asks for. */
+  needed_hosts: z.array(neededHost).max(1000).default([]),
   /** The runtime's own session to resume; null for the first turn. */
   sdk_session_id: z.string().nullable(),
   /** The manifest of the workspace as the session's last run left it, for a host that has it not; null before the first export. */

@@ -31,6 +31,8 @@ export const plannedRepository = z.object({
   path,
   /** A secret: it is never written into the workspace, the command line or a log. */
   token: z.string().nullable(),
+  /** The newest commit only: something to look at, not to work on. Whatever lies at its path already stays. */
+  shallow: z.boolean().default(false),
 })
 export type PlannedRepository = z.infer<typeof plannedRepository>
 
@@ -39,7 +41,7 @@ export const stagingPlan = z.object({
   folders: z.array(plannedFolder).max(1_000).default([]),
   /** Folders that hold only what is planned: what else lies there is left from an earlier run, and removed. */
   managed: z.array(path).max(100).default([]),
-  repository: plannedRepository.nullable().default(null),
+  repositories: z.array(plannedRepository).max(1_000).default([]),
 })
 export type StagingPlan = z.infer<typeof stagingPlan>
 
@@ -60,3 +62,13 @@ export const turnOptions = turn
   })
   .extend({ runtime: turn.shape.runtime.default('claude'), model: turn.shape.model.optional() })
 export type TurnOptions = z.infer<typeof turnOptions>
+
+/** A host that an MCP server of the run is reached at. */
+export const neededHost = z.object({
+  host: z.string(),
+  /** The name of the server. */
+  server: z.string(),
+  /** The operator wrote the server down, and so lets runs reach it; else the operator's lists of hosts decide. */
+  granted: z.boolean(),
+})
+export type NeededHost = z.infer<typeof neededHost>

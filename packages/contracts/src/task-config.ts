@@ -1,7 +1,8 @@
 /** What a run is configured with; a session keeps what lasts beyond one message. */
 import { z } from 'zod'
 import { jsonObject } from './json.ts'
-import { mcpServer, permissionRules, subAgent } from './turn.ts'
+import { capabilityName, mcpServerTemplate } from './mcp-servers.ts'
+import { permissionRules, subAgent } from './turn.ts'
 
 /** A file to put into the workspace before the turn: its text here, or an object's key. */
 export const stagedFile = z.object({ path: z.string().min(1).max(1024), content: z.string().max(8_000_000) })
@@ -36,8 +37,13 @@ export const budget = z.object({
 })
 export type Budget = z.infer<typeof budget>
 
+/** A sub-agent of one task or preset. */
+export const namedSubAgent = subAgent.extend({ name: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/) })
+export type NamedSubAgent = z.infer<typeof namedSubAgent>
+
 /** By the id of what is switched on or off for this task. */
-const toggles = z.record(z.string(), z.boolean())
+const toggles = z.record(z.string().regex(/^\d{1,9}$/), z.boolean())
+const capabilityIds = z.array(z.int()).max(500)
 
 export const taskConfig = z.object({
   model: z.string().min(1).max(200).optional(),
@@ -60,13 +66,14 @@ export const taskConfig = z.object({
   mcp_config: toggles.optional(),
   skill_config: toggles.optional(),
   plugin_config: toggles.optional(),
-  subagent_ids: z.array(z.int()).max(100).optional(),
-  subagent_configs: z
-    .array(subAgent.extend({ name: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/) }))
-    .max(100)
-    .optional(),
-  /** Beside the installed ones. */
-  mcp_servers: z.record(z.string().regex(/^[A-Za-z0-9._-]{1,100}$/), mcpServer).optional(),
+  /** What the toggles come to, and what a session keeps of them: the servers, skills and plugins that its runs get. */
+  mcp_server_ids: capabilityIds.optional(),
+  skill_ids: capabilityIds.optional(),
+  plugin_ids: capabilityIds.optional(),
+  subagent_ids: capabilityIds.optional(),
+  subagent_configs: z.array(namedSubAgent).max(100).optional(),
+  /** Beside those written down before; secrets belong into placeholders, since a session shows its configuration. */
+  mcp_servers: z.record(capabilityName, mcpServerTemplate).optional(),
   permission_rules: permissionRules.optional(),
   budget: budget.optional(),
   /** Hosts that the agent may reach: names, `*.` before one for all below it, with a port other than 80 and 443 after a colon. */

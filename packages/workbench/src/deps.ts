@@ -1,6 +1,7 @@
 /** What the stations of a run need from outside. */
 import type { Engine } from '@tutti/engine'
 import type { BudgetSettings } from './budgets/limits.ts'
+import type { Sealer } from './capabilities/sealer.ts'
 import type { Database } from './database/database.ts'
 import type { SnapshotObjects, SnapshotReader } from './snapshots/objects.ts'
 
@@ -22,4 +23,6 @@ export interface WorkbenchDeps {
   snapshots: SnapshotReader
   /** Null where there is no object storage: then no snapshot can be read either. */
   objects: SnapshotObjects | null
+  /** Of secrets. */
+  sealer: Sealer
 }

@@ -2,7 +2,7 @@
  * The workbench, as the backend sees it. It keeps sessions, runs and messages in PostgreSQL, and leaves to the engine
  * who works on what, and when. Any number of processes may each have one over the same database.
  */
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type {
   AccountAnswer,
   AddProjectFile,
@@ -55,6 +55,9 @@ import { account } from './budgets/account.ts'
 import type { BudgetSettings } from './budgets/limits.ts'
 import { spendingBy } from './budgets/used.ts'
 import { listBudgets, type NewBudget, putOperatorBudget, putOwnBudget } from './budgets/views.ts'
+import { type Capabilities, createCapabilities } from './capabilities/capabilities.ts'
+import { sealAnew } from './capabilities/env-vars.ts'
+import { createSealer, type SecretKeys } from './capabilities/sealer.ts'
 import { claim } from './claim/claim.ts'
 import { renew } from './claim/renew.ts'
 import { start } from './claim/start.ts'
@@ -156,6 +159,9 @@ export interface Workbench {
   patchProject(userId: string, id: string, patch: PatchProject): Promise<ProjectView>
   deleteProject(userId: string, id: string): Promise<void>
 
+  /** What users and the operator give to agents. */
+  readonly capabilities: Capabilities
+
   /** For managers. Every write is fenced by the lease: @throws TuttiError RUN_NOT_FOUND, LEASE_LOST */
   claim(request: z.output<typeof claimRun>, signal: AbortSignal): Promise<ClaimedRun | null>
   startRun(runId: string, request: z.output<typeof startRun>): Promise<RunView>
@@ -244,6 +250,8 @@ export interface WorkbenchOptions {
   objects?: SnapshotObjects
   /** The engine's own, where scheduled tasks have their schedules; without, there are none. */
   store?: ScheduleStore
+  /** What secrets are sealed with; without, with a key of this process alone, which no other one and no restart can open. */
+  secretKeys?: SecretKeys
   sweepIntervalMs?: number
   /** How long a session's next run is left to the manager that had its last one, while that one has room. */
   headStartMs?: number
@@ -257,7 +265,10 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const { database, engine, log, ownerOf, newId = randomUUID, sweepIntervalMs = 2_000, headStartMs = 2_000 } = options
   const { budgets = { timeZone: 'UTC', defaults: [] }, offersModel = () => true, objects = null } = options
   const snapshots = createSnapshotReader(objects)
-  const deps: WorkbenchDeps = { database, engine, log, ownerOf, newId, budgets, offersModel, snapshots, objects }
+  const sealer = createSealer(options.secretKeys ?? { current: randomBytes(32).toString('hex') })
+  const deps: WorkbenchDeps = {
+    ...{ database, engine, log, ownerOf, newId, budgets, offersModel, snapshots, objects, sealer },
+  }
   if (!engine.blueprints.get(AGENT_RUN.blueprint))
     throw new Error(`the engine needs the blueprint ${AGENT_RUN.blueprint}`)
   // Without it sessions keep the titles that their first messages gave them.
@@ -303,6 +314,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     deleteProject: (userId, id) => deleteProject(database, userId, id),
     steer: (userId, sessionId, request) => steer(deps, userId, sessionId, request),
     interrupt: (userId, sessionId) => interrupt(deps, userId, sessionId),
+    capabilities: createCapabilities(deps),
     claim: (request, signal) => claim({ ...deps, hub, affinity: { headStartMs } }, request, signal),
     startRun: (runId, request) => start(deps, runId, request),
     renewRun: (runId, request, signal) => renew({ ...deps, hub }, runId, request, signal),
@@ -350,6 +362,9 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     sweepUploads: () => sweepUploads(deps),
     start: async () => {
       await hub.start()
+      const anew = await sealAnew(deps)
+      if (anew > 0)
+        log.warn({ count: anew }, 'secrets were sealed anew with SECRET_KEY: no older key is needed for them')
       scheduledTasks?.start()
       keepSweeping()
       stopUploads = keepSweepingUploads(deps)

@@ -96,22 +96,22 @@ test('configuration-follows-the-messages-in-their-order', async () => {
     [user],
   )
   const { session_id, run_id } = await stage.send('0', {
-    config: { model: 'm-1', mcp_config: { a: true }, input_files: [{ name: 'f', source: 'attachments/default/1/f' }] },
+    config: { model: 'm-1', budget: { tokens: 9 }, input_files: [{ name: 'f', source: 'attachments/default/1/f' }] },
   })
-  const second = await stage.send('1', { session_id, config: { model: 'm-2', mcp_config: { b: false } } })
+  const second = await stage.send('1', { session_id, config: { model: 'm-2', budget: { cost_usd: 2 } } })
   const third = await stage.send('2', { session_id, config: { model: null } })
   // The message under way keeps what it was given.
   const run = await stage.claim()
-  expect(run.config).toMatchObject({ model: 'm-1', mcp_config: { a: true }, input_files: [{ name: 'f' }] })
+  expect(run.config).toMatchObject({ model: 'm-1', budget: { tokens: 9 }, input_files: [{ name: 'f' }] })
   await stage.workbench.finishRun(run_id, finishOf(run))
   const next = await stage.claim()
-  expect([next.run_id, next.config]).toEqual([second.run_id, { model: 'm-2', mcp_config: { a: true, b: false } }])
+  expect([next.run_id, next.config]).toEqual([second.run_id, { model: 'm-2', budget: { tokens: 9, cost_usd: 2 } }])
   await stage.workbench.finishRun(next.run_id, finishOf(next))
   const last = await stage.claim()
-  expect([last.run_id, last.config]).toEqual([third.run_id, { mcp_config: { a: true, b: false } }])
+  expect([last.run_id, last.config]).toEqual([third.run_id, { budget: { tokens: 9, cost_usd: 2 } }])
   await stage.workbench.finishRun(last.run_id, finishOf(last))
   expect((await stage.workbench.session(user, session_id)).config_snapshot).toEqual({
-    mcp_config: { a: true, b: false },
+    budget: { tokens: 9, cost_usd: 2 },
   })
 })
 

@@ -2,6 +2,8 @@ import { z } from 'zod'
 
 export const idParams = z.object({ id: z.uuid() })
 
+export const numberParams = z.object({ id: z.coerce.number().int().min(1).max(2_147_483_647) })
+
 export const limit = z.coerce.number().int().min(1).max(1000)
 
 export const pageQuery = z.object({

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClaimedRun, SessionFrame } from '@tutti/contracts'
-import { createEngine } from '@tutti/engine'
+import { createEngine, type Engine } from '@tutti/engine'
 import { createLocalObjects, type LocalObjects, type LocalObjectsDeps } from '@tutti/objects'
 import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
@@ -42,6 +42,8 @@ type More = Pick<BackendDeps, 'models'> & Pick<WorkbenchOptions, 'offersModel'>
 
 export interface Stage {
   database: Database
+  /** Of the first backend: jobs are the same in all of them. */
+  readonly engine: Engine
   objects: LocalObjects
   backend(settings?: Partial<GivenSettings>, more?: More): Promise<Running>
   close(): Promise<void>
@@ -58,14 +60,22 @@ export const createStage = async (localDeps: LocalObjectsDeps = {}): Promise<Sta
     localDeps,
   )
   const stops: (() => Promise<void>)[] = []
+  const engines: Engine[] = []
   return {
     database,
+    get engine() {
+      const [first] = engines
+      if (!first) throw new Error('no backend was started')
+      return first
+    },
     objects,
     backend: async (settings = {}, { models, offersModel } = {}) => {
       const engine = createEngine({ store, blueprints: [agentRunBlueprint] })
       engine.start()
+      engines.push(engine)
       const workbench = createWorkbench({
         ...{ database, engine, store, log: silentLogger, ownerOf: () => 'default', objects },
+        secretKeys: { current: 'key-of-tests-'.repeat(3) },
         ...(offersModel === undefined ? {} : { offersModel }),
       })
       await workbench.start()

@@ -1,6 +1,7 @@
 /**
  * The repository of a session: cloned once, through a mirror that this host keeps of it for the user. A clone that is there
- * is the agent's: with its branches and uncommitted work it is left as it is.
+ * is the agent's: with its branches and uncommitted work it is left as it is. One that a message brings along is fetched without
+ * its history, and without a mirror: it is looked at once.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
@@ -41,16 +42,14 @@ export const placeRepository = async (
   if (name === undefined) throw refused('it needs a folder of its own in the workspace')
   const branch = checkBranch(repository.branch)
   await withFolder(workspace, segments.slice(0, -1), async (folder) => {
-    if (await isThere(folder, name, repository.path)) return
+    if (await isThere(folder, name, repository)) return
     const source = await checkSource(repository.url, options)
     const clone = join(options.workspaceRoot, 'temp', `clone-${randomBytes(8).toString('hex')}`)
     try {
       const common = { timeoutMs: options.timeoutMs, signal: options.signal, caFile: options.caFile }
-      const mirror = await updatedMirror(source, repository.token, options, common)
       const only = branch === null ? [] : ['--branch', branch]
-      const local: GitOptions = { ...common, protocol: 'file', token: null }
-      await git(['clone', '--quiet', '--no-hardlinks', '--template=', ...only, '--', `file://${mirror}`, clone], local)
-      await git(['-C', clone, 'remote', 'set-url', 'origin', source.url], local)
+      await cloneInto(clone, only, source, repository, options, common)
+      await git(['-C', clone, 'remote', 'set-url', 'origin', source.url], { ...common, protocol: 'file', token: null })
       await exclude(clone, options.patterns)
       await options.beforeChange?.()
       await folder.removeEmpty(name)
@@ -68,19 +67,47 @@ const exclude = async (clone: string, patterns: readonly string[]): Promise<void
   await writeFile(join(clone, '.git', 'info', 'exclude'), `${patterns.join('\n')}\n`)
 }
 
+const cloneInto = async (
+  clone: string,
+  only: readonly string[],
+  source: Source,
+  { token, shallow }: PlannedRepository,
+  options: RepositoryOptions,
+  common: CommonOptions,
+): Promise<void> => {
+  const quietly = ['clone', '--quiet', '--template=', ...only]
+  if (shallow) {
+    await mkdir(join(options.workspaceRoot, 'temp'), { recursive: true, mode: 0o700 })
+    const once = ['--depth=1', '--no-recurse-submodules', '--', source.url, clone]
+    await git([...quietly, ...once], { ...common, protocol: source.protocol, token })
+    return
+  }
+  const mirror = await updatedMirror(source, token, options, common)
+  const local: GitOptions = { ...common, protocol: 'file', token: null }
+  await git([...quietly, '--no-hardlinks', '--', `file://${mirror}`, clone], local)
+}
+
 /** Whether the session has the clone. Something else in its place is not overwritten. */
-const isThere = async (folder: Directory, name: string, path: string): Promise<boolean> => {
+const isThere = async (
+  folder: Directory,
+  name: string,
+  { path, shallow }: Pick<PlannedRepository, 'path' | 'shallow'>,
+): Promise<boolean> => {
   if (!(await folder.has(name))) return false
   const inner = await folder.directory(name)
   if (inner === undefined) throw refused(`${JSON.stringify(path)} in the workspace is a link or a file`)
   try {
     if (await inner.has('.git')) return true
     if ((await inner.entries()).length === 0) return false
+    // Its files came with the session's snapshot, which has no histories.
+    if (shallow) return true
     throw refused(`${JSON.stringify(path)} in the workspace holds something else`)
   } finally {
     await inner.close()
   }
 }
+
+type CommonOptions = Omit<GitOptions, 'protocol' | 'token'>
 
 interface Source {
   url: string
@@ -164,7 +191,7 @@ const updatedMirror = async (
   source: Source,
   token: string | null,
   options: RepositoryOptions,
-  common: Omit<GitOptions, 'protocol' | 'token'>,
+  common: CommonOptions,
 ): Promise<string> => {
   const name = createHash('sha256').update(`${options.userId}\0${source.url}`).digest('hex')
   const mirror = join(options.workspaceRoot, 'cache', 'repositories', `${name}.git`)

@@ -79,10 +79,10 @@ const stage = async (run: StagedRun, home: Home, options: StagingOptions): Promi
       await options.beforeChange?.()
       await copyFolder(root, folder, { ...limits, stagingRoots: options.stagingRoots })
     }
-    const { repository } = staging
     const timeoutMs = options.repositoryTimeoutMs
-    // Before the files: they may be meant to lie in it.
-    if (repository !== null) await placeRepository(root, repository, { ...options, userId: home.userId, timeoutMs })
+    // Before the files: they may be meant to lie in one.
+    for (const repository of staging.repositories)
+      await placeRepository(root, repository, { ...options, userId: home.userId, timeoutMs })
     await place(root, home, trees, options)
   } finally {
     await root.close()

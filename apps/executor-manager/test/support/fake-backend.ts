@@ -170,10 +170,18 @@ export const createFakeBackend = async (): Promise<FakeBackend> => {
       const claimed: ClaimedRun = {
         ...{ run_id, session_id: randomUUID(), job_id: run_id, task_id: `${run_id}:1`, user_id: 'local', attempt: 1 },
         ...{ lease_token: randomUUID(), prompt: 'Look around.', permission_mode: 'bypassPermissions' as const },
-        ...{ config: {}, sdk_session_id: null, snapshot_key: null, continues: false, answers: [], attended: false },
+        ...{
+          config: {},
+          needed_hosts: [],
+          sdk_session_id: null,
+          snapshot_key: null,
+          continues: false,
+          answers: [],
+          attended: false,
+        },
         options: { runtime: 'claude' },
         // As the backend makes it of the task's own files.
-        staging: { files: given.config?.workspace?.files ?? [], folders: [], managed: [], repository: null },
+        staging: { files: given.config?.workspace?.files ?? [], folders: [], managed: [], repositories: [] },
         ...given,
       }
       const run: FakeRun = { claimed, started: null, events: [], finished: [], told: [], lost: false, canceling: false }

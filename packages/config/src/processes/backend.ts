@@ -95,10 +95,19 @@ export const backendVariables = {
   },
   secretKey: {
     name: 'SECRET_KEY',
-    description: 'Signs links and log-ins. Changing it makes all of them invalid.',
+    description:
+      'Signs links and log-ins, and seals the secrets of users. Changing it makes links and log-ins invalid; secrets stay readable where the old key is in SECRET_KEY_PREVIOUS.',
     schema: text,
     secret: true,
     leastBytes: leastKeyBytes,
+  },
+  secretKeyPrevious: {
+    name: 'SECRET_KEY_PREVIOUS',
+    default: '',
+    description:
+      'The former SECRET_KEY, after a change. At the start the secrets that it has sealed are sealed anew with SECRET_KEY, which the log tells; then it can be taken out.',
+    schema: text,
+    secret: true,
   },
   singleUserId: {
     name: 'SINGLE_USER_ID',

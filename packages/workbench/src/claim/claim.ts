@@ -3,7 +3,7 @@
  * The engine decides who gets what, and when; the workbench only writes down who holds the run.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { agentRunParams, type ClaimedRun, type claimRun } from '@tutti/contracts'
+import { agentRunParams, type ClaimedRun, type claimRun, TuttiError } from '@tutti/contracts'
 import type { LeasedTask } from '@tutti/engine'
 import type { z } from 'zod'
 import type { WorkbenchDeps } from '../deps.ts'
@@ -157,7 +157,11 @@ const write = async (deps: ClaimDeps, lease: LeasedTask, leaseMs: number): Promi
   // A run that the workbench made was checked when it was asked for.
   const strange = params.data.run_id === undefined && strangeFile(deps.ownerOf(lease.task.client), params.data.config)
   if (strange) return refuse(deps, lease, `params.config.${strange} is not an upload of the job’s owner`)
-  const run = await runOfTask(deps, lease.task, params.data)
+  const run = await runOfTask(deps, lease.task, params.data).catch((error: unknown) => {
+    if (error instanceof TuttiError && error.code === 'CAPABILITY_NOT_FOUND') return error
+    throw error
+  })
+  if (run instanceof TuttiError) return refuse(deps, lease, run.message)
   if (!run)
     return refuse(
       deps,

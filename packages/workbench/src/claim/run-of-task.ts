@@ -5,6 +5,7 @@
 import { AGENT_RUN, type agentRunParams, type TaskConfig } from '@tutti/contracts'
 import type { Task } from '@tutti/engine'
 import type { z } from 'zod'
+import { choose } from '../capabilities/choose.ts'
 import { insertRun } from '../create/insert-run.ts'
 import { insertSession } from '../create/insert-session.ts'
 import { type Queryable, violates } from '../database/database.ts'
@@ -16,7 +17,7 @@ import { storable } from '../session/storable.ts'
 
 type Params = z.output<typeof agentRunParams>
 
-/** Undefined: the task names a run or session that is not its own. */
+/** Undefined: the task names a run or session that is not its own. @throws TuttiError CAPABILITY_NOT_FOUND for what its owner can't use */
 export const runOfTask = async (deps: WorkbenchDeps, task: Task, params: Params): Promise<RunRow | undefined> => {
   if (params.run_id !== undefined) {
     const run = await findRun(deps.database, params.run_id)
@@ -54,11 +55,13 @@ const writeRun = async (
   { runId, parentId }: Asked,
 ): Promise<RunRow | undefined> => {
   const prompt = storable(params.prompt)
-  const config = storable(JSON.parse(JSON.stringify(params.config))) as TaskConfig
-  const { workspace: _, ...snapshot } = config
+  const sent = storable(JSON.parse(JSON.stringify(params.config))) as TaskConfig
+  const userId = deps.ownerOf(task.client)
   try {
     return await deps.database.transaction(async (tx) => {
-      const session = await insertSession(tx, { id: deps.newId(), userId: deps.ownerOf(task.client), prompt })
+      const config = await choose(tx, userId, { base: {}, sent, installed: false, path: 'params.config' })
+      const { workspace: _, ...snapshot } = config
+      const session = await insertSession(tx, { id: deps.newId(), userId, prompt })
       return commitChange(tx, session, async (change) => {
         change.patch({ config_snapshot: JSON.parse(JSON.stringify(snapshot)) })
         return insertRun(change, {

@@ -1,18 +1,18 @@
 /** Writes down who holds a run now. From here on every write of an older holder is refused: its token is gone. */
-import type { ClaimedRun, StagingPlan, TaskConfig, TurnOptions } from '@tutti/contracts'
+import type { ClaimedRun, TaskConfig } from '@tutti/contracts'
 import type { LeasedTask } from '@tutti/engine'
 import { exhausted } from '../budgets/measure.ts'
 import { reopenMessages } from '../commands/commands.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { endRun } from '../finish/end-run.ts'
 import { canWait, parkRun } from '../finish/park.ts'
-import { filesOfProject } from '../projects/files.ts'
 import { expireRequests, pendingOf, type RequestRow } from '../requests/requests.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { hasEnded, isHeld, type Park, type RunRow, type StoredOutcome } from '../session/rows.ts'
 import { findRun, logStatus, openRuns, updateRun } from '../session/runs.ts'
 import { interruptTools } from '../session/tool-executions.ts'
-import { repositoryFolder, stagingPlan } from './plan.ts'
+import type { Plan } from './plan.ts'
+import { resolve } from './resolve.ts'
 
 export type Verdict =
   | { kind: 'claimed'; run: ClaimedRun }
@@ -62,8 +62,10 @@ export const takeOver = async (
         return { kind: 'parked', run }
       }
     }
+    const resolved = await resolve(deps, change.tx, change.session, run)
+    if ('fault' in resolved) return { kind: 'over', outcome: await endUnstarted(change, run, resolved.fault) }
     await hold(change, run, lease, leaseMs)
-    return { kind: 'claimed', run: await claimedRun(change, run, lease) }
+    return { kind: 'claimed', run: await claimedRun(change, run, lease, resolved.plan) }
   })
   if (!verdict) throw new Error(`the session of run ${runId} is gone`)
   return verdict
@@ -81,8 +83,11 @@ const endWithoutBudget = async (
     ...{ runId: run.id, sessionId: run.session_id, userId: run.user_id },
     budget: run.config.budget,
   })
-  if (refusal === undefined) return undefined
-  const message = `BUDGET_EXCEEDED: ${refusal.message}`
+  return refusal && endUnstarted(change, run, `BUDGET_EXCEEDED: ${refusal.message}`)
+}
+
+/** Before any sandbox is opened for it. */
+const endUnstarted = async (change: SessionChange, run: RunRow, message: string): Promise<StoredOutcome> => {
   const outcome: StoredOutcome = { status: 'failure', data: null, error: { code: 'PERMANENT_ERROR', message } }
   await endRun(change, run, { status: 'failed', outcome, error: message })
   return outcome
@@ -136,23 +141,10 @@ const note = (change: SessionChange, run: RunRow, lease: LeasedTask, more: { par
     job_created_at: run.job_created_at ?? new Date(),
   })
 
-const claimedRun = async (change: SessionChange, run: RunRow, lease: LeasedTask): Promise<ClaimedRun> => ({
-  ...withProjectFiles(claimOf(change, run, lease), await projectFiles(change)),
+const claimedRun = async (change: SessionChange, run: RunRow, lease: LeasedTask, plan: Plan): Promise<ClaimedRun> => ({
+  ...claimOf(change, run, lease, plan),
   ...(run.parks === 0 ? {} : await continuation(change, run)),
 })
-
-const projectFiles = async ({ tx, session }: SessionChange): Promise<StagingPlan['files']> => {
-  if (session.project_id === null) return []
-  const files = await filesOfProject(tx, session.project_id)
-  return files.map(({ key, file_name, size }) => ({ path: `inputs/${file_name}`, key, size, sha256: null }))
-}
-
-/** Where a message brings a file of the same place, that one counts: it was sent with this turn in mind. */
-const withProjectFiles = (claim: ClaimedRun, files: StagingPlan['files']): ClaimedRun => {
-  const taken = new Set(claim.staging.files.map(({ path }) => path))
-  const rest = files.filter(({ path }) => !taken.has(path))
-  return { ...claim, staging: { ...claim.staging, files: [...rest, ...claim.staging.files] } }
-}
 
 /** What the run waited for, and under which mode it goes on. */
 const continuation = async (
@@ -176,7 +168,7 @@ const continuation = async (
   }
 }
 
-const claimOf = ({ session }: SessionChange, run: RunRow, lease: LeasedTask): ClaimedRun => ({
+const claimOf = ({ session }: SessionChange, run: RunRow, lease: LeasedTask, plan: Plan): ClaimedRun => ({
   run_id: run.id,
   session_id: session.id,
   job_id: run.job_id,
@@ -184,14 +176,12 @@ const claimOf = ({ session }: SessionChange, run: RunRow, lease: LeasedTask): Cl
   user_id: run.user_id,
   attempt: run.attempt,
   lease_token: lease.token,
-  prompt: run.prompt,
+  ...plan,
   permission_mode: run.permission_mode,
   continues: false,
   answers: [],
   attended: run.attended && canWait(run),
   config: withoutFiles(run.config),
-  options: turnOptions(run.config),
-  staging: stagingPlan(run.user_id, run.config),
   snapshot_key: session.workspace_manifest_key,
   sdk_session_id: session.sdk_session_id,
 })
@@ -199,16 +189,3 @@ const claimOf = ({ session }: SessionChange, run: RunRow, lease: LeasedTask): Cl
 /** They are in the plan. */
 const withoutFiles = ({ workspace, ...config }: TaskConfig): TaskConfig =>
   workspace?.folder === undefined ? config : { ...config, workspace: { folder: workspace.folder } }
-
-const turnOptions = (config: TaskConfig): TurnOptions => {
-  const { model, instructions, tools, max_turns, repo_url, permission_rules } = config
-  return {
-    runtime: 'claude',
-    ...(repo_url === undefined ? {} : { cwd: repositoryFolder(repo_url) }),
-    ...(model === undefined ? {} : { model }),
-    ...(instructions === undefined ? {} : { instructions }),
-    ...(tools === undefined ? {} : { tools }),
-    ...(max_turns === undefined ? {} : { max_turns }),
-    ...(permission_rules === undefined ? {} : { rules: permission_rules }),
-  }
-}

@@ -13,6 +13,7 @@ import {
 } from '@tutti/contracts'
 import type { z } from 'zod'
 import { exhausted } from '../budgets/measure.ts'
+import { choose } from '../capabilities/choose.ts'
 import { strangeFile } from '../claim/plan.ts'
 import { type Queryable, violates } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
@@ -28,7 +29,7 @@ import { holdUploads } from '../uploads/hold-uploads.ts'
 import { ensureJobsSoon } from './ensure-jobs.ts'
 import { insertRun, type SentBy } from './insert-run.ts'
 import { insertSession } from './insert-session.ts'
-import { lasting, mergeConfig, withProject } from './merge-config.ts'
+import { lasting, withProject } from './merge-config.ts'
 import { type Schedule, scheduleOf } from './schedule.ts'
 import { queued, started } from './task-answer.ts'
 
@@ -102,7 +103,10 @@ const toNewSession = (
     const of = by === undefined ? { id: deps.newId(), prompt } : by.session
     const session = await insertSession(tx, { ...of, userId, projectId: project?.id ?? null })
     return commitChange(tx, session, async (change) =>
-      started(change, await addRun(deps, change, request, schedule, configOf({}, request, project), by)),
+      started(
+        change,
+        await addRun(deps, change, request, schedule, await configOf(change, undefined, request, project), by),
+      ),
     )
   })
 
@@ -129,13 +133,13 @@ const take = async (
   // What is to come at an instant of its own waits for that, and for nothing else.
   const isBlocked = isBusy && (schedule.at === null || by !== undefined)
   if (!isBlocked) {
-    const config = configOf((session.config_snapshot ?? {}) as TaskConfig, request, project)
+    const config = await configOf(change, (session.config_snapshot ?? {}) as TaskConfig, request, project)
     return started(change, await addRun(deps, change, request, schedule, config, by))
   }
   // What the message before it sets is in force when its turn comes.
   const before = (await openItems(tx, session.id)).at(-1)
   const base = before === undefined ? ((session.config_snapshot ?? {}) as TaskConfig) : lasting(before.config)
-  const config = configOf(base, request, project)
+  const config = await configOf(change, base, request, project)
   await refuseInVain(deps, change, config)
   await holdUploads(tx, session.user_id, config.input_files, 'body.config.input_files')
   return queued(
@@ -152,9 +156,17 @@ const take = async (
   )
 }
 
-const configOf = (base: TaskConfig, request: Request, project: ProjectRow | undefined): TaskConfig => {
+/** @param base what is in force in the session; undefined in a new one */
+const configOf = async (
+  { tx, session }: SessionChange,
+  base: TaskConfig | undefined,
+  request: Request,
+  project: ProjectRow | undefined,
+): Promise<TaskConfig> => {
   const sent: TaskConfigPatch = request.config ?? {}
-  return withProject(mergeConfig(base, sent), sent, project)
+  const presetId = base === undefined ? (project?.default_preset_id ?? null) : null
+  const choice = { base: base ?? {}, sent, presetId, installed: true, path: 'body.config' }
+  return withProject(await choose(tx, session.user_id, choice), sent, project)
 }
 
 const addRun = async (

@@ -1,5 +1,6 @@
 /** Projects: what groups sessions and gives them their defaults. */
 import { type CreateProject, type PatchProject, type ProjectView, TuttiError } from '@tutti/contracts'
+import { findPreset } from '../capabilities/presets.ts'
 import type { Queryable } from '../database/database.ts'
 
 export interface ProjectRow {
@@ -8,6 +9,7 @@ export interface ProjectRow {
   name: string
   description: string | null
   default_model: string | null
+  default_preset_id: number | null
   repo_url: string | null
   git_branch: string | null
   git_token_env_key: string | null
@@ -21,6 +23,7 @@ const view = ({ id, created_at, updated_at, ...row }: ProjectRow): ProjectView =
   name: row.name,
   description: row.description,
   default_model: row.default_model,
+  default_preset_id: row.default_preset_id,
   repo_url: row.repo_url,
   git_branch: row.git_branch,
   git_token_env_key: row.git_token_env_key,
@@ -66,10 +69,11 @@ export const createProject = async (
   id: string,
   given: CreateProject,
 ): Promise<ProjectView> => {
+  await checkPreset(database, userId, given)
   const [row] = await database.query<ProjectRow>(
     `insert into workbench.projects
-       (id, user_id, name, description, default_model, repo_url, git_branch, git_token_env_key)
-     values ($1, $2, $3, $4, $5, $6, $7, $8) returning *`,
+       (id, user_id, name, description, default_model, repo_url, git_branch, git_token_env_key, default_preset_id)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning *`,
     [
       id,
       userId,
@@ -79,6 +83,7 @@ export const createProject = async (
       given.repo_url ?? null,
       given.git_branch ?? null,
       given.git_token_env_key ?? null,
+      given.default_preset_id ?? null,
     ],
   )
   if (!row) throw new Error('PostgreSQL did not answer the project that it stored')
@@ -92,6 +97,7 @@ export const patchProject = async (
   id: string,
   given: PatchProject,
 ): Promise<ProjectView> => {
+  await checkPreset(database, userId, given)
   const sent = given.repo_url === null ? { ...given, git_branch: null, git_token_env_key: null } : given
   const fields = Object.entries(sent).filter(([, value]) => value !== undefined)
   const sets = fields.map(([column], at) => `${column} = $${at + 3}`)
@@ -102,6 +108,15 @@ export const patchProject = async (
   )
   if (!row) throw new TuttiError('PROJECT_NOT_FOUND', 'Project not found')
   return view(row)
+}
+
+/** @throws TuttiError CAPABILITY_NOT_FOUND for one that is not the user's */
+const checkPreset = async (
+  database: Queryable,
+  userId: string,
+  { default_preset_id: id }: Pick<PatchProject, 'default_preset_id'>,
+): Promise<void> => {
+  if (id != null) await findPreset(database, userId, id, 'body.default_preset_id')
 }
 
 /** Its sessions and scheduled tasks stay, without a project; its files go, unless something else names them. */

@@ -1,5 +1,5 @@
 import { type PatchSession, type SessionView, type TaskConfig, TuttiError } from '@tutti/contracts'
-import { mergeConfig } from '../create/merge-config.ts'
+import { choose } from '../capabilities/choose.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { findProject } from '../projects/projects.ts'
 import { viewSession } from '../read/sessions.ts'
@@ -18,15 +18,17 @@ export const patchSession = async (
   const done = await changeSession(deps.database, { sessionId, userId }, async (change) => {
     const { session } = change
     if (project_id) await findProject(change.tx, userId, project_id, 'body.project_id')
+    const { user_id } = session
+    const base = (session.config_snapshot ?? {}) as TaskConfig
+    const snapshot =
+      config && (await choose(change.tx, user_id, { base, sent: config, installed: true, path: 'body.config' }))
     const fields: SessionPatch = {
       ...(title === undefined ? {} : { title }),
       ...(project_id === undefined ? {} : { project_id }),
       ...(is_pinned === undefined || is_pinned === session.is_pinned
         ? {}
         : { is_pinned, pinned_at: is_pinned ? new Date() : null }),
-      ...(config === undefined
-        ? {}
-        : { config_snapshot: plainJson(mergeConfig((session.config_snapshot ?? {}) as TaskConfig, config)) as never }),
+      ...(snapshot === undefined ? {} : { config_snapshot: plainJson(snapshot) as never }),
     }
     change.patch(fields)
     if (title !== undefined || config !== undefined)
