@@ -185,7 +185,7 @@ const withoutFiles = ({ workspace, ...config }: TaskConfig): TaskConfig =>
   workspace?.folder === undefined ? config : { ...config, workspace: { folder: workspace.folder } }
 
 const turnOptions = (config: TaskConfig): TurnOptions => {
-  const { model, instructions, tools, max_turns, repo_url, permission_rules } = config
+  const { model, instructions, tools, max_turns, repo_url, permission_rules, output_schema } = config
   return {
     runtime: 'claude',
     ...(repo_url === undefined ? {} : { cwd: repositoryFolder(repo_url) }),
@@ -193,6 +193,7 @@ const turnOptions = (config: TaskConfig): TurnOptions => {
     ...(instructions === undefined ? {} : { instructions }),
     ...(tools === undefined ? {} : { tools }),
     ...(max_turns === undefined ? {} : { max_turns }),
+    ...(output_schema === undefined ? {} : { output_schema }),
     ...(permission_rules === undefined ? {} : { rules: permission_rules }),
   }
 }
