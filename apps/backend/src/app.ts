@@ -23,6 +23,7 @@ import { modelRoutes } from './routes/models.ts'
 import { objectRoutes } from './routes/objects.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { queueRoutes } from './routes/queue.ts'
+import { requestLinkRoutes } from './routes/request-links.ts'
 import { runRoutes } from './routes/runs.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
 import { searchRoutes } from './routes/search.ts'
@@ -75,7 +76,8 @@ export const createBackend = (given: BackendDeps): Backend => {
   const app = fastify({
     genReqId: requestId,
     bodyLimit: 1_000_000,
-    routerOptions: { ignoreTrailingSlash: true },
+    // A signed link is longer than an id.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2_048 },
     // Answered by a hook instead, in the form of every other error.
     return503OnClosing: false,
     // The objects' route answers HEAD itself.
@@ -113,6 +115,7 @@ export const createBackend = (given: BackendDeps): Backend => {
   })
 
   app.register(healthRoutes(deps))
+  app.register(requestLinkRoutes(deps))
   app.register(
     async (api) => {
       await api.register(configRoutes(deps))

@@ -37,7 +37,9 @@ test('an-answer-that-fits-is-the-output-of-the-agent', async () => {
   expect(run.options.output_schema).toEqual({
     ...{ type: 'object', properties: { score: { type: 'number', maximum: 10 } }, required: ['score'] },
   })
-  expect(agentRunParams.safeParse({ prompt: 'x', config: { output_schema: run.options.output_schema } }).success).toBe(true)
+  expect(agentRunParams.safeParse({ prompt: 'x', config: { output_schema: run.options.output_schema } }).success).toBe(
+    true,
+  )
   await stage.workbench.finishRun(run.run_id, finishOf(run, { output: { score: 7 } }))
   expect(await ended(id)).toMatchObject({ status: 'finished', output: { score: 7 } })
 })

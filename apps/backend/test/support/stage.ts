@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClaimedRun, SessionFrame } from '@tutti/contracts'
-import { createEngine } from '@tutti/engine'
+import { type Blueprint, createEngine, type Engine } from '@tutti/engine'
 import { createLocalObjects, type LocalObjects } from '@tutti/objects'
 import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
@@ -39,13 +39,15 @@ export interface Running {
 type More = Pick<BackendDeps, 'models'> & Pick<WorkbenchOptions, 'offersModel'>
 
 export interface Stage {
+  /** Of a process beside the backends: an orchestrator's. */
+  engine: Engine
   database: Database
   objects: LocalObjects
   backend(settings?: Partial<GivenSettings>, more?: More): Promise<Running>
   close(): Promise<void>
 }
 
-export const createStage = async (): Promise<Stage> => {
+export const createStage = async (blueprints: Blueprint[] = []): Promise<Stage> => {
   const testDb = await testDatabase()
   const database = createDatabase({ connectionString: testDb.connectionString, connections: 20 })
   await migrate(database)
@@ -56,12 +58,15 @@ export const createStage = async (): Promise<Stage> => {
     publicUrl: `http://backend.test${objectsPath}`,
     secret: 'signing-secret',
   })
-  const stops: (() => Promise<void>)[] = []
+  const beside = createEngine({ store, blueprints })
+  beside.start()
+  const stops: (() => Promise<void>)[] = [() => beside.stop()]
   return {
+    engine: beside,
     database,
     objects,
     backend: async (settings = {}, { models, offersModel } = {}) => {
-      const engine = createEngine({ store, blueprints: [agentRunBlueprint] })
+      const engine = createEngine({ store, blueprints: [agentRunBlueprint, ...blueprints] })
       engine.start()
       const workbench = createWorkbench({
         ...{ database, engine, log: silentLogger, ownerOf: () => 'default', objects },
