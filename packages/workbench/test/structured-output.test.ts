@@ -9,7 +9,7 @@ const review = blueprint({ name: 'review' })
   .state('judge', { start: true, to: ['done'] }, ({ agent }) =>
     agent({ prompt: 'judge', output: z.object({ score: z.number().max(10) }), on: { success: 'done' } }),
   )
-  .end('done', ({ last }) => (last?.data as { output: object }).output)
+  .end('done', ({ data }) => data.output)
 const broken = blueprint({ name: 'broken' })
   .state('judge', { start: true, to: ['done'] }, ({ agent }) =>
     agent({ prompt: 'judge', output: { type: 'number-like' }, on: { success: 'done' } }),
