@@ -18,6 +18,7 @@ module.exports = {
     only('engine-knows-ports-never-adapters', '^packages/engine/', 'contracts'),
     only('stores', '^packages/stores/', 'contracts', 'engine'),
     only('history', '^packages/history/', 'contracts', 'engine'),
+    only('links', '^packages/links/', 'contracts'),
     only('objects', '^packages/objects/', 'contracts'),
     only('sandbox', '^packages/sandbox/', 'contracts'),
     only('agents', '^packages/agents/', 'contracts'),

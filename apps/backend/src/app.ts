@@ -31,6 +31,7 @@ import { presetRoutes } from './routes/presets.ts'
 import { projectFileRoutes } from './routes/project-files.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { queueRoutes } from './routes/queue.ts'
+import { requestLinkRoutes } from './routes/request-links.ts'
 import { runRoutes } from './routes/runs.ts'
 import { internalScheduledTaskRoutes, scheduledTaskRoutes } from './routes/scheduled-tasks.ts'
 import { scheduleRoutes } from './routes/schedules.ts'
@@ -99,7 +100,8 @@ export const createBackend = (given: BackendDeps): Backend => {
   const app = fastify({
     genReqId: requestId,
     bodyLimit: 1_000_000,
-    routerOptions: { ignoreTrailingSlash: true },
+    // A signed link is longer than an id.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2_048 },
     // Answered by a hook instead, in the form of every other error.
     return503OnClosing: false,
     // The objects' route answers HEAD itself.
@@ -137,6 +139,7 @@ export const createBackend = (given: BackendDeps): Backend => {
   })
 
   app.register(healthRoutes(deps))
+  app.register(requestLinkRoutes(deps))
   app.register(
     async (api) => {
       await api.register(configRoutes(deps))

@@ -11,6 +11,8 @@ export interface BackendSettings {
   /** Where pages find the API and its WebSockets; null: at their own origin. */
   publicApiUrl: string | null
   publicWsUrl: string | null
+  /** Where people reach this backend, and what links for them are signed with; null: none are made. */
+  links: { publicUrl: string; secret: string } | null
   /** Whether each request is logged. */
   accessLog: boolean
   /** Origins of web pages that may call, besides the backend's own. */
@@ -44,6 +46,7 @@ export const completeSettings = (given: GivenSettings): BackendSettings => ({
   managerUrl: '',
   accessLog: false,
   publicApiUrl: null,
+  links: null,
   publicWsUrl: null,
   presignSeconds: 300,
   maxUploadBytes: 100 * megabyte,

@@ -44,7 +44,7 @@ export interface SharedParts {
 export const startBackend = async (env: Environment, shared: SharedParts = {}): Promise<RunningBackend> => {
   const loaded = loadBackend(env, { ownStore: shared.store === undefined })
   const { config, warnings } = loaded
-  const settings = backendSettings(config)
+  const settings = backendSettings(config, env)
   const log = createLogger({ name: 'backend', ...logSettings(config) })
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
 
@@ -165,12 +165,14 @@ const withAgentRun = (given: readonly Blueprint[]): Blueprint[] => [
   ...given.filter(({ name }) => name !== agentRunBlueprint.name),
 ]
 
-const backendSettings = (config: BackendConfig): GivenSettings => ({
+const backendSettings = (config: BackendConfig, env: Environment): GivenSettings => ({
   host: config.host,
   userId: config.singleUserId,
   accessLog: config.uvicornAccessLog,
   publicApiUrl: config.nextPublicApiUrl || null,
   publicWsUrl: config.nextPublicWsUrl || null,
+  // The variable's default leads to this machine alone: a link to it would be of no use to anybody else.
+  links: env.BACKEND_PUBLIC_URL ? { publicUrl: config.backendPublicUrl, secret: config.secretKey } : null,
   clientToken: config.clientToken === '' ? null : config.clientToken,
   internalToken: config.internalApiToken,
   corsOrigins: config.corsOrigins,

@@ -86,6 +86,18 @@ it('an answer in the shape that was asked for', { timeout }, async () => {
   expect(last).toMatchObject({ type: 'done', output: { score: 7 } })
 })
 
+it('an answer in another shape is told so once, and then it is an error', { timeout }, async () => {
+  // The runtime's own check knows no formats: what fits for it need not fit.
+  const output_schema = {
+    ...{ type: 'object', properties: { at: { type: 'string', format: 'date' } } },
+    ...{ required: ['at'], additionalProperties: false },
+  }
+  const give = (at: string) => ({ tool: 'StructuredOutput', input: { at } })
+  const { last } = await stage.run(turn(scripted([give('soon')]), { output_schema }))
+  expect(last).toMatchObject({ type: 'error', code: 'output_invalid', retryable: false })
+  expect(sent()).toContain('does not fit the JSON Schema')
+})
+
 it('settings that the agent wrote do not switch off what watches its tools, and each call has its own time', {
   timeout,
 }, async () => {

@@ -1,7 +1,7 @@
 /** What a process's main calls first: everything it is told from outside, or one `ConfigError` with every fault. */
 import { ConfigError, type Fault } from './fault.ts'
 import { type FilesResult, readFiles } from './files.ts'
-import { keylessProviders, type ModelCatalogue, modelCatalogue } from './models/catalogue.ts'
+import { keylessProviders, type ModelCatalogue, modelCatalogue, modelFaults } from './models/catalogue.ts'
 import { type BackendConfig, backendVariables } from './processes/backend.ts'
 import { type ManagerConfig, managerVariables } from './processes/manager.ts'
 import { type ObjectStorage, objectStorageOf } from './processes/objects.ts'
@@ -80,8 +80,9 @@ export function loadBackend(env: Environment, { ownStore = true } = {}): LoadedB
   if (open) faults.push(open)
   const payloads = payloadStorageOf(known, faults, hasOtherStorage(env))
   const files = objectStorageOf(known, faults)
-  const models = environment.config && modelCatalogue(environment.config, env, faults)
-  if (faults.length > 0 || !environment.config || !models) throw new ConfigError(faults)
+  faults.push(...modelFaults(known, env))
+  if (faults.length > 0 || !environment.config) throw new ConfigError(faults)
+  const models = modelCatalogue(environment.config, env, [])
   return {
     config: environment.config,
     storage,
@@ -115,9 +116,10 @@ export function loadManager(env: Environment): LoadedManager {
     : { schedule: defaultPullSchedule(known.taskPullIntervalSeconds ?? 2) }
   const faults = [...(environment.faults ?? []), ...(read.faults ?? [])]
   const files = objectStorageOf(known, faults)
-  const models = environment.config && modelCatalogue(environment.config, env, faults)
-  if (faults.length > 0 || !environment.config || !read.schedule || !models) throw new ConfigError(faults)
+  faults.push(...modelFaults(known, env))
+  if (faults.length > 0 || !environment.config || !read.schedule) throw new ConfigError(faults)
   const { config } = environment
+  const models = modelCatalogue(config, env, [])
   const warnings = [...environment.warnings, ...keylessProviders(models), ...misspelt(managerVariables, env)]
   if (config.sandbox === 'none' && config.tuttiEnv === 'production') warnings.push(uncontained)
   return { config, files, schedule: read.schedule, models, warnings }

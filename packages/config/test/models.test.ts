@@ -50,6 +50,23 @@ describe('models and their providers', () => {
     expect(faultsOf({ MODEL_LIST: '["qwen-3"]', ANTHROPIC_BASE_URL: 'http://gateway:4000' })).toEqual([])
   })
 
+  it('a model that nobody serves is told together with whatever else is wrong, and no fault follows from another', () => {
+    const names = (env: Record<string, string>) => faultsOf(env).map((text) => text.split(':')[0])
+    expect(names({ MODEL_LIST: '["qwen-3"]', MAX_CONCURRENT_TASKS: 'many', RUN_TIMEOUT_SECONDS: '-1' }).sort()).toEqual(
+      ['MAX_CONCURRENT_TASKS', 'MODEL_LIST', 'RUN_TIMEOUT_SECONDS'],
+    )
+    // Whether somebody serves it could only be told from the list of providers.
+    expect(names({ MODEL_LIST: '["qwen-3"]', MODEL_PROVIDERS: 'not json' })).toEqual(['MODEL_PROVIDERS'])
+    expect(() => loadBackend({ MODEL_LIST: '["qwen-3"]' })).toThrow(
+      expect.objectContaining({
+        faults: expect.arrayContaining([
+          expect.objectContaining({ variable: 'MODEL_LIST' }),
+          expect.objectContaining({ variable: 'INTERNAL_API_TOKEN' }),
+        ]),
+      }),
+    )
+  })
+
   it.each([
     ['MODEL_LIST', 'claude-x'],
     ['MODEL_LIST', '[""]'],

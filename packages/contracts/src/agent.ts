@@ -123,8 +123,8 @@ export const agentEvent = z.discriminatedUnion('type', [
   }),
   z.object({
     type: z.literal('error'),
-    /** Stable: `runtime_failed`, `model_error`, `max_turns`, `interrupted`, `invalid_turn`. */
-    code: z.enum(['runtime_failed', 'model_error', 'max_turns', 'interrupted', 'invalid_turn']),
+    /** Stable. `output_invalid`: the answer does not fit the schema that it was to have, also after that was said. */
+    code: z.enum(['runtime_failed', 'model_error', 'max_turns', 'interrupted', 'invalid_turn', 'output_invalid']),
     message: z.string(),
     /** Whether another attempt of the same turn can succeed without anything being changed. */
     retryable: z.boolean(),

@@ -103,6 +103,11 @@ export const errorCatalogue = {
   },
   JOB_RUNNING: { status: 409, retryable: false, hint: 'Cancel the job first, or wait until it has ended.' },
   SESSION_BUSY: { status: 409, retryable: true, hint: 'Wait until the turn has ended, or cancel it.' },
+  LINKS_OFF: {
+    status: 409,
+    retryable: false,
+    hint: 'Set BACKEND_PUBLIC_URL to the address under which people reach the backend.',
+  },
   REQUEST_ANSWERED: {
     status: 409,
     retryable: false,

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { numberedAgentEvent, tokenUsage } from './agent.ts'
-import { jsonObject } from './json.ts'
+import { json, jsonObject } from './json.ts'
 import { scheduleMode } from './schedule-mode.ts'
 import { neededHost, stagingPlan, turnOptions } from './staging.ts'
 import { taskConfig } from './task-config.ts'
@@ -117,6 +117,8 @@ export const finishRun = z.object({
   park: z.object({ reason: z.enum(['input', 'rate_limit']), until: z.number().nullable() }).optional(),
   error: z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }).optional(),
   result: z.string().optional(),
+  /** The answer in the shape of the run's `output_schema`. */
+  output: json.optional(),
   usage: tokenUsage.extend({ cost_usd: z.number().nonnegative(), duration_ms: z.int().nonnegative() }).optional(),
   export: exportReport.optional(),
 })
@@ -127,6 +129,8 @@ export const agentResult = z.object({
   run_id: z.uuid(),
   session_id: z.uuid(),
   text: z.string(),
+  /** The answer in the shape of `output_schema`, which it has been checked by; absent where none was asked for. */
+  output: json.optional(),
   model: z.string(),
   files: z.array(exportedFile),
   input_tokens: z.int(),

@@ -17,11 +17,49 @@ export const userInputRequestView = z.object({
   status: z.enum(['pending', 'answered', 'expired']),
   decision: z.enum(['allow', 'deny']).nullable(),
   answers: jsonObject.nullable(),
+  /** The user, or whom the link was for with which it was answered. */
+  answered_by: z.string().nullable(),
   expires_at: instant,
   created_at: instant,
   answered_at: instant.nullable(),
 })
 export type UserInputRequestView = z.infer<typeof userInputRequestView>
+
+/** What waits for a person's decision: what agents ask, and approvals of blueprints' jobs. GET /api/v1/inbox, oldest first. */
+export const inboxItem = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('request'),
+    /** Answered at POST /api/v1/user-input-requests/{id}/answer. */
+    request: userInputRequestView,
+    session_title: z.string().nullable(),
+    created_at: instant,
+  }),
+  z.object({
+    kind: z.literal('approval'),
+    /** Decided at POST /api/v1/jobs/{id}/approve of the orchestrator. */
+    job_id: z.string(),
+    blueprint: z.string(),
+    message: z.string(),
+    /** What can be decided. */
+    decisions: z.array(z.string()),
+    assignees: z.array(z.string()),
+    expires_at: instant.nullable(),
+    created_at: instant,
+  }),
+])
+export type InboxItem = z.infer<typeof inboxItem>
+
+/** POST /api/v1/user-input-requests/{id}/link: with it whoever has it may answer once, without an account. */
+export const createRequestLink = z.strictObject({
+  /** Whom it is for: told as who answered. */
+  to: z.string().trim().min(1).max(200),
+  /** Never longer than the request waits. */
+  expires_in_seconds: z.int().min(60).max(2_592_000).default(86_400),
+})
+export type CreateRequestLink = z.input<typeof createRequestLink>
+
+export const requestLink = z.object({ url: z.url(), to: z.string(), expires_at: instant })
+export type RequestLink = z.infer<typeof requestLink>
 
 /**
  * POST /api/v1/user-input-requests/{id}/answer. `answers` by the text of the question, several choices joined with ", "; of a plan or a

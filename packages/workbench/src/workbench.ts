@@ -15,6 +15,7 @@ import type {
   createTask as createTaskSchema,
   editMessage,
   finishRun,
+  InboxItem,
   InputFile,
   ManifestFile,
   MessageView,
@@ -97,7 +98,8 @@ import {
 } from './read/tool-executions.ts'
 import { type AnalyticsRequest, readAnalytics, readUsage } from './read/usage.ts'
 import { answerRequest } from './requests/answer.ts'
-import { listRequests } from './requests/requests.ts'
+import { inbox } from './requests/inbox.ts'
+import { listRequests, readRequest } from './requests/requests.ts'
 import { createScheduledTasks, type ScheduledTasks, type ScheduleStore } from './scheduled-tasks/scheduled-tasks.ts'
 import { patchSession } from './session/patch.ts'
 import { type Archive, archiveOf } from './snapshots/archive.ts'
@@ -188,7 +190,17 @@ export interface Workbench {
   /** What agents want of this user, pending and in time; of one session or of all. */
   requests(userId: string, sessionId?: string): Promise<UserInputRequestView[]>
   /** The first answer counts, and wakes the run. @throws TuttiError REQUEST_NOT_FOUND, REQUEST_ANSWERED, REQUEST_EXPIRED, INVALID_BODY */
-  answerRequest(userId: string, requestId: string, answer: AnswerRequest): Promise<UserInputRequestView>
+  answerRequest(
+    userId: string,
+    requestId: string,
+    answer: AnswerRequest,
+    /** Who answers in the user's place; else the user. */
+    by?: string,
+  ): Promise<UserInputRequestView>
+  /** One of this user's, in whichever state. @throws TuttiError REQUEST_NOT_FOUND */
+  request(userId: string, requestId: string): Promise<UserInputRequestView>
+  /** What waits for a decision of this user, oldest first: of agents, and of jobs. */
+  inbox(userId: string): Promise<InboxItem[]>
 
   sessions(userId: string, filter: SessionFilter): Promise<SessionView[]>
   session(userId: string, sessionId: string): Promise<SessionView>
@@ -330,7 +342,9 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     },
     modelCalls: (userId, sessionId, page) => listModelCalls(database, userId, sessionId, page),
     requests: (userId, sessionId) => listRequests(database, userId, sessionId),
-    answerRequest: (userId, requestId, answer) => answerRequest(deps, userId, requestId, answer),
+    answerRequest: (userId, requestId, answer, by = userId) => answerRequest(deps, userId, requestId, answer, by),
+    request: (userId, requestId) => readRequest(database, userId, requestId),
+    inbox: (userId) => inbox(deps, userId),
     sessions: (userId, filter) => listSessions(database, userId, filter),
     session: (userId, sessionId) => viewSession(database, userId, sessionId),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClaimedRun, SessionFrame } from '@tutti/contracts'
-import { createEngine, type Engine } from '@tutti/engine'
+import { type Blueprint, createEngine, type Engine } from '@tutti/engine'
 import { createLocalObjects, type LocalObjects, type LocalObjectsDeps } from '@tutti/objects'
 import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
@@ -40,16 +40,18 @@ export interface Running {
 
 type More = Pick<BackendDeps, 'models'> & Pick<WorkbenchOptions, 'offersModel'>
 
+type StageDeps = LocalObjectsDeps & { blueprints?: Blueprint[] }
+
 export interface Stage {
+  /** Of a process beside the backends: an orchestrator's. Jobs are the same in all of them. */
+  engine: Engine
   database: Database
-  /** Of the first backend: jobs are the same in all of them. */
-  readonly engine: Engine
   objects: LocalObjects
   backend(settings?: Partial<GivenSettings>, more?: More): Promise<Running>
   close(): Promise<void>
 }
 
-export const createStage = async (localDeps: LocalObjectsDeps = {}): Promise<Stage> => {
+export const createStage = async ({ blueprints = [], ...localDeps }: StageDeps = {}): Promise<Stage> => {
   const testDb = await testDatabase()
   const database = createDatabase({ connectionString: testDb.connectionString, connections: 20 })
   await migrate(database)
@@ -59,20 +61,16 @@ export const createStage = async (localDeps: LocalObjectsDeps = {}): Promise<Sta
     { root: folder, publicUrl: `http://backend.test${objectsPath}`, secret: 'signing-secret' },
     localDeps,
   )
-  const stops: (() => Promise<void>)[] = []
-  const engines: Engine[] = []
+  const beside = createEngine({ store, blueprints })
+  beside.start()
+  const stops: (() => Promise<void>)[] = [() => beside.stop()]
   return {
+    engine: beside,
     database,
-    get engine() {
-      const [first] = engines
-      if (!first) throw new Error('no backend was started')
-      return first
-    },
     objects,
     backend: async (settings = {}, { models, offersModel } = {}) => {
-      const engine = createEngine({ store, blueprints: [agentRunBlueprint] })
+      const engine = createEngine({ store, blueprints: [agentRunBlueprint, ...blueprints] })
       engine.start()
-      engines.push(engine)
       const workbench = createWorkbench({
         ...{ database, engine, store, log: silentLogger, ownerOf: () => 'default', objects },
         secretKeys: { current: 'key-of-tests-'.repeat(3) },

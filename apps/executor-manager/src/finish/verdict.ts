@@ -5,7 +5,7 @@ import { RunFault } from '../fault.ts'
 import type { Spent } from '../relay/usage.ts'
 import type { TurnEnd } from '../turn/play.ts'
 
-export type Verdict = Pick<FinishRun, 'outcome' | 'error' | 'result' | 'usage' | 'park'>
+export type Verdict = Pick<FinishRun, 'outcome' | 'error' | 'result' | 'output' | 'usage' | 'park'>
 
 /** With what became of the files. */
 export type RunEnd = Verdict & Pick<FinishRun, 'export'>
@@ -24,8 +24,9 @@ export const verdictOf = (end: Exclude<TurnEnd, { kind: 'stopped' }>, spending: 
   if (end.kind !== 'final') return { ...failed(faultOf(end)), usage: counted }
   const { event } = end
   if (event.type === 'done') {
-    const { usage, cost_usd, result } = event
-    return { outcome: 'completed', result, usage: { ...usage, cost_usd, duration_ms: event.duration_ms } }
+    const { usage, cost_usd, result, output } = event
+    const answer = output === undefined ? { result } : { result, output }
+    return { outcome: 'completed', ...answer, usage: { ...usage, cost_usd, duration_ms: event.duration_ms } }
   }
   if (event.type === 'parked') {
     const { reason, until, usage, cost_usd } = event

@@ -2,7 +2,7 @@
  * Links with which a person decides without an account: whoever has the link may decide once, until it expires. A link names the line
  * of the log that asked, so that it can't decide what the job asks later.
  */
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import { createSignedLinks } from '@tutti/links'
 
 export interface ApprovalLink {
   jobId: string
@@ -22,25 +22,14 @@ export interface ApprovalLinks {
 }
 
 export const createApprovalLinks = (signingKey: Buffer): ApprovalLinks => {
-  const key = Buffer.from(hkdfSync('sha256', signingKey, '', 'approval links', 32))
-  const signature = (payload: string): Buffer => createHmac('sha256', key).update(payload).digest()
+  const links = createSignedLinks<[jobId: string, seq: number, to: string]>(signingKey, 'approval links')
   return {
-    write: ({ jobId, seq, to, expiresAt }) => {
-      const payload = Buffer.from(JSON.stringify([jobId, seq, to, expiresAt])).toString('base64url')
-      return `${payload}.${signature(payload).toString('base64url')}`
-    },
+    write: ({ jobId, seq, to, expiresAt }) => links.write([jobId, seq, to], expiresAt),
     read: (token, now) => {
-      const [payload = '', proof = ''] = token.split('.')
-      const given = Buffer.from(proof, 'base64url')
-      const expected = signature(payload)
-      if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null
-      const [jobId, seq, to, expiresAt] = JSON.parse(Buffer.from(payload, 'base64url').toString()) as [
-        string,
-        number,
-        string,
-        number,
-      ]
-      return expiresAt > now ? { jobId, seq, to, expiresAt } : null
+      const link = links.read(token, now)
+      if (!link) return null
+      const [jobId, seq, to] = link.says
+      return { jobId, seq, to, expiresAt: link.expiresAt }
     },
   }
 }

@@ -1,12 +1,12 @@
 /** Looking at an approval link changes nothing: mail readers open links before people do. Only the form decides. */
 import { approve, TuttiError } from '@tutti/contracts'
 import type { Engine, Job } from '@tutti/engine'
+import { type DecisionPage, decisionPage, pageHeaders } from '@tutti/links'
 import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
 import type { ApprovalLink, ApprovalLinks } from './link.ts'
-import { approvalPage } from './page.ts'
 
 const params = z.object({ token: z.string().max(2000) })
 
@@ -15,19 +15,8 @@ export const approvalLinkRoutes = ({
   approvalLinks,
   store,
 }: Pick<RouteDeps, 'engine' | 'store'> & { approvalLinks: ApprovalLinks }): FastifyPluginAsyncZod => {
-  const show = (reply: FastifyReply, status: number, page: Parameters<typeof approvalPage>[0]) =>
-    reply
-      .code(status)
-      .type('text/html; charset=utf-8')
-      .headers({
-        'cache-control': 'no-store',
-        // The address is the permission: it must not travel on.
-        'referrer-policy': 'no-referrer',
-        'content-security-policy':
-          "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
-        'x-content-type-options': 'nosniff',
-      })
-      .send(approvalPage(page))
+  const show = (reply: FastifyReply, status: number, page: DecisionPage) =>
+    reply.code(status).type('text/html; charset=utf-8').headers(pageHeaders).send(decisionPage(page))
   const gone = (reply: FastifyReply) =>
     show(reply, 404, {
       title: 'This link does not work',

@@ -9,6 +9,8 @@ export interface TurnInput {
   readonly messages: AsyncIterable<SDKUserMessage>
   /** Says something more. `id` is the caller's name for it. */
   say(id: string, text: string): void
+  /** The same, of the turn's own: nobody is told that it was read. */
+  remind(text: string): void
   /** The runtime has repeated a message: it has been read. Its id, or undefined where it is none of ours. */
   taken(uuid: string): string | undefined
   /** Whether something was said that has not been taken: the runtime will go on with it after its result. */
@@ -44,14 +46,20 @@ export const createInput = (prompt: string | null): TurnInput => {
     }
   }
 
+  const push = (text: string): UUID => {
+    const uuid = randomUUID()
+    waiting.push(userMessage(text, uuid))
+    announce()
+    return uuid
+  }
+
   return {
     messages: messages(),
     say: (id, text) => {
-      if (ended) return
-      const uuid = randomUUID()
-      said.set(uuid, id)
-      waiting.push(userMessage(text, uuid))
-      announce()
+      if (!ended) said.set(push(text), id)
+    },
+    remind: (text) => {
+      if (!ended) push(text)
     },
     taken: (uuid) => {
       const id = said.get(uuid)

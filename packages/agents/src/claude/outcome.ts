@@ -74,7 +74,7 @@ export const outcome = (result: Loose, failure: ModelFailure | undefined, accoun
   }
   if (subtype === 'error_max_structured_output_retries') {
     const message = 'The agent gave no answer in the shape that was asked for.'
-    return { type: 'error', code: 'model_error', message, retryable: false, ...spent }
+    return { type: 'error', code: 'output_invalid', message, retryable: false, ...spent }
   }
   if (subtype === 'error_max_turns') {
     return {

@@ -6,6 +6,7 @@ import { type Browser, openBrowser } from '../browser/browser.ts'
 import { browserMcp, browserServer, isBrowserTool } from '../browser/server.ts'
 import { coalesceDeltas } from '../coalesce.ts'
 import { isRecord, text } from '../loose.ts'
+import { misfit, notFitting } from '../output.ts'
 import type { AgentRuntime, StartOptions } from '../runtime.ts'
 import { type Aside, createAside } from './aside.ts'
 import { type Consent, createConsent } from './consent.ts'
@@ -101,6 +102,7 @@ async function* runTurn(
   let state: MappingState = { ...initialState, before }
   let terminal: Terminal | undefined
   let told: ToldOfPlan = {}
+  let reminded = false
   try {
     browser = turn.browser === true ? await startBrowser(config) : undefined
     query = sdk.query({
@@ -140,7 +142,13 @@ async function* runTurn(
       await ledger.write(mapped.end.session, mapped.end.total)
       // Something was said that the runtime has not read: it goes on with that by itself, and has another result then.
       if (mapped.end.terminal.type === 'done' && input.pending() && !stopped && !signal.aborted) continue
-      terminal = mapped.end.terminal
+      const fault = outputFault(turn, mapped.end.terminal)
+      if (fault !== undefined && !reminded && !stopped && !signal.aborted) {
+        reminded = true
+        input.remind(notFitting(fault))
+        continue
+      }
+      terminal = fault === undefined ? mapped.end.terminal : withoutFit(mapped.end.terminal, fault)
       // The event waits until the process is gone: only then is its session written completely, ready to be exported.
       input.end()
       killSoon(writingMs)
@@ -168,6 +176,18 @@ async function* runTurn(
     yield* request(consent, async () => told.plan ?? (await newestPlan(plans)) ?? told.said ?? '')
   yield terminal
 }
+
+const outputFault = ({ output_schema }: Turn, terminal: Terminal): string | undefined =>
+  terminal.type === 'done' && output_schema !== undefined ? misfit(output_schema, terminal.output) : undefined
+
+const withoutFit = (terminal: Terminal, fault: string): Terminal => ({
+  type: 'error',
+  code: 'output_invalid',
+  message: `The answer does not fit the schema that was asked for: ${fault}.`,
+  retryable: false,
+  ...(terminal.usage === undefined ? {} : { usage: terminal.usage }),
+  ...(terminal.cost_usd === undefined ? {} : { cost_usd: terminal.cost_usd }),
+})
 
 /** What the turn is parked for. Of a plan the runtime shows only that there is one: its text is in the plan's file, or was said before. */
 async function* request(consent: Consent, plan: () => Promise<string>): AsyncGenerator<AgentEvent> {

@@ -36,11 +36,37 @@ type ModelConfig = ConfigOf<typeof modelVariables>
 
 /** @param faults gets what can't be used */
 export const modelCatalogue = (config: ModelConfig, env: Environment, faults: Fault[]): ModelCatalogue => {
-  const described = config.modelProviders.map((given) => fromOperator(given, env, faults))
-  const known = builtIn(config)
+  faults.push(...modelFaults(config, env))
+  return catalogueOf(config, env)
+}
+
+/**
+ * What does not fit together, of what could be read: so that one start shows every fault. A variable that could not be read has its own
+ * fault, and no other is told that would only follow from it.
+ */
+export const modelFaults = (known: Partial<ModelConfig>, env: Environment): Fault[] => {
+  const faults: Fault[] = []
+  const described = (known.modelProviders ?? []).map((given) => fromOperator(given, env, faults))
   for (const { id } of described)
-    if (known.some((each) => each.id === id))
-      faults.push(wrong('MODEL_PROVIDERS', `names ${id}, which is built in`, rename))
+    if (builtInIds.includes(id)) faults.push(wrong('MODEL_PROVIDERS', `names ${id}, which is built in`, rename))
+  const { modelProviders, anthropicBaseUrl } = known
+  if (modelProviders === undefined || anthropicBaseUrl === undefined || anthropicBaseUrl !== anthropicAddress)
+    return faults
+  const served = [...described, ...builtInPatterns.map((models) => ({ models }))]
+  for (const model of new Set([
+    ...(known.defaultModel === undefined ? [] : [known.defaultModel]),
+    ...(known.modelList ?? []),
+  ]))
+    if (!served.some(({ models }) => models.some((pattern) => pattern === model || matches(pattern, model)))) {
+      const variable = model === known.defaultModel ? 'DEFAULT_MODEL' : 'MODEL_LIST'
+      faults.push(wrong(variable, `names ${JSON.stringify(model)}, and no provider serves it`, unserved))
+    }
+  return faults
+}
+
+const catalogueOf = (config: ModelConfig, env: Environment): ModelCatalogue => {
+  const described = config.modelProviders.map((given) => fromOperator(given, env, []))
+  const known = builtIn(config)
   const providers = [...described, ...known]
   const gateway = config.anthropicBaseUrl === anthropicAddress ? undefined : known[0]
 
@@ -49,11 +75,6 @@ export const modelCatalogue = (config: ModelConfig, env: Environment, faults: Fa
     providers.find(({ models }) => models.some((pattern) => matches(pattern, model))) ??
     gateway
   const models = [...new Set([config.defaultModel, ...config.modelList])]
-  for (const model of models)
-    if (providerOf(model) === undefined) {
-      const variable = model === config.defaultModel ? 'DEFAULT_MODEL' : 'MODEL_LIST'
-      faults.push(wrong(variable, `names ${JSON.stringify(model)}, and no provider serves it`, unserved))
-    }
   const listed = (model: string): boolean => models.includes(model)
   return {
     ...{ defaultModel: config.defaultModel, models, providers, providerOf, listed },
@@ -74,9 +95,18 @@ export const keylessProviders = (catalogue: ModelCatalogue): Fault[] => {
 const none: ReadonlyMap<string, ModelPrice> = new Map()
 const anthropicAddress = 'https://api.anthropic.com'
 
+const builtInModels = {
+  anthropic: ['claude-*'],
+  glm: ['glm-*'],
+  minimax: ['minimax-*', 'MiniMax-*'],
+  deepseek: ['deepseek-*'],
+}
+const builtInIds = Object.keys(builtInModels)
+const builtInPatterns = Object.values(builtInModels)
+
 const builtIn = (config: ModelConfig): ModelProvider[] => [
   {
-    ...{ id: 'anthropic', displayName: 'Anthropic', models: ['claude-*'], prices: none },
+    ...{ id: 'anthropic', displayName: 'Anthropic', models: builtInModels.anthropic, prices: none },
     ...{ baseUrl: config.anthropicBaseUrl, defaultBaseUrl: anthropicAddress, baseUrlVariable: 'ANTHROPIC_BASE_URL' },
     // A token is sent as a bearer token, a key in its own header: a gateway that knows one does not know the other.
     ...(config.anthropicAuthToken === ''
@@ -84,19 +114,19 @@ const builtIn = (config: ModelConfig): ModelProvider[] => [
       : { auth: 'bearer', key: config.anthropicAuthToken, keyVariable: 'ANTHROPIC_AUTH_TOKEN' }),
   },
   {
-    ...{ id: 'glm', displayName: 'GLM', models: ['glm-*'], prices: none, auth: 'bearer' },
+    ...{ id: 'glm', displayName: 'GLM', models: builtInModels.glm, prices: none, auth: 'bearer' },
     ...{ key: config.glmApiKey, keyVariable: 'GLM_API_KEY' },
     ...{ baseUrl: config.glmBaseUrl, baseUrlVariable: 'GLM_BASE_URL' },
     defaultBaseUrl: 'https://open.bigmodel.cn/api/anthropic',
   },
   {
-    ...{ id: 'minimax', displayName: 'MiniMax', models: ['minimax-*', 'MiniMax-*'], prices: none, auth: 'bearer' },
+    ...{ id: 'minimax', displayName: 'MiniMax', models: builtInModels.minimax, prices: none, auth: 'bearer' },
     ...{ key: config.minimaxApiKey, keyVariable: 'MINIMAX_API_KEY' },
     ...{ baseUrl: config.minimaxBaseUrl, baseUrlVariable: 'MINIMAX_BASE_URL' },
     defaultBaseUrl: 'https://api.minimax.io/anthropic',
   },
   {
-    ...{ id: 'deepseek', displayName: 'DeepSeek', models: ['deepseek-*'], prices: none, auth: 'bearer' },
+    ...{ id: 'deepseek', displayName: 'DeepSeek', models: builtInModels.deepseek, prices: none, auth: 'bearer' },
     ...{ key: config.deepseekApiKey, keyVariable: 'DEEPSEEK_API_KEY' },
     ...{ baseUrl: config.deepseekBaseUrl, baseUrlVariable: 'DEEPSEEK_BASE_URL' },
     defaultBaseUrl: 'https://api.deepseek.com/anthropic',

@@ -7,17 +7,24 @@ import {
   type Json,
   type JsonObject,
 } from '@tutti/contracts'
+import { z } from 'zod'
 import { copyJson } from '../job/copy-json.ts'
 import { type Duration, toMs } from '../job/duration.ts'
 import type { BranchOutcome, Ending, Job, LastOutcome } from '../job/job.ts'
 import type { Needs, Strategy } from '../job/needs.ts'
 import { chooseRetry, type RetryOptions } from '../job/retry.ts'
 import type { Action, ChildSpec, TaskSpec } from './action.ts'
+import { zodCheck } from './check.ts'
 import { BlueprintFault } from './fault.ts'
 
 declare const leadsTo: unique symbol
 /** An action that remembers, for the compiler only, which states it can lead to. */
 export type TypedAction<To extends string> = Action & { readonly [leadsTo]?: (to: To) => To }
+
+export type AgentOptions = AgentRunParams & {
+  /** What its answer must be, which comes back as `output`: a zod schema or a JSON Schema. The same as `config.output_schema`. */
+  output?: z.ZodType | JsonObject
+}
 
 export interface TaskOptions {
   /** Longest time one try may take, from hand-out. */
@@ -110,7 +117,7 @@ export interface Context<I, To extends string> extends EndContext<I> {
    * Runs an agent in a sandbox: a task of skill `agent.run`, with a day's time unless told otherwise. Its answer is an AgentResult.
    * With `attended` it may ask a person: it is a child of `agent_run` then, which waits without holding a worker.
    */
-  agent(options: AgentRunParams & DispatchOptions<To>): TypedAction<To>
+  agent(options: AgentOptions & DispatchOptions<To>): TypedAction<To>
   /** Runs another blueprint as a child; its output comes back in `last.data`. A child that outlasts `timeout` fails. */
   runBlueprint(name: string, input: object, options: { on: Routes<To>; timeout?: Duration }): TypedAction<To>
   /**
@@ -170,7 +177,7 @@ export const plain = (value: unknown): Json =>
   value === undefined ? null : (JSON.parse(JSON.stringify(value)) as Json)
 
 /** An agent for `parallel`, as `agent` runs one alone. @throws BlueprintFault */
-export const agentTask = (given: AgentRunParams & TaskOptions): TaskSpec | ChildSpec => {
+export const agentTask = (given: AgentOptions & TaskOptions): TaskSpec | ChildSpec => {
   const { params, options } = agentParts(given)
   return given.attended ? attendedAgent(params, options) : task(AGENT_SKILL, params, options)
 }
@@ -178,13 +185,22 @@ export const agentTask = (given: AgentRunParams & TaskOptions): TaskSpec | Child
 /** A turn may rightly take hours: the time-out of ordinary tasks would end it in the middle. */
 const agentTimeout = '1d'
 
-const agentParts = (given: object): { params: JsonObject; options: TaskOptions } => {
-  const entries = Object.entries({ timeout: agentTimeout, ...given })
+const agentParts = ({ output, ...given }: AgentOptions): { params: JsonObject; options: TaskOptions } => {
+  const asked = output === undefined ? {} : { config: { ...given.config, output_schema: schemaOf(output) } }
+  const entries = Object.entries({ timeout: agentTimeout, ...given, ...asked })
   const isOption = ([key]: [string, unknown]): boolean => Object.hasOwn(dispatchOptions, key)
   return {
     params: plain(Object.fromEntries(entries.filter((entry) => !isOption(entry)))) as JsonObject,
     options: Object.fromEntries(entries.filter(isOption)),
   }
+}
+
+/** Without the dialect's name: runtimes that know older ones would refuse it, and the keywords are the same. */
+const schemaOf = (given: z.ZodType | JsonObject): JsonObject => {
+  const schema = given instanceof z.ZodType ? zodCheck(given).jsonSchema : given
+  if (schema === null) throw new BlueprintFault('agent: `output` can’t be said as a JSON Schema')
+  const { $schema: _, ...rest } = schema
+  return rest
 }
 
 /** What belongs to the job that dispatches, or to the session that the run gets: a job of its own has its own. */

@@ -11,6 +11,7 @@ import { parkedOutcome } from '../finish/park.ts'
 import { markReported, reportLease } from '../finish/report.ts'
 import { settle } from '../finish/settle.ts'
 import { type News, newsChannel } from '../session/log.ts'
+import { schemaFault } from '../session/output.ts'
 import type { RunRow } from '../session/rows.ts'
 import type { Hub } from '../stream/hub.ts'
 import { type Affinity, headStartOf } from './affinity.ts'
@@ -157,6 +158,8 @@ const write = async (deps: ClaimDeps, lease: LeasedTask, leaseMs: number): Promi
   // A run that the workbench made was checked when it was asked for.
   const strange = params.data.run_id === undefined && strangeFile(deps.ownerOf(lease.task.client), params.data.config)
   if (strange) return refuse(deps, lease, `params.config.${strange} is not an upload of the job’s owner`)
+  const schema = schemaFault(params.data.config.output_schema)
+  if (schema) return refuse(deps, lease, `params.config.${schema.path}: ${schema.fault}`)
   const run = await runOfTask(deps, lease.task, params.data).catch((error: unknown) => {
     if (error instanceof TuttiError && error.code === 'CAPABILITY_NOT_FOUND') return error
     throw error

@@ -21,6 +21,7 @@ import { findProject, type ProjectRow } from '../projects/projects.ts'
 import { enqueue } from '../queue/enqueue.ts'
 import { openItems, type QueueItemRow } from '../queue/rows.ts'
 import { changeSession, commitChange, type SessionChange } from '../session/change-session.ts'
+import { schemaFault } from '../session/output.ts'
 import { plainJson } from '../session/plain-json.ts'
 import type { RunRow } from '../session/rows.ts'
 import { blockingRuns } from '../session/runs.ts'
@@ -57,6 +58,11 @@ export const createTask = async (
   const strange = request.config && strangeFile(userId, request.config)
   if (strange)
     throw new TuttiError('INVALID_BODY', 'This is not one of your uploads', { path: `body.config.${strange}` })
+  const schema = schemaFault(request.config?.output_schema)
+  if (schema)
+    throw new TuttiError('INVALID_BODY', `body.config.${schema.path}: ${schema.fault}`, {
+      path: `body.config.${schema.path}`,
+    })
   const schedule = scheduleOf(request)
   const answer = await write(deps, userId, request, schedule, by)
   await ensureJobsSoon(deps, answer.session_id)

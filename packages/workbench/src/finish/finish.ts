@@ -13,6 +13,7 @@ import type { WorkbenchDeps } from '../deps.ts'
 import { viewRun } from '../read/sessions.ts'
 import { wakeNext } from '../requests/wake.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
+import { outputFault } from '../session/output.ts'
 import { isHeld, type RunRow } from '../session/rows.ts'
 import { findRun, logStatus, updateRun } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
@@ -71,6 +72,8 @@ const write = async (deps: WorkbenchDeps, change: SessionChange, runId: string, 
 
   const usage = await showUsage(deps, change, run, request)
   if (request.export) await storeExport(change, run, request.export)
+  const fault = request.outcome === 'completed' ? outputFault(run.config.output_schema, request.output) : undefined
+  const misfit = fault && storable(`OUTPUT_INVALID: the answer does not fit the schema that was asked for: ${fault}`)
   const error = request.error ? storable(`${request.error.code}: ${request.error.message}`) : null
   if (run.status === 'canceling' || request.outcome === 'canceled')
     await endRun(change, run, {
@@ -79,6 +82,7 @@ const write = async (deps: WorkbenchDeps, change: SessionChange, runId: string, 
       // Why it was cancelled says more than how the turn came to its end then.
       error: run.status === 'canceling' ? run.last_error : error,
     })
+  else if (request.outcome === 'completed' && misfit !== undefined) await endRun(change, run, failedAs(misfit))
   else if (request.outcome === 'completed')
     await endRun(change, run, {
       status: 'completed',
@@ -89,18 +93,15 @@ const write = async (deps: WorkbenchDeps, change: SessionChange, runId: string, 
     await parkRun(change, run, request.park ?? { reason: 'input', until: null })
   else if (request.outcome === 'parked') await backIntoQueue(change, run, 'the turn has to wait')
   else if (request.error?.retryable) await backIntoQueue(change, run, error ?? 'the turn failed')
-  else
-    await endRun(change, run, {
-      status: 'failed',
-      outcome: {
-        status: 'failure',
-        data: null,
-        error: { code: 'PERMANENT_ERROR', message: error ?? 'the turn failed' },
-      },
-      error: error ?? 'the turn failed',
-    })
+  else await endRun(change, run, failedAs(error ?? 'the turn failed'))
   return run
 }
+
+const failedAs = (message: string) => ({
+  status: 'failed' as const,
+  outcome: { status: 'failure' as const, data: null, error: { code: 'PERMANENT_ERROR', message } },
+  error: message,
+})
 
 /**
  * The manager has told of every call before it tells of the end. What the runtime says that it used is only compared: more than its
@@ -136,6 +137,9 @@ const agentResult = (run: RunRow, request: Request, usage: UsageView | undefined
   run_id: run.id,
   session_id: run.session_id,
   text: storable(request.result ?? ''),
+  ...(run.config.output_schema === undefined || request.output === undefined
+    ? {}
+    : { output: storable(request.output) }),
   model: run.model ?? '',
   files: request.export?.status === 'ready' ? request.export.files : [],
   input_tokens: usage?.input_tokens ?? 0,

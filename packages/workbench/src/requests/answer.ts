@@ -16,12 +16,16 @@ import { wake } from './wake.ts'
 /** How soon the sweeper looks whether the engine has been told. */
 const tellCheckMs = 5_000
 
-/** @throws TuttiError REQUEST_NOT_FOUND, REQUEST_ANSWERED, REQUEST_EXPIRED, INVALID_BODY */
+/**
+ * @param by who answers: the user, or whom a link was for
+ * @throws TuttiError REQUEST_NOT_FOUND, REQUEST_ANSWERED, REQUEST_EXPIRED, INVALID_BODY
+ */
 export const answerRequest = async (
   deps: WorkbenchDeps,
   userId: string,
   requestId: string,
   sent: AnswerRequest,
+  by: string,
 ): Promise<UserInputRequestView> => {
   const [found] = await deps.database.query<RequestRow>(
     'select * from workbench.user_input_requests where id = $1 and user_id = $2',
@@ -30,7 +34,7 @@ export const answerRequest = async (
   if (!found) throw notFound()
   const body = storable(plainJson(sent)) as unknown as AnswerRequest
   const written = await changeSession(deps.database, { sessionId: found.session_id, userId }, (change) =>
-    write(change, requestId, body),
+    write(change, requestId, body, storable(by)),
   )
   if (!written) throw notFound()
   const { run, last, row } = written
@@ -53,7 +57,7 @@ interface Written {
   last: boolean
 }
 
-const write = async (change: SessionChange, requestId: string, body: AnswerRequest): Promise<Written> => {
+const write = async (change: SessionChange, requestId: string, body: AnswerRequest, by: string): Promise<Written> => {
   const { tx } = change
   const [row] = await tx.query<RequestRow & { late: boolean }>(
     `select *, expires_at <= now() as late from workbench.user_input_requests where id = $1`,
@@ -74,8 +78,9 @@ const write = async (change: SessionChange, requestId: string, body: AnswerReque
 
   const [stored] = await tx.query<RequestRow>(
     `update workbench.user_input_requests
-     set status = 'answered', answered_at = now(), answers = $2, answer = $3 where id = $1 returning *`,
-    [row.id, body.answers ?? null, answer],
+     set status = 'answered', answered_at = now(), answers = $2, answer = $3, answered_by = $4
+     where id = $1 returning *`,
+    [row.id, body.answers ?? null, answer, by],
   )
   if (body.remember === true && answer.decision === 'allow') await remember(change, run, ruleFor(row, answer.input))
   const last = (await pendingOf(tx, run.id)).length === 0

@@ -1,5 +1,11 @@
 /** What agents want of a person: rows, and what readers of the session are shown of them. */
-import type { AgentEvent, JsonObject, RequestAnswer, UserInputRequestView } from '@tutti/contracts'
+import {
+  type AgentEvent,
+  type JsonObject,
+  type RequestAnswer,
+  TuttiError,
+  type UserInputRequestView,
+} from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
 import type { SessionChange } from '../session/change-session.ts'
 import type { RunRow } from '../session/rows.ts'
@@ -19,6 +25,7 @@ export interface RequestRow {
   status: UserInputRequestView['status']
   answers: JsonObject | null
   answer: RequestAnswer | null
+  answered_by: string | null
   expires_at: Date
   created_at: Date
   answered_at: Date | null
@@ -38,6 +45,7 @@ export const requestView = (row: RequestRow): UserInputRequestView => ({
   status: row.status,
   decision: row.answer?.decision ?? null,
   answers: row.answers,
+  answered_by: row.answered_by,
   expires_at: row.expires_at.toISOString(),
   created_at: row.created_at.toISOString(),
   answered_at: row.answered_at?.toISOString() ?? null,
@@ -59,7 +67,7 @@ export const insertRequests = async (
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10 * interval '1 second')
        on conflict (run_id, tool_use_id) do update
        set id = excluded.id, kind = excluded.kind, tool_name = excluded.tool_name, tool_input = excluded.tool_input,
-           park = excluded.park, status = 'pending', answers = null, answer = null, answered_at = null,
+           park = excluded.park, status = 'pending', answers = null, answer = null, answered_at = null, answered_by = null,
            expires_at = excluded.expires_at, created_at = now()`,
       [newId(), run.session_id, run.id, run.user_id, kind, tool_use_id, tool_name, input, run.parks + 1, seconds],
     )
@@ -104,3 +112,17 @@ export const shownRequests = async (
   database: Queryable,
   { id, user_id }: { id: string; user_id: string },
 ): Promise<JsonObject[]> => (await listRequests(database, user_id, id)).map((view) => ({ ...view }))
+
+/** One of the user's. @throws TuttiError REQUEST_NOT_FOUND */
+export const readRequest = async (
+  database: Queryable,
+  userId: string,
+  requestId: string,
+): Promise<UserInputRequestView> => {
+  const [row] = await database.query<RequestRow>(
+    'select * from workbench.user_input_requests where id = $1 and user_id = $2',
+    [requestId, userId],
+  )
+  if (!row) throw new TuttiError('REQUEST_NOT_FOUND', 'Request not found')
+  return requestView(row)
+}

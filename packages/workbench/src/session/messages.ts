@@ -61,6 +61,7 @@ export const resultMessage = (event: AgentEvent & { type: 'done' | 'error' }): N
     subtype: event.type === 'done' ? 'success' : event.code,
     is_error: event.type === 'error',
     result: event.type === 'done' ? event.result : event.message,
+    ...(event.type === 'done' && event.output !== undefined ? { structured_output: event.output } : {}),
     session_id: event.type === 'done' ? event.agent_session_id : null,
     duration_ms: event.type === 'done' ? event.duration_ms : null,
     num_turns: event.type === 'done' ? event.turns : null,

@@ -1,3 +1,6 @@
+-- Who answered: the user, or whom a link was for.
+alter table workbench.user_input_requests add column answered_by text;
+
 -- Whose budgets a session's use counts to beside its own, and whose use the run of a branch shows.
 alter table workbench.sessions
   -- The sessions that it was branched from, nearest first: a fork is no way around a limit.
