@@ -29,7 +29,7 @@ export const snapshot = (quick: boolean): Promise<Figure[]> =>
         await writeFile(join(home.workspace, `f${folder}/${file}.txt`), `${folder} ${file}\n`.repeat(100))
     }
     const rules = { ignoreDotFiles: true, patterns: [], signal: new AbortController().signal }
-    const bounds = { maxFiles: 100_000, maxBytes: 1024 ** 3, tries: 1, pauseMs: 1, parallel: 8 }
+    const bounds = { maxFiles: 100_000, maxBytes: 1024 ** 3, tries: 1, pauseMs: 1, awayMs: () => 0, parallel: 8 }
     let key = ''
     const store = async (): Promise<void> => {
       const { manifest_key } = await exportWorkspace({ objects, log: silentLogger }, run, home, { ...rules, ...bounds })
