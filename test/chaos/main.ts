@@ -38,6 +38,7 @@ const print = (result: ChaosResult): void => {
   console.log('logged:', Object.fromEntries([...result.said].sort((a, b) => b[1] - a[1])))
   const told = Map.groupBy(result.complaints, (complaint) => /"message":"[^"]*"/.exec(complaint)?.[0] ?? complaint)
   for (const all of [...told.values()].slice(0, 40)) console.log(`complaint (${all.length}):`, all[0]?.slice(0, 1200))
+  for (const line of result.evidence) console.log(line)
   for (const violation of result.violations) console.error('VIOLATION:', violation)
 }
 
