@@ -58,8 +58,8 @@ export const createProgram = ({ name, app, env, heard, fell }: ProgramOptions): 
     const last: string[] = []
     const read = (text: string): void => {
       const line = parsed(text)
-      if (line !== undefined) return heard(line)
-      last.push(text)
+      if (line !== undefined) heard(line)
+      else last.push(text)
       if (last.length > lastLines) last.shift()
     }
     for (const stream of [started.stdout, started.stderr]) createInterface({ input: stream }).on('line', read)
