@@ -179,11 +179,13 @@ export const createExecutioner = (
     'objects away': {
       weight: 3,
       moments: ['export', 'tool'],
-      strike: () =>
-        taken('objects', [...hands.keys()], store.takeAway, random.between(awayMs / 4, awayMs), store.bringBack),
+      strike: async () =>
+        store.away === null
+          ? undefined
+          : taken('objects', [...hands.keys()], store.away.take, random.between(awayMs / 4, awayMs), store.away.back),
     },
   }
-  const kinds = Object.keys(faults) as FaultKind[]
+  const kinds = (Object.keys(faults) as FaultKind[]).filter((kind) => kind !== 'objects away' || store.away !== null)
   const drawn = kinds.flatMap((kind) => Array.from({ length: faults[kind].weight }, () => kind))
 
   /** Undefined: nothing came to that place. */
