@@ -69,27 +69,29 @@ const auditOrder = (_: PlayedSession, { frames }: SessionFacts): string[] => {
   return found
 }
 
-const costly: ReadonlySet<string> = new Set([
+const ownDeaths: ReadonlySet<string> = new Set([
   'executor killed',
   'sandbox killed',
   'manager killed',
   'manager stopped beyond its lease',
 ])
+const silences: ReadonlySet<string> = new Set(['backend killed', 'backend stopped for a while', 'postgres ended'])
 
 /**
- * How often the run's holder or its sandbox was ended; where its lease ran out, whatever keeps a manager from renewing counts, too: the
- * lease is shorter than some of what is taken away.
+ * How often the run's holder or its sandbox was ended. Whatever keeps a manager from renewing counts, too, whoever it was aimed at: the
+ * lease is shorter than some of what is taken away. The object store does not: what needs it has to wait.
  */
 const hits = (session: PlayedSession, run: RunView, { strikes }: Evidence): number => {
   const from = Date.parse(run.created_at)
   const to = Date.parse(run.finished_at ?? '9999-01-01')
-  const silent = run.last_error?.includes('gave no sign of life') ?? false
   return strikes.filter(({ kind, at, sessions }) =>
-    silent
-      ? kind !== 'objects away' && at >= from - 10_000 && at <= to
-      : costly.has(kind) && sessions.includes(session.sessionId) && at >= from && at <= to,
+    silences.has(kind)
+      ? at >= from - longestSilenceMs && at <= to
+      : ownDeaths.has(kind) && sessions.includes(session.sessionId) && at >= from && at <= to,
   ).length
 }
+
+const longestSilenceMs = 10_000
 
 const auditEnd = (session: PlayedSession, played: PlayedTurn, evidence: Evidence): string[] => {
   const { turn, end } = played

@@ -5,6 +5,7 @@ import { createClient } from '@tutti/client'
 import { createRandom, type Random } from '@tutti/stores/simulator'
 import { auditSession } from './audit.ts'
 import { createCaller } from './client.ts'
+import { tellSession } from './evidence.ts'
 import { createExecutioner, type Strike } from './executioner.ts'
 import { readFacts } from './facts.ts'
 import { deathOf, resumptions, type Spread, spreadOf } from './figures.ts'
@@ -31,6 +32,8 @@ export interface ChaosOptions {
 
 export interface ChaosResult {
   violations: string[]
+  /** Of the sessions that did not hold: their logs, a line each. */
+  evidence: string[]
   strikes: Strike[]
   sessions: number
   jobs: number
@@ -53,6 +56,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosResult> => {
   const installation = await startInstallation(store)
   const cgroups = watchCgroups(installation)
   const violations: string[] = []
+  const evidence: string[] = []
   try {
     const caller = createCaller(installation.backendUrls)
     await caller.get('/sessions')
@@ -112,12 +116,12 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosResult> => {
           const named = `${turn.kind} ${end ?? 'stuck'}`
           ends[named] = (ends[named] ?? 0) + 1
         }
-        violations.push(
-          ...auditSession(session, {
-            ...{ facts, strikes: executioner.strikes, calls: installation.provider.calls },
-            cancelRepeated: caller.repeated.has(`/sessions/${session.sessionId}/cancel`),
-          }),
-        )
+        const broken = auditSession(session, {
+          ...{ facts, strikes: executioner.strikes, calls: installation.provider.calls },
+          cancelRepeated: caller.repeated.has(`/sessions/${session.sessionId}/cancel`),
+        })
+        violations.push(...broken)
+        if (broken.length > 0) evidence.push(...tellSession(session, facts, executioner.strikes))
       } catch (error) {
         violations.push(`${session.name} (${session.sessionId}): ${error instanceof Error ? error.message : error}`)
       }
@@ -137,7 +141,15 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosResult> => {
     for (const { strike, ms } of found) resumed[deathOf(strike)].push(ms)
     const byKind = Map.groupBy(found, ({ strike }) => strike.kind)
     return {
-      ...{ violations, strikes: executioner.strikes, sessions: stage.sessions.length, jobs: jobs.length, ends, restMs },
+      ...{
+        violations,
+        evidence,
+        strikes: executioner.strikes,
+        sessions: stage.sessions.length,
+        jobs: jobs.length,
+        ends,
+        restMs,
+      },
       resumed: { process: spreadOf(resumed.process), host: spreadOf(resumed.host) },
       resumedBy: Object.fromEntries([...byKind].map(([kind, all]) => [kind, spreadOf(all.map(({ ms }) => ms))])),
       stretch: { median: stretch.median(), worst: stretch.worst() },

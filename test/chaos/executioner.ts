@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Random } from '@tutti/stores/simulator'
 import { descendants, killNow } from '../kill/processes.ts'
 import { type Installation, leaseSeconds, type Place } from './installation.ts'
+import { recordsOf } from './leftovers.ts'
 import type { Program } from './program.ts'
 
 export type Moment = Place | 'tool' | 'question' | 'any'
@@ -86,13 +87,10 @@ export const createExecutioner = (
   /** A process of the sandbox that has this session: the outermost, or one of those that we brought into it. */
   const inSandbox = async (sessionId: string | undefined, outermost: boolean) => {
     const session = sessionId ?? anyHand()
-    const manager = managerOf(session)
-    if (session === undefined || manager === undefined || manager.pid() === 0) return undefined
-    const [bwrap] = await descendants(manager.pid(), session)
-    if (bwrap === undefined) return undefined
-    const found = outermost
-      ? [bwrap]
-      : [...(await descendants(bwrap, '/opt/tutti/apps/executor')), ...(await descendants(bwrap, 'claude'))]
+    const record = (await recordsOf(installation)).find(({ workspace }) => workspace.includes(session ?? '-'))
+    const outer = record?.outer?.pid
+    if (session === undefined || outer === undefined) return undefined
+    const found = outermost ? [outer] : await descendants(outer, '/opt/tutti')
     if (found.length === 0 || !killNow(random.pick(found))) return undefined
     return { victim: `${outermost ? 'sandbox' : 'executor'} of ${session}`, sessions: [session] }
   }
@@ -181,11 +179,13 @@ export const createExecutioner = (
     'objects away': {
       weight: 3,
       moments: ['export', 'tool'],
-      strike: () =>
-        taken('objects', [...hands.keys()], store.takeAway, random.between(awayMs / 4, awayMs), store.bringBack),
+      strike: async () =>
+        store.away === null
+          ? undefined
+          : taken('objects', [...hands.keys()], store.away.take, random.between(awayMs / 4, awayMs), store.away.back),
     },
   }
-  const kinds = Object.keys(faults) as FaultKind[]
+  const kinds = (Object.keys(faults) as FaultKind[]).filter((kind) => kind !== 'objects away' || store.away !== null)
   const drawn = kinds.flatMap((kind) => Array.from({ length: faults[kind].weight }, () => kind))
 
   /** Undefined: nothing came to that place. */

@@ -59,7 +59,7 @@ const places: Record<string, Place> = {
 }
 /** What is said of a database or an object store that has been taken away. */
 const fallsAway =
-  /ECONNRE|ENOENT[^"]*PGSQL|can.t be reached|Connection terminated|terminating connection|database system is|objects\b[^"]*ENOTDIR|ENOTDIR[^"]*objects|57P0|the engine met an error/
+  /ECONNRE|ENOENT[^"]*PGSQL|can.t be reached|Connection terminated|terminating connection|database system is|EPIPE|57P0|the engine met an error/
 const ends = new Set(['the end of a run is reported', 'a run ended in other hands'])
 
 export const startInstallation = async (kind: StoreKind): Promise<Installation> => {

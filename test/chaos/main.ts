@@ -36,7 +36,9 @@ const print = (result: ChaosResult): void => {
   console.log(`at rest ${result.restMs} ms after the last repair; this machine was ${stretch.median.toFixed(2)} times`)
   console.log(`slower than alone (the worst tenth ${stretch.worst.toFixed(2)})`)
   console.log('logged:', Object.fromEntries([...result.said].sort((a, b) => b[1] - a[1])))
-  for (const complaint of result.complaints.slice(0, 60)) console.log('complaint:', complaint.slice(0, 1500))
+  const told = Map.groupBy(result.complaints, (complaint) => /"message":"[^"]*"/.exec(complaint)?.[0] ?? complaint)
+  for (const all of [...told.values()].slice(0, 40)) console.log(`complaint (${all.length}):`, all[0]?.slice(0, 1200))
+  for (const line of result.evidence) console.log(line)
   for (const violation of result.violations) console.error('VIOLATION:', violation)
 }
 

@@ -38,6 +38,9 @@ export interface ProgramOptions {
 /** Between the end of a process that nobody ended and its next start. */
 const supervisorPauseMs = 300
 
+/** Of what it said last that is no line of its log. */
+const lastLines = 12
+
 export const createProgram = ({ name, app, env, heard, fell }: ProgramOptions): Program => {
   let child: ChildProcess | undefined
   let again: NodeJS.Timeout | undefined
@@ -52,16 +55,17 @@ export const createProgram = ({ name, app, env, heard, fell }: ProgramOptions): 
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child = started
-    let last = ''
+    const last: string[] = []
     const read = (text: string): void => {
       const line = parsed(text)
-      if (line === undefined) last = text
-      else heard(line)
+      if (line !== undefined) heard(line)
+      else last.push(text)
+      if (last.length > lastLines) last.shift()
     }
     for (const stream of [started.stdout, started.stderr]) createInterface({ input: stream }).on('line', read)
     started.once('exit', (code, signal) => {
       if (!wanted || child !== started) return
-      fell(`${name} ended by itself (${signal ?? code}): ${last}`)
+      fell(`${name} ended by itself (${signal ?? code}): ${last.join(' | ')}`)
       again = setTimeout(start, supervisorPauseMs)
     })
   }

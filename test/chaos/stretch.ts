@@ -2,7 +2,7 @@
  * How much slower than alone this machine works now. A thread of its own does a fixed bit of work every so often and compares the
  * time that passed with the processor's time that it took; the quotient is 1 on a quiet machine.
  */
-import { isMainThread, parentPort, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 
 export interface Stretch {
   /** The mean of the worst tenth so far. */
@@ -13,7 +13,7 @@ export interface Stretch {
 
 export const measureStretch = (): Stretch => {
   const samples: number[] = []
-  const worker = new Worker(new URL(import.meta.url))
+  const worker = new Worker(new URL('stretch-thread.ts', import.meta.url))
   worker.on('message', (sample: number) => samples.push(sample))
   worker.unref()
   const sorted = (): number[] => samples.toSorted((a, b) => a - b)
@@ -26,19 +26,3 @@ export const measureStretch = (): Stretch => {
     stop: () => worker.terminate(),
   }
 }
-
-const burstMs = 20
-const everyMs = 500
-
-const burst = (): number => {
-  const began = performance.now()
-  const used = process.threadCpuUsage()
-  const spent = (): number => {
-    const { user, system } = process.threadCpuUsage(used)
-    return (user + system) / 1000
-  }
-  while (spent() < burstMs);
-  return (performance.now() - began) / spent()
-}
-
-if (!isMainThread) setInterval(() => parentPort?.postMessage(burst()), everyMs)

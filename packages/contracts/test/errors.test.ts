@@ -67,7 +67,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   INTERNAL: [500, true],
   PAYLOAD_LOST: [500, false],
   FILES_NOT_ENABLED: [501, false],
-  LINKS_OFF: [501, false],
+  LINKS_OFF: [409, false],
   HISTORY_NOT_ENABLED: [501, false],
   MANAGER_UNAVAILABLE: [503, true],
   STORE_UNAVAILABLE: [503, true],

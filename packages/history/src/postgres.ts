@@ -23,6 +23,8 @@ export const openPostgresArchive = async ({
 }: PostgresArchiveOptions): Promise<HistoryArchive> => {
   const pool = new pg.Pool({ connectionString, max: 4, keepAlive: true, statement_timeout: 30_000 })
   pool.on('error', onError)
+  // The pool hears of idle connections only; one that is lost within a transaction would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}))
   try {
     await prepare(pool)
   } catch (error) {

@@ -35,7 +35,8 @@ export const agentRunBlueprint = blueprint({
     return dispatch(agentSkillOf(input.schedule_mode), params, {
       // Turns may think for hours; a worker that died is noticed by its lease, not by this.
       timeout: '1d',
-      retry: { attempts: agentRunAttempts, backoff: 'exponential', initial: '2s', max: '1m' },
+      // Somebody waits for a turn whose sandbox has died. What takes longer to pass (a provider, an object store) is waited out by its holder.
+      retry: { attempts: agentRunAttempts, backoff: 'exponential', initial: '500ms', max: '1m' },
       ...chosen,
       // With the owner in the key nobody can hold up a stranger's session by guessing its id.
       concurrencyKey: `session:${job.client}:${input.session_id ?? job.id}`,

@@ -136,6 +136,8 @@ export const createPostgresStore = async (options: PostgresStoreOptions): Promis
 /** On a connection of its own, because a new version may have to rewrite a large table. */
 const migrateWithoutLimit = async (connectionString: string): Promise<void> => {
   const pool = new pg.Pool({ connectionString, max: 1 })
+  // A server that goes away meanwhile fails the migration; without a listener it would end the process, and nobody would be told why.
+  pool.on('connect', (client) => client.on('error', () => {}))
   try {
     await migrate(pool, { schema: 'tutti', folder: new URL('./migrations/', import.meta.url) })
   } finally {

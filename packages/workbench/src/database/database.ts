@@ -48,6 +48,12 @@ export const createDatabase = ({ connectionString, connections = 10, onError, wa
     transaction: async (work) => {
       const client = await pool.connect()
       let broken: Error | undefined
+      // The pool listens only to connections that nobody uses: without this a database that goes away takes the process with it.
+      const onLost = (error: Error): void => {
+        broken = error
+        onError?.(error)
+      }
+      client.on('error', onLost)
       try {
         await client.query('begin')
         const result = await work(queryable(client))
@@ -59,7 +65,9 @@ export const createDatabase = ({ connectionString, connections = 10, onError, wa
         })
         throw error
       } finally {
-        // A connection whose rollback failed may still be inside the transaction: it must not go back to the pool.
+        // One that is lost may say so again.
+        if (broken === undefined) client.off('error', onLost)
+        // A connection that is lost, or whose rollback failed, may still be inside the transaction: it must not go back to the pool.
         client.release(broken)
       }
     },
