@@ -6,9 +6,9 @@ import { createLocalObjects, createS3Objects } from '@tutti/objects'
 import { type TestS3, testS3 } from '@tutti/objects/testing'
 import { expect, onTestFinished } from 'vitest'
 import type { Effects } from '../effects/effects.ts'
-import { until } from '../server.ts'
+import { folder } from '../server.ts'
 import { shared } from '../shared.ts'
-import { folder, serveBackend, type WorkbenchServer } from './serve.ts'
+import { claimOf, serveBackend, type WorkbenchServer } from './serve.ts'
 
 const s3 = shared(testS3, (server: TestS3) => server.close())
 
@@ -132,11 +132,7 @@ const addressOfExport = async (
   server: WorkbenchServer,
   put: (key: string) => Promise<unknown> = async () => undefined,
 ): Promise<URL> => {
-  const asked = (await server.post('/api/v1/tasks', { prompt: 'hello' })).body.data
-  const claimed = await until(async () => {
-    const { body } = await server.manage('/claim', { worker_id: 'm', boot_id: crypto.randomUUID(), wait_seconds: 5 })
-    return body.data?.run_id === asked.run_id ? body.data : undefined
-  })
+  const claimed = await claimOf(server)
   const key = `workspaces/default/${claimed.session_id}/files/a.txt`
   await put(key)
   const finished = await server.manage(`/${claimed.run_id}/finish`, {
