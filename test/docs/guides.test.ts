@@ -9,6 +9,7 @@ import { runGuide } from './support/run-guide.ts'
 
 /** Why a block of a guide is not executed: what it says behind `not-run=`. */
 const reasons = {
+  picture: 'not a program',
   'read-apart': 'a file for a server: pull-schedule.test.ts reads it as the server does',
   'pg-dump':
     'the machine may have no pg_dump, or one older than the PostgreSQL of the tests; dump.test.ts executes it where one is',
