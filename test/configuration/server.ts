@@ -33,14 +33,18 @@ export const serve = async (
   { blueprints = [], store }: { blueprints?: Blueprint[]; store?: SharedParts['store'] } = {},
 ): Promise<Server> => {
   const { port, stop } = await startOrchestrator({ ...quiet, ...env }, { blueprints, ...(store ? { store } : {}) })
-  let stopped = false
-  const once = async (): Promise<void> => {
-    if (stopped) return
-    stopped = true
-    await stop()
+  return { port, ...caller(`http://${env.API_HOST ?? quiet.API_HOST}:${port}`), stop: stopOnce(stop) }
+}
+
+/** Stops by itself after the test, unless the test has done so. */
+export const stopOnce = (stop: () => Promise<void>): (() => Promise<void>) => {
+  let stopped: Promise<void> | undefined
+  const once = (): Promise<void> => {
+    stopped ??= stop()
+    return stopped
   }
   onTestFinished(once)
-  return { port, ...caller(`http://${env.API_HOST ?? quiet.API_HOST}:${port}`), stop: once }
+  return once
 }
 
 /** @param own headers of every call */
@@ -72,12 +76,18 @@ export const caller = (url: string, own: Record<string, string> = tokens): Pick<
   }
 }
 
+/** A folder of its own, gone after the test. */
+export const folder = (): string => {
+  const path = mkdtempSync(join(tmpdir(), 'tutti-variables-'))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
 /** A file of its own, gone after the test. */
 export const file = (name: string, content: string): string => {
-  const folder = mkdtempSync(join(tmpdir(), 'tutti-variables-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  writeFileSync(join(folder, name), content)
-  return join(folder, name)
+  const path = join(folder(), name)
+  writeFileSync(path, content)
+  return path
 }
 
 /** Asks again until there is something: for what happens by itself after a while. */
@@ -89,19 +99,24 @@ export const until = async <T>(look: () => Promise<T | undefined | false>): Prom
   }
 }
 
-const main = fileURLToPath(import.meta.resolve('@tutti/orchestrator').replace(/index\.ts$/, 'main.ts'))
-
-/** The process itself, until it answers on the port. */
-export const start = async (port: number, env: Record<string, string>): Promise<ChildProcess> => {
-  const child = spawn(process.execPath, [main], {
-    env: { STORAGE: 'memory', API_HOST: '127.0.0.1', API_PORT: String(port), ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+/** A server as a process of its own, until it answers at the address. */
+export const startProcess = async (
+  app: '@tutti/orchestrator' | '@tutti/backend',
+  address: string,
+  env: Record<string, string>,
+): Promise<ChildProcess> => {
+  const main = fileURLToPath(import.meta.resolve(app).replace(/index\.ts$/, 'main.ts'))
+  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   onTestFinished(() => void child.kill('SIGKILL'))
-  const { get } = caller(`http://127.0.0.1:${port}`)
-  await until(async () => (await get('/_public/status').catch(() => undefined))?.status === 200)
+  await until(async () => (await fetch(address).catch(() => undefined))?.status === 200)
   return child
 }
+
+/** The orchestrator itself. */
+export const start = (port: number, env: Record<string, string>): Promise<ChildProcess> =>
+  startProcess('@tutti/orchestrator', `http://127.0.0.1:${port}/_public/status`, {
+    ...{ STORAGE: 'memory', API_HOST: '127.0.0.1', API_PORT: String(port), ...env },
+  })
 
 /** What the process has written on its standard output from start to end. */
 export const written = async (port: number, env: Record<string, string>): Promise<string[]> => {

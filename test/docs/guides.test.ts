@@ -9,6 +9,7 @@ import { runGuide } from './support/run-guide.ts'
 
 /** Why a block of a guide is not executed: what it says behind `not-run=`. */
 const reasons = {
+  picture: 'not a program',
   'read-apart': 'a file for a server: pull-schedule.test.ts reads it as the server does',
   'pg-dump':
     'the machine may have no pg_dump, or one older than the PostgreSQL of the tests; dump.test.ts executes it where one is',
@@ -21,7 +22,7 @@ const planOfFile = async (path: string) => planOf(await readFile(join(repository
 const hasGo = spawnSync('go', ['version'], { stdio: 'ignore' }).status === 0
 
 for (const path of ['README.md', ...guides])
-  test.skipIf(path === 'docs/workers/go.md' && !hasGo)(`the examples work: ${path}`, { timeout: 120_000 }, async () => {
+  test.skipIf(path === 'docs/workers/go.md' && !hasGo)(`the examples work: ${path}`, { timeout: 400_000 }, async () => {
     const { executed } = await runGuide(path)
     expect(executed).toBeGreaterThan(0)
   })

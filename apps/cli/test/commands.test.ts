@@ -190,6 +190,13 @@ test.each<[string[], number, RegExp]>([
   [['blueprint', 'register', 'x.ts'], 2, /BLUEPRINTS_DIR/],
   [['blueprint', 'register', '/none/such.json'], 2, /can't be read: ENOENT/],
   [['blueprint', 'retire', 'noted'], 2, /say which version: noted@v1/],
+  [['session', 'list'], 1, /^no stack runs on .*: start one with npm start, or name a backend with TUTTI_BACKEND_URL/],
+  [['run', 'x', '--folder', 'a', '--upload', 'b'], 2, /leave one out/],
+  [['run', 'x', '--continue', '--session', 'last'], 2, /leave one out/],
+  [['run', 'x', '--branch', 'b'], 2, /needs --repo/],
+  [['run', 'x', '--detach', '--answer', 'yes'], 2, /leave out --download and --answer/],
+  [['run', 'x', '--budget-usd', '-1'], 2, /a number above 0/],
+  [['budget', 'set', '--tokens', 'many'], 1, /a number above 0/],
   [['config', 'check', 'web'], 2, /there is no server "web"/],
 ])('%j is refused in one sentence', async (args, code, said) => {
   const outcome = await run(args, { TUTTI_DATA_DIR: join(await scratch(), 'data') })

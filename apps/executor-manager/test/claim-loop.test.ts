@@ -1,5 +1,5 @@
 /** Which runs the manager asks for, and when: against a clock that the test moves. */
-import { defaultPullSchedule, type PullSchedule } from '@tutti/config'
+import { defaultPullSchedule, type PullRule, type PullSchedule } from '@tutti/config'
 import type { ClaimedRun, ClaimRun } from '@tutti/contracts'
 import { silentLogger } from '@tutti/telemetry'
 import { afterEach, expect, it, vi } from 'vitest'
@@ -128,7 +128,7 @@ it('no-more-runs-are-at-work-than-there-is-room-for', async () => {
 })
 
 it('after a request that failed waits as the open rules say, and not as the manager does without them', async () => {
-  const rule = (id: string, everySeconds: number) => ({
+  const rule = (id: string, everySeconds: number): PullRule => ({
     ...{ kind: 'interval' as const, id, enabled: true, modes: [id] },
     ...{ everySeconds, startImmediately: true },
   })

@@ -215,3 +215,19 @@ test('the catalogue’s code, hint and path are read from the envelope as the wo
     message: 'Too short',
   })
 })
+
+test('a conversation of more than a page is read to its end', async () => {
+  const message = (id: number) => ({
+    ...{ id, role: 'user', content: {}, text_preview: null },
+    ...{ created_at: '2030-01-01T00:00:00.000Z', updated_at: '2030-01-01T00:00:00.000Z' },
+  })
+  const all = Array.from({ length: 2500 }, (_, at) => message(at + 1))
+  const server = await testServer(({ query, json }) => {
+    const after = Number(query.get('after_message_id'))
+    json(200, ok(all.filter(({ id }) => id > after).slice(0, Number(query.get('limit')))))
+  })
+  const read = await workbenchOf(server).sessions.messages(sessionId)
+  expect(read.map(({ id }) => id)).toEqual(all.map(({ id }) => id))
+  expect(server.requests).toHaveLength(3)
+  expect(await workbenchOf(server).sessions.messages(sessionId, { after: 2499 })).toHaveLength(1)
+})

@@ -6,8 +6,9 @@ import { createS3Objects } from '@tutti/objects'
 import { type TestS3, testS3 } from '@tutti/objects/testing'
 import { expect, onTestFinished } from 'vitest'
 import type { Effects } from '../effects/effects.ts'
+import { folder } from '../server.ts'
 import { shared } from '../shared.ts'
-import { folder, serveBackend, type WorkbenchServer } from './serve.ts'
+import { serveBackend, type WorkbenchServer } from './serve.ts'
 
 const s3 = shared(testS3, (server: TestS3) => server.close())
 

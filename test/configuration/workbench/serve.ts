@@ -1,15 +1,9 @@
 /** A whole backend over a real PostgreSQL, told everything by its environment, and what callers see of it. */
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { startBackend } from '@tutti/backend'
 import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
-import { onTestFinished } from 'vitest'
 import { freePort } from '../jobs.ts'
-import { type Answer, caller, until } from '../server.ts'
+import { type Answer, caller, folder, startProcess, stopOnce, until } from '../server.ts'
 import { shared } from '../shared.ts'
 
 const database = shared(testDatabase, (opened: TestDatabase) => opened.drop())
@@ -28,13 +22,6 @@ export const backendEnvironment = async (env: Record<string, string> = {}): Prom
   ...env,
 })
 
-/** A folder of its own, gone after the test. */
-export const folder = (): string => {
-  const path = mkdtempSync(join(tmpdir(), 'tutti-workbench-'))
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
-  return path
-}
-
 export interface WorkbenchServer extends Omit<ReturnType<typeof caller>, 'post'> {
   port: number
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>
@@ -45,14 +32,7 @@ export interface WorkbenchServer extends Omit<ReturnType<typeof caller>, 'post'>
 
 export const serveBackend = async (env: Record<string, string> = {}): Promise<WorkbenchServer> => {
   const { port, stop } = await startBackend(await backendEnvironment(env))
-  let stopped = false
-  const once = async (): Promise<void> => {
-    if (stopped) return
-    stopped = true
-    await stop()
-  }
-  onTestFinished(once)
-  return { port, stop: once, ...api(`http://${env.HOST ?? '127.0.0.1'}:${port}`, env.INTERNAL_API_TOKEN) }
+  return { port, stop: stopOnce(stop), ...api(`http://${env.HOST ?? '127.0.0.1'}:${port}`, env.INTERNAL_API_TOKEN) }
 }
 
 export const api = (url: string, token = internalToken): Pick<WorkbenchServer, 'send' | 'get' | 'post' | 'manage'> => {
@@ -64,7 +44,16 @@ export const api = (url: string, token = internalToken): Pick<WorkbenchServer, '
   return { send, get, post, manage }
 }
 
-const main = fileURLToPath(import.meta.resolve('@tutti/backend').replace(/index\.ts$/, 'main.ts'))
+/** A run, taken by a manager. */
+export const claimOf = async (server: WorkbenchServer, task: object = {}, worker_id = 'm') => {
+  const asked = (await server.post('/api/v1/tasks', { prompt: 'hello', ...task })).body.data
+  const schedule_modes = 'schedule_mode' in task ? [task.schedule_mode] : ['immediate']
+  return until(async () => {
+    const claim = { worker_id, boot_id: crypto.randomUUID(), wait_seconds: 5, schedule_modes }
+    const { data } = (await server.manage('/claim', claim)).body
+    return data?.run_id === asked.run_id ? data : undefined
+  })
+}
 
 /** The process itself. @returns the lines of its log from start to end, as objects */
 export const logOf = async (
@@ -72,14 +61,12 @@ export const logOf = async (
   use: (server: ReturnType<typeof api>) => Promise<unknown> = async () => undefined,
 ): Promise<Record<string, unknown>[]> => {
   const PORT = String(await freePort())
-  const child = spawn(process.execPath, [main], {
-    env: { ...(await backendEnvironment({ LOG_LEVEL: '' })), PORT, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const child = await startProcess('@tutti/backend', `http://127.0.0.1:${PORT}/health`, {
+    ...(await backendEnvironment({ LOG_LEVEL: '' })),
+    ...{ PORT, ...env },
   })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  const said = text(child.stdout)
+  const said = child.stdout ? text(child.stdout) : ''
   const server = api(`http://127.0.0.1:${PORT}`)
-  await until(async () => (await server.get('/health').catch(() => undefined))?.status === 200)
   await use(server)
   child.kill('SIGTERM')
   return (await said).split('\n').flatMap((line) => (line === '' ? [] : JSON.parse(line)))

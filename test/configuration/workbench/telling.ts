@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Effects } from '../effects/effects.ts'
-import { folder, logOf } from './serve.ts'
+import { folder } from '../server.ts'
+import { logOf } from './serve.ts'
 
 const hidden = 'a prompt that nobody but its reader may see'
 

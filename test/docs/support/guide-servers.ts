@@ -37,16 +37,17 @@ export const orchestratorAlone = async (folder: string): Promise<Surroundings> =
 
 /** The ports and the database that a guide names may be somebody's: it gets others that are free. */
 export const serversOfItsOwn = async (): Promise<Surroundings> => {
-  const [api, backend, manager, redis] = await Promise.all([freePort(), freePort(), freePort(), freePort()])
-  const ports: Record<string, number> = { 8080: api, 8000: backend, 8001: manager, 6379: redis }
+  const named = [8080, 8000, 8001, 6379, 8010, 8011, 8020] as const
+  const free = await Promise.all(named.map(async (port) => [port, await freePort()] as const))
+  const ports = Object.fromEntries(free) as Record<(typeof named)[number], number>
   const database = await freshDatabase()
   return {
     env: {
-      ...clientEnvironment(`http://127.0.0.1:${api}`),
-      TUTTI_BACKEND_URL: `http://127.0.0.1:${backend}`,
-      API_PORT: String(api),
-      PORT: String(backend),
-      MANAGER_PORT: String(manager),
+      ...clientEnvironment(`http://127.0.0.1:${ports[8080]}`),
+      TUTTI_BACKEND_URL: `http://127.0.0.1:${ports[8000]}`,
+      API_PORT: String(ports[8080]),
+      PORT: String(ports[8000]),
+      MANAGER_PORT: String(ports[8001]),
       CLIENT_TOKEN: clientToken,
       GLOBAL_WORKER_TOKEN: workerToken,
       // Not below the repository: the account of the database may not be let in there.
@@ -56,7 +57,9 @@ export const serversOfItsOwn = async (): Promise<Surroundings> => {
     asHere: (text) =>
       text
         .replaceAll('postgresql://user:password@db:5432/tutti', database)
-        .replaceAll(/(?<![\w.-])(?:8080|8000|8001|6379)\b/g, (port) => String(ports[port])),
+        .replaceAll(new RegExp(`(?<![\\w.-])(?:${named.join('|')})\\b`, 'g'), (port) =>
+          String(ports[Number(port) as keyof typeof ports]),
+        ),
   }
 }
 

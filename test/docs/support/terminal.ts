@@ -24,7 +24,7 @@ export const runProgram = async ({ folder, env, path }: Terminal, block: Block):
   await writeFile(file, block.language === 'ts' ? block.text : inOneTerminal(block.text))
   const program = block.language === 'ts' ? process.execPath : 'bash'
   try {
-    const { stdout } = await execute(program, [file], { cwd: folder, env, timeout: 45_000 })
+    const { stdout } = await execute(program, [file], { cwd: folder, env, timeout: 150_000 })
     return stdout
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
