@@ -96,7 +96,12 @@ const sandboxVariables = {
     name: 'SANDBOX',
     default: 'bubblewrap',
     description: 'What contains an agent. none contains nothing and is for development only.',
-    schema: choice(['bubblewrap', 'docker', 'none']),
+    schema: choice(['bubblewrap', 'docker', 'none'], {
+      kubernetes: [
+        'has no driver yet: a sandbox can only be printed as objects of Kubernetes, as an experiment',
+        'Use docker or bubblewrap, and see scripts/kubernetes-manifest.ts.',
+      ],
+    }),
   },
   sandboxStateDir: {
     name: 'SANDBOX_STATE_DIR',

@@ -109,10 +109,16 @@ export const flag = fromText('true, 1, yes, on, false, 0, no or off', (value) =>
 })
 
 /** One of a few words, in any case; the value has the table's spelling. */
-export function choice<const Word extends string>(words: readonly Word[]): z.ZodType<Word, string> {
+/** @param refused words that somebody may expect, with what is wrong with each and what to do */
+export function choice<const Word extends string>(
+  words: readonly Word[],
+  refused: Readonly<Record<string, readonly [what: string, remedy: string]>> = {},
+): z.ZodType<Word, string> {
   const shown = words.map((word) => (word === '' ? 'empty' : word)).join(', ')
   return fromText(shown, (value) => {
     const found = words.find((word) => word.toLowerCase() === value.toLowerCase())
+    const known = refused[value.toLowerCase()]
+    if (known !== undefined) return refuse(...known)
     return found ?? refuse('is not one of the known values', `Use one of: ${shown}.`)
   })
 }
