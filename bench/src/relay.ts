@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
-import { createRelay, defaultSettings } from '@tutti/executor-manager'
+import { createRelay, defaultSettings, onSocket } from '@tutti/executor-manager'
 import { silentLogger } from '@tutti/telemetry'
 import { type Figure, figure } from './measure.ts'
 import { scratchFolder } from './scratch.ts'
@@ -39,7 +39,13 @@ export const relay = (quick: boolean): Promise<Figure[]> =>
     const socketPath = join(folder, 'relay.sock')
     const token = randomUUID()
     const opened = await createRelay({
-      ...{ ...defaultSettings, socketPath, token, rateLimitWaitMs: 0, log: silentLogger },
+      ...{
+        ...defaultSettings,
+        listen: onSocket(socketPath, defaultSettings.requestMs),
+        token,
+        rateLimitWaitMs: 0,
+        log: silentLogger,
+      },
       model: {
         name: 'm',
         routeOf: () => ({ provider: 'bench', baseUrl: `http://127.0.0.1:${port}`, headers: {} }),

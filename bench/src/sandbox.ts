@@ -1,8 +1,9 @@
-/** From `start` to the end of a first, empty command. */
+/** From `start` to the end of a first, empty command; and how long one that waited, stopped, takes until it goes on. */
 
+import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createBubblewrapDriver, DEFAULT_LIMITS } from '@tutti/sandbox'
+import { createBubblewrapDriver, DEFAULT_LIMITS, type SandboxDriver } from '@tutti/sandbox'
 import { type Figure, figure, timed } from './measure.ts'
 import { scratchFolder } from './scratch.ts'
 
@@ -29,5 +30,31 @@ export const sandbox = (quick: boolean): Promise<Figure[]> =>
           if (code !== 0) throw new Error(`the sandbox ended with ${code}`)
         }),
       )
-    return [figure('sandbox: start to end of /bin/true', 'ms', samples.slice(1))]
+    return [
+      figure('sandbox: start to end of /bin/true', 'ms', samples.slice(1)),
+      figure('sandbox: resume to the first answer of a paused process', 'ms', await resuming(driver, workspace, quick)),
+    ]
   })
+
+/** It says something every millisecond: what was said before the pause is read first. */
+const resuming = async (driver: SandboxDriver, workspace: string, quick: boolean): Promise<number[]> => {
+  const saying = 'while :; do echo x; sleep 0.001; done'
+  const sandbox = await driver.start({
+    ...{ id: 'bench-paused', workspace, command: ['/bin/sh', '-c', saying], env: {}, readOnly: [] },
+    limits: DEFAULT_LIMITS,
+  })
+  const samples: number[] = []
+  for (let n = 0; n < (quick ? 10 : 50); n += 1) {
+    await once(sandbox.stdout, 'readable')
+    await sandbox.pause()
+    while (sandbox.stdout.read() !== null);
+    samples.push(
+      await timed(async () => {
+        await sandbox.resume()
+        await once(sandbox.stdout, 'readable')
+      }),
+    )
+  }
+  await sandbox.kill()
+  return samples.slice(1)
+}

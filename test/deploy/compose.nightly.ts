@@ -82,7 +82,7 @@ it('the-stack-starts-and-an-agent-works-in-a-container-of-the-executors-image', 
   const target = join(folder, 'made.txt')
   if (file) await workbench.download(file, target)
   expect((await run('cat', [target])).trim()).toBe('made')
-  // Nothing of the sandbox is left.
+  // Nothing of the sandbox is left once it has waited for a next turn.
   await until(async () => (await engine.engine.listContainers({ all: true })).length === 3)
 })
 
@@ -149,6 +149,7 @@ async function prepare(): Promise<void> {
     GLOBAL_WORKER_TOKEN: 'worker-token-of-the-deployment-012345',
     BACKEND_PUBLIC_URL: `http://127.0.0.1:${backendPort}`,
     DATABASE_URL: `postgresql://${address.searchParams.get('user')}@${gateway}:${database}${address.pathname}`,
+    SANDBOX_KEEP_SECONDS: '2',
     ...{ ANTHROPIC_AUTH_TOKEN: providerKey, ANTHROPIC_BASE_URL: `http://${gateway}:${provider}` },
   })
 }

@@ -16,6 +16,7 @@ import type { CleanupOptions } from './cleanup/cleanup.ts'
 import { type CleanupSchedule, scheduleCleanup } from './cleanup/schedule.ts'
 import type { ManagerDeps, Station } from './deps.ts'
 import { createContentCache } from './files/content-cache.ts'
+import { createCallbacks } from './relay/callbacks.ts'
 import { findExecutor } from './sandbox/executor-files.ts'
 import { createKeptSandboxes, keptOptions } from './sandbox/kept.ts'
 import { dropSocketRoot, prepareSocketRoot } from './sandbox/socket-folder.ts'
@@ -51,6 +52,8 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
   let warming: Promise<void> | undefined
   let stopping: Promise<void> | undefined
   const atWork = createAtWork()
+  // A sandbox that has a network has no socket.
+  const callbacks = driver.network ? createCallbacks(log) : undefined
   const kept = createKeptSandboxes({ log }, keptOptions(config))
   const boot = decided.now()
 
@@ -81,6 +84,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
         cache: createContentCache({ workspaceRoot, maxBytes: config.workspaceCacheMb * 1024 ** 2 }),
         socketRoot,
         kept,
+        callbacks,
         compileCache: () => compileCache,
       },
     }
@@ -113,6 +117,8 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
         port: config.managerPort,
         internalToken: config.internalApiToken,
         accessLog: decided.accessLog,
+        requestMs: decided.requestMs,
+        callbacks,
       },
     )
     // Beside the first turns, not before them: they would wait longer for it than it saves them.

@@ -7,6 +7,7 @@ import type { Logger } from '@tutti/telemetry'
 import type { BackendClient } from './backend/client.ts'
 import type { AtWork } from './claim/at-work.ts'
 import type { ContentCache } from './files/content-cache.ts'
+import type { Callbacks } from './relay/callbacks.ts'
 import type { ExecutorFiles } from './sandbox/executor-files.ts'
 import type { KeptSandboxes } from './sandbox/kept.ts'
 import type { CompileCache } from './sandbox/warm-up.ts'
@@ -33,6 +34,7 @@ export interface ModelAccess {
 /** The part of the configuration that the manager reads after it was wired. */
 export type UsedConfig = Pick<
   ManagerConfig,
+  | 'callbackBaseUrl'
   | 'egressAllowedHosts'
   | 'egressGrantableHosts'
   | 'executorFiles'
@@ -44,6 +46,7 @@ export type UsedConfig = Pick<
   | 'rateLimitWaitSeconds'
   | 'runTimeoutSeconds'
   | 'sandboxDiskMb'
+  | 'sandboxDockerNetwork'
   | 'sandboxKeep'
   | 'sandboxKeepMemoryMb'
   | 'sandboxKeepSeconds'
@@ -83,6 +86,8 @@ export interface Station extends ManagerDeps {
   executor: ExecutorFiles
   /** Contents that many workspaces hold. */
   cache: ContentCache
+  /** Relays over TCP; undefined where each sandbox has a socket. */
+  callbacks: Callbacks | undefined
   /** Sandboxes that wait for their session's next turn. */
   kept: KeptSandboxes
   /** Undefined until it is made, and where it can’t be. */

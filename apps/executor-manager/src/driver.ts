@@ -10,7 +10,7 @@ import type { Logger } from '@tutti/telemetry'
 
 type DriverConfig = Pick<
   ManagerConfig,
-  'dockerHost' | 'executorImage' | 'sandbox' | 'sandboxDockerRuntime' | 'sandboxStateDir'
+  'dockerHost' | 'executorImage' | 'sandbox' | 'sandboxDockerNetwork' | 'sandboxDockerRuntime' | 'sandboxStateDir'
 >
 
 /** The sandbox that the configuration names; `none` only by its name, never because another does not work. */
@@ -19,10 +19,11 @@ export const createDriver = (config: DriverConfig, log: Logger): SandboxDriver =
   const write: SandboxLog = (level, message, fields) => log[level](fields ?? {}, message)
   if (sandbox === 'none') return createNoneDriver({ log: write })
   if (sandbox === 'docker') {
-    const runtime = config.sandboxDockerRuntime
+    const { sandboxDockerNetwork: network, sandboxDockerRuntime: runtime } = config
     return createDockerDriver({
       ...{ stateDir, image: config.executorImage, engine: config.dockerHost, log: write },
       ...(runtime === '' ? {} : { runtime }),
+      ...(network === 'none' ? {} : { network }),
     })
   }
   return createBubblewrapDriver({ stateDir, log: write })

@@ -4,6 +4,7 @@ export { type BackendClient, type BackendClientOptions, createBackendClient } fr
 export type { ManagerDeps, ModelAccess, ModelRoute, UsedConfig } from './deps.ts'
 export { createDriver } from './driver.ts'
 export { modelAccess } from './model-access.ts'
+export { onSocket } from './relay/listen.ts'
 export { createRelay } from './relay/relay.ts'
 export { defaultSettings, type ManagerSettings } from './settings.ts'
 export { NoSandboxError, type RunningManager, startManager } from './start.ts'

@@ -1,4 +1,6 @@
 /** A whole turn in a container: the manager, the executor, the agent's own SDK and tools; only the model is scripted. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { createDockerDriver } from '@tutti/sandbox'
 import { ownUsers } from '@tutti/sandbox/rig'
@@ -51,5 +53,62 @@ describe.skipIf(noEngine())('turns in containers', { timeout: 120_000 }, () => {
     run.canceling = true
     expect(await stage.finished(run)).toMatchObject({ outcome: 'canceled' })
     expect(await engine.engine.listContainers({ all: true })).toEqual([])
+  })
+})
+
+describe.skipIf(noEngine())('turns in containers that have a network', { timeout: 120_000 }, () => {
+  const [subnet, gateway] = ['10.213.9.0/24', '10.213.9.1']
+  let engine: TestEngine
+  let stage: Stage
+  let port = 0
+
+  beforeAll(async () => {
+    engine = await startEngine({ hostGateway: gateway })
+    const network = await engine.engine.createNetwork({
+      ...{ Name: 'tutti-test', Driver: 'bridge', Internal: true },
+      IPAM: { Driver: 'default', Config: [{ Subnet: subnet, Gateway: gateway }] },
+    })
+    expect(await network.inspect()).toMatchObject({ Internal: true })
+    const free = createServer().listen(0, gateway)
+    await once(free, 'listening')
+    port = (free.address() as AddressInfo).port
+    await new Promise((resolve) => free.close(resolve))
+    stage = await createStage({
+      ...{ managerHost: gateway, managerPort: port, sandboxDockerNetwork: 'tutti-test' },
+      callbackBaseUrl: `http://host.docker.internal:${port}`,
+    })
+    const driver = createDockerDriver({
+      ...{ stateDir: join(stage.root, 'state'), image: BASE_IMAGE, engine: engine.address },
+      ...{ users: ownUsers(10), network: 'tutti-test' },
+    })
+    expect(await driver.check()).toMatchObject({ ok: true, notes: [expect.stringContaining('tutti-test')] })
+    await stage.start({ driver })
+  }, 300_000)
+  afterAll(async () => {
+    await stage?.close()
+    await engine?.stop()
+  })
+
+  it('the-executor-reaches-its-manager-at-the-callback-address-and-nothing-of-it-is-published', async () => {
+    const look = 'ls /sys/class/net; ls /run/tutti 2>&1 || true'
+    const run = stage.backend.offer({ prompt: script([bash(look), { say: 'Seen.' }]) })
+    await stage.backend.until(() => run.started)
+    const [container] = await engine.engine.listContainers()
+    const { NetworkSettings, HostConfig } = await engine.engine.getContainer(container?.Id ?? '').inspect()
+    expect(Object.keys(NetworkSettings.Networks)).toEqual(['tutti-test'])
+    expect(HostConfig).toMatchObject({ PortBindings: {}, ReadonlyRootfs: true, CapDrop: ['ALL'] })
+    expect(await stage.finished(run)).toMatchObject({ outcome: 'completed', result: 'Seen.' })
+    const said = JSON.stringify(eventsOf(run, 'tool_result')[0]?.output)
+    expect(said).toContain('eth0')
+    expect(said).toContain('No such file')
+  })
+
+  it('a-stranger-in-the-network-is-told-nothing', async () => {
+    const asked = await Promise.all(
+      ['/v1/turns/next', '/v1/events', '/model/v1/messages'].map((path) =>
+        fetch(`http://${gateway}:${port}${path}`, { headers: { authorization: 'Bearer of-nobody' } }),
+      ),
+    )
+    expect(asked.map(({ status }) => status)).toEqual([401, 401, 401])
   })
 })

@@ -73,6 +73,19 @@ it('what-is-wrong-is-said-with-its-remedy-and-an-exit-code', async () => {
   })
 })
 
+it('a-manager-that-is-killed-leaves-no-sandbox-that-waits-for-a-next-turn', async () => {
+  const word = `7${String(process.pid).padStart(6, '0')}`
+  const manager = start({ SANDBOX_KEEP_SECONDS: '600' })
+  const run = backend.offer({
+    prompt: script([bash(`nohup sleep ${word} >/dev/null 2>&1 &`), { say: 'Left.' }]),
+  })
+  expect(await backend.until(() => run.finished[0])).toMatchObject({ outcome: 'completed' })
+  expect(processesWith(word)).toHaveLength(1)
+  manager.kill('SIGKILL')
+  await once(manager, 'exit')
+  while (processesWith(word).length > 0) await delay(10)
+})
+
 it('a-manager-that-is-killed-leaves-no-sandbox-and-the-next-one-goes-on', async () => {
   const seconds = `6${String(process.pid).padStart(6, '0')}`
   const first = start()

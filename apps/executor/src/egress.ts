@@ -13,7 +13,7 @@ export interface EgressProxy {
 }
 
 /** Starts the proxy on a free port of 127.0.0.1. */
-export const createEgressProxy = async (relay: RelayAddress): Promise<EgressProxy> => {
+export const createEgressProxy = async ({ token, ...place }: RelayAddress): Promise<EgressProxy> => {
   const clients = new Set<Duplex>()
   const server = createServer((_, response) => {
     response.writeHead(405, { 'content-type': 'text/plain', connection: 'close' })
@@ -23,8 +23,8 @@ export const createEgressProxy = async (relay: RelayAddress): Promise<EgressProx
     clients.add(client)
     client.on('error', () => client.destroy())
     const outgoing = httpRequest({
-      ...{ socketPath: relay.socketPath, method: 'CONNECT', path: incoming.url ?? '' },
-      headers: { host: 'relay', authorization: `Bearer ${relay.token}` },
+      ...{ ...place, method: 'CONNECT', path: incoming.url ?? '' },
+      headers: { host: 'relay', authorization: `Bearer ${token}` },
       agent: false,
     })
     client.once('close', () => {

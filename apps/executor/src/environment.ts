@@ -30,12 +30,12 @@ const takeToken = (value: string): string => {
  */
 export const takeEnvironment = (source: NodeJS.ProcessEnv): ExecutorEnvironment => {
   const environment = {
-    TUTTI_RELAY_SOCKET: required(source, 'TUTTI_RELAY_SOCKET'),
+    TUTTI_RELAY: required(source, 'TUTTI_RELAY'),
     TUTTI_RELAY_TOKEN: takeToken(required(source, 'TUTTI_RELAY_TOKEN')),
     TUTTI_CLAUDE_EXECUTABLE: required(source, 'TUTTI_CLAUDE_EXECUTABLE'),
     WORKSPACE_PATH: source.WORKSPACE_PATH || '/workspace',
   }
-  delete source.TUTTI_RELAY_SOCKET
+  delete source.TUTTI_RELAY
   delete source.TUTTI_RELAY_TOKEN
   // The executor's own compiled code; a Node program that the agent runs has no business there.
   delete source.NODE_COMPILE_CACHE

@@ -12,7 +12,7 @@ import {
 } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { backOff } from './backoff.ts'
-import type { RelayAddress } from './relay.ts'
+import type { RelayAddress, RelayPlace } from './relay.ts'
 
 export interface Forwarder {
   /** What ANTHROPIC_BASE_URL is set to. */
@@ -57,9 +57,9 @@ const patienceMs = 60_000
 /** As after this many attempts: under a second, since somebody waits for the answer. */
 const longestPause = 5
 
-const connectOnce = (socketPath: string): Promise<Socket> =>
+const connectOnce = (place: RelayPlace): Promise<Socket> =>
   new Promise((resolve, reject) => {
-    const socket = connect(socketPath)
+    const socket = connect('socketPath' in place ? { path: place.socketPath } : place)
     socket.once('connect', () => resolve(socket.off('error', reject))).once('error', reject)
   })
 
@@ -67,11 +67,11 @@ const connectOnce = (socketPath: string): Promise<Socket> =>
  * Connects before anything is sent: until then trying again is free, while a request that broke off may have been paid
  * for already. That one is the agent runtime's to repeat.
  */
-const connectPatiently = async (socketPath: string, signal: AbortSignal): Promise<Socket> => {
+const connectPatiently = async (place: RelayPlace, signal: AbortSignal): Promise<Socket> => {
   const deadline = performance.now() + patienceMs
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await connectOnce(socketPath)
+      return await connectOnce(place)
     } catch (error) {
       if (performance.now() > deadline) throw error
       await backOff(Math.min(attempt, longestPause), signal)
@@ -80,20 +80,20 @@ const connectPatiently = async (socketPath: string, signal: AbortSignal): Promis
 }
 
 /** Starts the forwarder on a free port of 127.0.0.1. */
-export const createForwarder = async (relay: RelayAddress): Promise<Forwarder> => {
+export const createForwarder = async ({ token: relayToken, ...place }: RelayAddress): Promise<Forwarder> => {
   const token = randomBytes(24).toString('hex')
 
   const forward = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const hungUp = new AbortController()
     response.on('close', () => hungUp.abort())
-    const socket = await connectPatiently(relay.socketPath, hungUp.signal)
+    const socket = await connectPatiently(place, hungUp.signal)
     // Parsed first, so that `..` cannot climb out of `/model` to the relay's other addresses.
     const { pathname, search } = new URL(incoming.url ?? '/', 'http://relay')
     const outgoing = httpRequest({
       createConnection: () => socket,
       method: incoming.method,
       path: `/model${pathname}${search}`,
-      headers: { ...passedOn(incoming.headers), host: 'relay', authorization: `Bearer ${relay.token}` },
+      headers: { ...passedOn(incoming.headers), host: 'relay', authorization: `Bearer ${relayToken}` },
       signal: hungUp.signal,
     })
     outgoing.on('response', (answer) => {

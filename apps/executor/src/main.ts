@@ -6,12 +6,12 @@ import { join } from 'node:path'
 import { takeEnvironment } from './environment.ts'
 import { exitCode } from './exit.ts'
 import { log } from './log.ts'
-import { createRelay } from './relay.ts'
+import { createRelay, relayPlace } from './relay.ts'
 
 const run = async (): Promise<number> => {
   const environment = takeEnvironment(process.env)
   const workspace = environment.WORKSPACE_PATH
-  const address = { socketPath: environment.TUTTI_RELAY_SOCKET, token: environment.TUTTI_RELAY_TOKEN }
+  const address = { ...relayPlace(environment.TUTTI_RELAY), token: environment.TUTTI_RELAY_TOKEN }
 
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,5 +1,5 @@
 /**
- * The executor's side of the relay: HTTP over the Unix socket that leads out of the sandbox.
+ * The executor's side of the relay: HTTP over the one way that leads out of the sandbox.
  * Nothing here gives up while the relay cannot be reached: the manager may be restarting, and a turn that ended then
  * would be lost although its sandbox is healthy.
  */
@@ -7,9 +7,16 @@ import { Agent, request as httpRequest } from 'node:http'
 import type { EventBatch } from '@tutti/contracts'
 import { backOff } from './backoff.ts'
 
-export interface RelayAddress {
-  socketPath: string
-  token: string
+export type RelayAddress = RelayPlace & { token: string }
+
+/** In a sandbox without a network a socket is mounted; in one with a network the relay has an address. */
+export type RelayPlace = { socketPath: string } | { host: string; port: number }
+
+/** From TUTTI_RELAY. */
+export const relayPlace = (value: string): RelayPlace => {
+  if (value.startsWith('/')) return { socketPath: value }
+  const { hostname, port } = new URL(value)
+  return { host: hostname, port: port === '' ? 80 : Number(port) }
 }
 
 /** `refused`: the token is not valid (any more), or the relay does not accept what this executor says. */
@@ -67,7 +74,7 @@ const receivedUpTo = (body: string): number | undefined => {
 }
 
 /** Speaks to the relay at an address. */
-export const createRelay = ({ socketPath, token }: RelayAddress): Relay => {
+export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
   const agent = new Agent({ keepAlive: true })
 
   const once = (
@@ -87,7 +94,7 @@ export const createRelay = ({ socketPath, token }: RelayAddress): Relay => {
               'content-length': Buffer.byteLength(body),
             }),
       }
-      const outgoing = httpRequest({ agent, socketPath, method, path, headers, signal, timeout: silenceMs })
+      const outgoing = httpRequest({ agent, ...place, method, path, headers, signal, timeout: silenceMs })
       outgoing.on('timeout', () => outgoing.destroy(new Error('the relay is silent')))
       outgoing.on('error', reject)
       if (sent !== undefined) outgoing.on('finish', sent).on('close', sent)

@@ -48,7 +48,7 @@ const start = (more: Record<string, string | undefined> = {}): Started => {
     env: {
       PATH: process.env.PATH,
       HOME: workspace,
-      TUTTI_RELAY_SOCKET: relay.socketPath,
+      TUTTI_RELAY: relay.socketPath,
       TUTTI_RELAY_TOKEN: `@${tokenFile}`,
       TUTTI_CLAUDE_EXECUTABLE: resolveClaudeExecutable(),
       WORKSPACE_PATH: workspace,

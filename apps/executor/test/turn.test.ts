@@ -63,7 +63,7 @@ it.each([[null], ['turn'], [{}], [{ ...turn, attempt: 0 }]])('does not guess who
 
 it('takes the relay’s token out of what the agent’s commands inherit', () => {
   const source = {
-    TUTTI_RELAY_SOCKET: '/run/relay.sock',
+    TUTTI_RELAY: '/run/relay.sock',
     TUTTI_RELAY_TOKEN: 'secret',
     TUTTI_CLAUDE_EXECUTABLE: '/opt/claude',
     PATH: '/bin',
@@ -76,14 +76,14 @@ it('removes the file that holds the token before anything else runs', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tutti-token-'))
   const path = join(folder, 'token')
   writeFileSync(path, 'secret\n')
-  const source = { TUTTI_RELAY_SOCKET: '/x', TUTTI_RELAY_TOKEN: `@${path}`, TUTTI_CLAUDE_EXECUTABLE: '/opt/claude' }
+  const source = { TUTTI_RELAY: '/x', TUTTI_RELAY_TOKEN: `@${path}`, TUTTI_CLAUDE_EXECUTABLE: '/opt/claude' }
   expect(takeEnvironment(source)).toMatchObject({ TUTTI_RELAY_TOKEN: 'secret' })
   expect(existsSync(path)).toBe(false)
   rmSync(folder, { recursive: true })
 })
 
 it('names the variable that is missing', () => {
-  expect(() => takeEnvironment({ TUTTI_RELAY_SOCKET: '/x' })).toThrow('TUTTI_RELAY_TOKEN')
+  expect(() => takeEnvironment({ TUTTI_RELAY: '/x' })).toThrow('TUTTI_RELAY_TOKEN')
 })
 
 it('waits longer from attempt to attempt, but never long', () => {

@@ -10,6 +10,7 @@ import { type OrchestratorChoices, orchestratorChoices } from './processes/orche
 import { warnWithoutEffect, withoutEffect } from './processes/orchestrator/without-effect.ts'
 import { type OrchestratorConfig, orchestratorVariables } from './processes/orchestrator.ts'
 import { payloadStorageOf, type S3Settings } from './processes/payloads.ts'
+import { reachableCallback } from './processes/reachable-callback.ts'
 import { type StorageChoice, storageOf } from './processes/store-choice.ts'
 import { workbenchWithoutEffect } from './processes/workbench-without-effect.ts'
 import {
@@ -115,6 +116,8 @@ export function loadManager(env: Environment): LoadedManager {
     ? readPullSchedule({ path })
     : { schedule: defaultPullSchedule(known.taskPullIntervalSeconds ?? 2) }
   const faults = [...(environment.faults ?? []), ...(read.faults ?? [])]
+  const unreachable = reachableCallback(known)
+  if (unreachable) faults.push(unreachable)
   const files = objectStorageOf(known, faults)
   faults.push(...modelFaults(known, env))
   if (faults.length > 0 || !environment.config || !read.schedule) throw new ConfigError(faults)

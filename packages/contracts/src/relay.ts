@@ -1,5 +1,5 @@
 /**
- * The one way out of a sandbox: HTTP over the Unix socket that the executor manager listens on.
+ * The one way out of a sandbox: HTTP over the Unix socket that the executor manager listens on, or over TCP to CALLBACK_BASE_URL.
  * Every request carries `Authorization: Bearer <relay token>`; the token is this sandbox's alone and ends with it.
  *
  *   GET  /v1/turns/next      200 Turn · 204 nothing yet (long poll of about 20 s) · 410 no turn will come: exit 0
@@ -45,7 +45,8 @@ export const screenshotKey = (of: {
 
 /** What the executor finds in its environment. Nothing else is passed in, and none of it is a provider's key. */
 export const executorEnvironment = z.object({
-  TUTTI_RELAY_SOCKET: z.string().min(1),
+  /** Path of the relay's socket, or its address: `http://HOST:PORT`. */
+  TUTTI_RELAY: z.string().min(1),
   TUTTI_RELAY_TOKEN: z.string().min(1),
   /** The Claude Code executable, mounted read-only. */
   TUTTI_CLAUDE_EXECUTABLE: z.string().min(1),

@@ -118,6 +118,8 @@ export interface SandboxDriver {
   readonly name: 'bubblewrap' | 'none' | 'docker'
   /** False only for `none`: the caller must show it wherever it shows the sandbox. */
   readonly isolates: boolean
+  /** Whether sandboxes have a network, and no socket of a relay. */
+  readonly network?: boolean
   /** Whether sandboxes can be started here; starts a trial one. Never rejects. */
   check(): Promise<SandboxCheck>
   /** Resolves when the command is about to run, everything mounted and limited. Rejects with SandboxError. */

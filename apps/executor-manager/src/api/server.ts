@@ -2,6 +2,7 @@
  * The manager's own API: health for who watches over the process, and what an operator or the backend asks of this one host.
  * Runs come the other way: the manager asks for them.
  */
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   cancelExecutor,
@@ -16,6 +17,8 @@ import {
 import { accessLog, type Logger } from '@tutti/telemetry'
 import fastify, { type FastifyError } from 'fastify'
 import type { z } from 'zod'
+import type { Callbacks } from '../relay/callbacks.ts'
+import { arrivalLimits } from '../relay/listen.ts'
 import type { Health } from './health.ts'
 import { createTokenCheck } from './token.ts'
 
@@ -26,6 +29,10 @@ export interface ApiOptions {
   internalToken: string
   /** Whether each request is logged. */
   accessLog: boolean
+  /** How long a request may take to arrive. */
+  requestMs: number
+  /** Sandboxes that reach their relays over this port, where they do. */
+  callbacks: Callbacks | undefined
 }
 
 export interface ApiDeps {
@@ -45,9 +52,18 @@ export interface ApiServer {
 
 export const startApi = async (
   deps: ApiDeps,
-  { host, port, internalToken, accessLog: logs }: ApiOptions,
+  { host, port, internalToken, accessLog: logs, requestMs, callbacks }: ApiOptions,
 ): Promise<ApiServer> => {
-  const app = fastify({ forceCloseConnections: true, bodyLimit: 65_536, routerOptions: { ignoreTrailingSlash: true } })
+  const app = fastify({
+    ...{ forceCloseConnections: true, bodyLimit: 65_536, routerOptions: { ignoreTrailingSlash: true } },
+    serverFactory: (handler) => {
+      const server = createServer(arrivalLimits(requestMs), (incoming, response) => {
+        if (callbacks?.request(incoming, response) !== true) handler(incoming, response)
+      })
+      if (callbacks !== undefined) server.on('connect', callbacks.connect)
+      return server
+    },
+  })
   const isKnown = createTokenCheck(internalToken)
   if (logs)
     app.addHook(

@@ -1,9 +1,8 @@
 /**
- * The relay: the one way out of a sandbox, an HTTP server on a Unix socket of its own. It lives as long as its sandbox and
- * serves the turn that is assigned at the moment; so a sandbox may be kept for the session's next turn.
+ * The relay: the one way out of a sandbox, by HTTP. It lives as long as its sandbox and serves the turn that is assigned at
+ * the moment; so a sandbox may be kept for the session's next turn.
  */
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { eventBatch } from '@tutti/contracts'
 import type { Logger } from '@tutti/telemetry'
 import { messageOf } from '../fault.ts'
@@ -11,6 +10,7 @@ import type { Assignment } from './assignment.ts'
 import { parseJson, readBody } from './body.ts'
 import { createCommandDesk } from './commands.ts'
 import { createEgress, type EgressOptions } from './egress.ts'
+import type { Listen } from './listen.ts'
 import { createModelProxy, type ModelProxyOptions } from './model.ts'
 import { takeScreenshot } from './screenshots.ts'
 import { createTokenCheck } from './token.ts'
@@ -28,16 +28,12 @@ export interface Relay {
 }
 
 export interface RelayOptions extends ModelProxyOptions, EgressOptions {
-  socketPath: string
+  listen: Listen
   token: string
   eventBodyBytes: number
   turnPollMs: number
-  requestMs: number
   log: Logger
 }
-
-/** More than the executor and its agent need side by side. */
-const maxConnections = 128
 
 export const createRelay = async (options: RelayOptions): Promise<Relay> => {
   const { log } = options
@@ -80,32 +76,22 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
     answer(response, 404, { error: 'there is nothing here' })
   }
 
-  const limits = {
-    // Of the request alone: answers and long polls have their own. Whoever sends a byte a minute must not hold a place.
-    requestTimeout: options.requestMs,
-    headersTimeout: options.requestMs,
-    connectionsCheckingInterval: Math.ceil(options.requestMs / 4),
-  }
-  const server = createServer(limits, (incoming, response) => {
-    route(incoming, response).catch((error: unknown) => {
-      // An executor that was killed breaks off in the middle; nobody is there to be answered.
-      if (!incoming.destroyed) log.error({ reason: messageOf(error) }, 'a request to the relay failed')
-      if (!response.headersSent) answer(response, 500, { error: 'the relay failed' })
-      else response.destroy()
-    })
+  const listening = await options.listen({
+    request: (incoming, response) => {
+      route(incoming, response).catch((error: unknown) => {
+        // An executor that was killed breaks off in the middle; nobody is there to be answered.
+        if (!incoming.destroyed) log.error({ reason: messageOf(error) }, 'a request to the relay failed')
+        if (!response.headersSent) answer(response, 500, { error: 'the relay failed' })
+        else response.destroy()
+      })
+    },
+    connect: (incoming, socket, head) => {
+      if (hasToken(incoming.headers.authorization)) return egress.connect(incoming, socket, head, current?.egress)
+      log.warn('a connection through the relay without its token')
+      socket.on('error', () => socket.destroy())
+      socket.end('HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n')
+    },
   })
-  server.on('connect', (incoming, socket, head) => {
-    if (hasToken(incoming.headers.authorization)) return egress.connect(incoming, socket, head, current?.egress)
-    log.warn('a connection through the relay without its token')
-    socket.on('error', () => socket.destroy())
-    socket.end('HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n')
-  })
-  // A connection that the server closes while the executor is about to use it again looks like a fault.
-  server.keepAliveTimeout = 0
-  // Each is an open file of this process, which all its sandboxes share.
-  server.maxConnections = maxConnections
-  server.listen(options.socketPath)
-  await once(server, 'listening')
 
   return {
     assign: (assignment) => {
@@ -126,10 +112,7 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
       // The server does not count them among its connections any more.
       egress.clear()
       desk.end()
-      const closed = once(server, 'close')
-      server.close()
-      server.closeAllConnections()
-      await closed
+      await listening.close()
     },
   }
 }

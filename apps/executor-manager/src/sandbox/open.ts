@@ -1,7 +1,5 @@
 /** A sandbox with its executor and its relay. It plays one turn after the other, and may be kept between turns. */
 import { randomBytes } from 'node:crypto'
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Sandbox, SandboxError, type SandboxExit, WORKSPACE } from '@tutti/sandbox'
 import type { Logger } from '@tutti/telemetry'
 import type { Station } from '../deps.ts'
@@ -11,8 +9,8 @@ import { createRelay, type Relay } from '../relay/relay.ts'
 import { newToken } from '../relay/token.ts'
 import { placeFile } from '../stage/place.ts'
 import { logOutput } from './output.ts'
-import { makeSocketFolder } from './socket-folder.ts'
-import { sandboxSpec, socketName } from './spec.ts'
+import { sandboxSpec } from './spec.ts'
+import { makeWayOut, type WayOut } from './way-out.ts'
 
 export interface OpenSandbox {
   readonly relay: Relay
@@ -35,15 +33,15 @@ export interface SandboxOrder {
 
 /** Rejects with `RunFault`. */
 export const openSandbox = async (station: Station, order: SandboxOrder, log: Logger): Promise<OpenSandbox> => {
-  const socketFolder = await makeSocketFolder(station.socketRoot)
   const token = newToken()
+  const wayOut = await makeWayOut(station, token)
   let relay: Relay | undefined
   try {
     relay = await createRelay({
       ...station.settings,
       model: station.model,
       rateLimitWaitMs: station.config.rateLimitWaitSeconds * 1000,
-      socketPath: join(socketFolder, socketName),
+      listen: wayOut.listen,
       token,
       log,
     })
@@ -53,14 +51,14 @@ export const openSandbox = async (station: Station, order: SandboxOrder, log: Lo
         executor: station.executor,
         compileCache: station.compileCache(),
         config: station.config,
-        socketFolder,
+        wayOut,
         token: await passToken(token, order.workspace, station.driver.isolates),
       }),
     )
-    return opened(sandbox, relay, socketFolder, log)
+    return opened(sandbox, relay, wayOut, log)
   } catch (error) {
     await relay?.close()
-    await rm(socketFolder, { recursive: true, force: true })
+    await wayOut.remove()
     // The remedy is for the operator; the user learns that it was not their doing.
     log.error({ err: error }, 'a sandbox could not be started')
     const fault = error instanceof SandboxError ? error.fault : messageOf(error)
@@ -87,7 +85,7 @@ const passToken = async (token: string, workspace: string, isolates: boolean): P
   return `@${WORKSPACE}/${name}`
 }
 
-const opened = (sandbox: Sandbox, relay: Relay, socketFolder: string, log: Logger): OpenSandbox => {
+const opened = (sandbox: Sandbox, relay: Relay, wayOut: WayOut, log: Logger): OpenSandbox => {
   const ownLog = log.child({ sandbox_id: sandbox.id })
   logOutput(sandbox.stdout, 'stdout', ownLog)
   logOutput(sandbox.stderr, 'stderr', ownLog)
@@ -96,7 +94,7 @@ const opened = (sandbox: Sandbox, relay: Relay, socketFolder: string, log: Logge
     // The processes first: with the relay gone the executor would only ask for it again and again.
     await sandbox.kill()
     await relay.close()
-    await rm(socketFolder, { recursive: true, force: true })
+    await wayOut.remove()
   }
   return {
     relay,

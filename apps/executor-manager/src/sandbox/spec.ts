@@ -4,9 +4,7 @@ import { DEFAULT_LIMITS, type SandboxLimits, type SandboxSpec, WORKSPACE } from 
 import type { UsedConfig } from '../deps.ts'
 import type { ExecutorFiles } from './executor-files.ts'
 import type { CompileCache } from './warm-up.ts'
-
-const relayFolder = '/run/tutti'
-export const socketName = 'relay.sock'
+import type { WayOut } from './way-out.ts'
 
 export interface SpecInput {
   executor: ExecutorFiles
@@ -14,7 +12,7 @@ export interface SpecInput {
   sessionId: string
   runId: string
   workspace: string
-  socketFolder: string
+  wayOut: Pick<WayOut, 'address' | 'socketDir'>
   /** Where it was made; without it a turn begins later. */
   compileCache: CompileCache | undefined
   /** The relay token, or `@` and the path inside of a file that holds it. */
@@ -25,7 +23,7 @@ export interface SpecInput {
 export const sandboxSpec = (input: SpecInput): SandboxSpec => {
   const { executor, sessionId, runId, compileCache } = input
   const environment = executorEnvironment.parse({
-    TUTTI_RELAY_SOCKET: `${relayFolder}/${socketName}`,
+    TUTTI_RELAY: input.wayOut.address,
     TUTTI_RELAY_TOKEN: input.token,
     TUTTI_CLAUDE_EXECUTABLE: executor.claude,
     WORKSPACE_PATH: WORKSPACE,
@@ -42,7 +40,7 @@ export const sandboxSpec = (input: SpecInput): SandboxSpec => {
       ...environment,
     },
     readOnly: [...executor.mounts, ...(compileCache === undefined ? [] : [compileCache.mount])],
-    socketDir: { from: input.socketFolder, to: relayFolder },
+    ...(input.wayOut.socketDir === undefined ? {} : { socketDir: input.wayOut.socketDir }),
     limits: limitsOf(input.config),
     labels: { session_id: sessionId, run_id: runId },
   }

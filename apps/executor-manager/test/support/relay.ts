@@ -15,6 +15,7 @@ import type { ModelAccess } from '../../src/deps.ts'
 import { type Account, createAccount } from '../../src/relay/account.ts'
 import type { Assignment } from '../../src/relay/assignment.ts'
 import { createIntake, type Intake } from '../../src/relay/intake.ts'
+import { onSocket } from '../../src/relay/listen.ts'
 import { createRelay, type Relay } from '../../src/relay/relay.ts'
 import { defaultSettings, type ManagerSettings } from '../../src/settings.ts'
 import { oneProvider } from './one-provider.ts'
@@ -97,7 +98,11 @@ export const createRelayRig = async (
     turnPollMs: 20,
     modelRetryFirstMs: 1,
     ...given.settings,
-    ...{ socketPath, token, log: silentLogger },
+    ...{
+      listen: onSocket(socketPath, given.settings?.requestMs ?? defaultSettings.requestMs),
+      token,
+      log: silentLogger,
+    },
     rateLimitWaitMs: given.rateLimitWaitMs ?? 30_000,
     model:
       given.model ??

@@ -48,6 +48,7 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
     ...{ sandboxDiskMb: 512, sandboxMemoryMb: 1024, sandboxProcesses: 128, stagingRoots: [join(root, 'folders')] },
     ...{ taskClaimLeaseSeconds: 60, taskPullEnabled: true, taskPullIntervalSeconds: 0.01, workerId: 'test-host' },
     executorFiles: 'host',
+    ...{ callbackBaseUrl: 'http://host.docker.internal:8001', sandboxDockerNetwork: 'none' },
     // A test that is about it turns it on.
     ...{ sandboxKeepSeconds: 0, sandboxKeep: 5, sandboxKeepMemoryMb: 1024 },
     ...{ workspaceIgnoreDotFiles: true, workspaceRoot: join(root, 'w') },

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import {
   allowedHosts,
+  callbackUrl,
   choice,
   days,
   flag,
@@ -14,6 +15,7 @@ import {
   ignorePatterns,
   imageName,
   integer,
+  networkName,
   port,
   seconds,
   text,
@@ -94,7 +96,12 @@ const sandboxVariables = {
     name: 'SANDBOX',
     default: 'bubblewrap',
     description: 'What contains an agent. none contains nothing and is for development only.',
-    schema: choice(['bubblewrap', 'docker', 'none']),
+    schema: choice(['bubblewrap', 'docker', 'none'], {
+      kubernetes: [
+        'has no driver yet: a sandbox can only be printed as objects of Kubernetes, as an experiment',
+        'Use docker or bubblewrap, and see scripts/kubernetes-manifest.ts.',
+      ],
+    }),
   },
   sandboxStateDir: {
     name: 'SANDBOX_STATE_DIR',
@@ -133,6 +140,20 @@ const sandboxVariables = {
     default: '',
     description: 'OCI runtime that the container engine knows by this name, such as runsc. Empty: its default.',
     schema: text,
+  },
+  sandboxDockerNetwork: {
+    name: 'SANDBOX_DOCKER_NETWORK',
+    default: 'none',
+    description:
+      'Network of the container engine that sandboxes are in, such as bridge. They reach all that it reaches. none: they have no network, and a socket leads to the manager.',
+    schema: networkName,
+  },
+  callbackBaseUrl: {
+    name: 'CALLBACK_BASE_URL',
+    default: 'http://host.docker.internal:8001',
+    description:
+      'Where sandboxes that are in a network reach this manager; it leads to MANAGER_HOST and MANAGER_PORT, over http and without a path.',
+    schema: callbackUrl,
   },
   sandboxMemoryMb: {
     name: 'SANDBOX_MEMORY_MB',

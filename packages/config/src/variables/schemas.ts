@@ -109,10 +109,16 @@ export const flag = fromText('true, 1, yes, on, false, 0, no or off', (value) =>
 })
 
 /** One of a few words, in any case; the value has the table's spelling. */
-export function choice<const Word extends string>(words: readonly Word[]): z.ZodType<Word, string> {
+/** @param refused words that somebody may expect, with what is wrong with each and what to do */
+export function choice<const Word extends string>(
+  words: readonly Word[],
+  refused: Readonly<Record<string, readonly [what: string, remedy: string]>> = {},
+): z.ZodType<Word, string> {
   const shown = words.map((word) => (word === '' ? 'empty' : word)).join(', ')
   return fromText(shown, (value) => {
     const found = words.find((word) => word.toLowerCase() === value.toLowerCase())
+    const known = refused[value.toLowerCase()]
+    if (known !== undefined) return refuse(...known)
     return found ?? refuse('is not one of the known values', `Use one of: ${shown}.`)
   })
 }
@@ -143,6 +149,23 @@ export const httpUrl = fromText('http or https address', (value) => {
   if (url !== null && ['http:', 'https:'].includes(url.protocol)) return value.replace(/\/+$/, '')
   return refuse('must be an http or https address', 'Give the whole address, such as http://localhost:8000.')
 })
+
+/** An address that executors in containers speak to: plain, since what they send is not to be taken apart on its way. */
+export const callbackUrl = fromText('http address without a path', (value) => {
+  const url = URL.parse(value)
+  if (url?.protocol === 'http:' && url.pathname === '/' && url.search === '' && url.username === '') return url.origin
+  return refuse(
+    'must be an http address without a path',
+    'Give host and port, such as http://host.docker.internal:8001.',
+  )
+})
+
+/** A network of the container engine. In the host's own, or in that of another container, a sandbox would be none. */
+export const networkName = fromText('name of a network', (value) =>
+  /^[a-zA-Z0-9][\w.-]{0,127}$/.test(value) && value !== 'host'
+    ? value
+    : refuse('must be the name of a network, and not host', 'Use none, bridge, or a network that you have made.'),
+)
 
 /** Empty, or the connection string of a PostgreSQL. */
 export const postgresUrl = fromText('postgresql://user:password@host:5432/database', (value) => {

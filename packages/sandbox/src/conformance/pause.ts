@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
@@ -41,6 +41,21 @@ export function pausing(rig: () => Rig): void {
       expect(await sandbox.exited).toMatchObject({ code: null, reason: 'killed' })
       await sandbox.pause()
       await sandbox.resume()
+    })
+
+    it('the-disk-limit-holds-again-after-a-pause', async () => {
+      const fill =
+        'until [ -e go ]; do sleep 0.05; done; for i in $(seq 40); do head -c 16M /dev/zero >f$i; done; sleep 600'
+      const workspace = rig().dir('workspace')
+      const sandbox = await rig().start(['sh', '-c', fill], {
+        workspace,
+        limits: { ...SMALL, diskBytes: 64 * 1024 ** 2 },
+      })
+      await sandbox.pause()
+      await delay(600)
+      writeFileSync(join(workspace, 'go'), '')
+      await sandbox.resume()
+      expect(await sandbox.exited).toMatchObject({ reason: 'disk' })
     })
 
     it('wall-time-ends-a-paused-sandbox', async () => {

@@ -25,6 +25,11 @@ export async function checkDocker(parts: Parts, start: SandboxDriver['start']): 
       notes: [
         ...unheld,
         ...(process.getuid?.() === 0 ? [] : ['not root: sandboxes share the host user of this process']),
+        ...(parts.network === undefined
+          ? []
+          : [
+              `sandboxes are in the network ${parts.network}: they reach all that it reaches, and the list of allowed hosts does not hold them`,
+            ]),
         ...(seesHost()
           ? []
           : [

@@ -18,6 +18,8 @@ export interface ContainerInput {
   image: string
   /** Of the OCI runtime, e.g. `runsc`; the engine's default unless given. */
   runtime: string | undefined
+  /** Of the engine; none unless given. */
+  network: string | undefined
   owner: string
   /** Whom the command runs as, a number of the host. */
   uid: number
@@ -54,7 +56,8 @@ export function containerOptions(input: ContainerInput): Docker.ContainerCreateO
     StopSignal: 'SIGKILL',
     ...{ OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: false },
     HostConfig: {
-      ...{ NetworkMode: 'none', IpcMode: 'private', CgroupnsMode: 'private', Privileged: false, Init: false },
+      ...networkOf(input.network),
+      ...{ IpcMode: 'private', CgroupnsMode: 'private', Privileged: false, Init: false },
       ...(input.runtime === undefined ? {} : { Runtime: input.runtime }),
       RestartPolicy: { Name: 'no' },
       // Output is for the manager; on the engine's disk it would be an unbounded copy of what the agent says.
@@ -76,8 +79,9 @@ export function containerOptions(input: ContainerInput): Docker.ContainerCreateO
       },
       Mounts: [
         bind({ from: spec.workspace, to: WORKSPACE }, false),
-        ...['passwd', 'group', 'hosts', 'nsswitch.conf'].map((name) =>
-          bind({ from: `${input.etcDir}/${name}`, to: `/etc/${name}` }, true),
+        // In a network the engine tells which names there are.
+        ...(input.network === undefined ? ['passwd', 'group', 'hosts', 'nsswitch.conf'] : ['passwd', 'group']).map(
+          (name) => bind({ from: `${input.etcDir}/${name}`, to: `/etc/${name}` }, true),
         ),
         ...spec.readOnly.map((mount) => bind(mount, true)),
         // Connecting to a socket needs no writable mount; without one nobody inside can put another in its place.
@@ -85,6 +89,11 @@ export function containerOptions(input: ContainerInput): Docker.ContainerCreateO
       ],
     },
   }
+}
+
+function networkOf(network: string | undefined): Pick<Docker.HostConfig, 'NetworkMode' | 'ExtraHosts'> {
+  if (network === undefined) return { NetworkMode: 'none' }
+  return { NetworkMode: network, ExtraHosts: ['host.docker.internal:host-gateway'] }
 }
 
 function bind(mount: Mount, readOnly: boolean): Docker.MountSettings {

@@ -20,6 +20,11 @@ export interface DockerOptions {
   engine?: string
   /** OCI runtime that the engine knows by this name, e.g. `runsc`; the engine's default unless given. */
   runtime?: string
+  /**
+   * Network of the engine that sandboxes are in; none unless given. What they reach then, and whom, is for the network to say.
+   * The host is there as `host.docker.internal`.
+   */
+  network?: string
   /** Host users for sandboxes when this process is root. No two state directories of a host may share a number. */
   users?: UserRange
   log?: SandboxLog
@@ -37,7 +42,7 @@ export function createDockerDriver(options: DockerOptions): SandboxDriver {
   // Beside bubblewrap's records: each driver must find its own only.
   const stateDir = prepareState(options.stateDir)
   const parts: Parts = {
-    ...{ stateDir, image: options.image, runtime: options.runtime, owner: ownerOf(stateDir) },
+    ...{ stateDir, image: options.image, runtime: options.runtime, network: options.network, owner: ownerOf(stateDir) },
     engine: createEngine(options.engine ?? 'unix:///var/run/docker.sock'),
     users: process.getuid?.() === 0 ? createUsers(stateDir, options.users ?? DOCKER_USERS) : undefined,
     records: createRecords(stateDir),
@@ -49,7 +54,7 @@ export function createDockerDriver(options: DockerOptions): SandboxDriver {
     return live.hold(spec, () => startContainer(parts, spec))
   }
   return {
-    ...{ name: 'docker', isolates: true, start },
+    ...{ name: 'docker', isolates: true, network: options.network !== undefined, start },
     check: () => checkDocker(parts, start),
     reap: () => reapContainers(parts),
   }

@@ -22,6 +22,7 @@ export interface Parts {
   stateDir: string
   image: string
   runtime: string | undefined
+  network: string | undefined
   /** Identity of the state directory. */
   owner: string
   engine: () => Promise<Engine>
@@ -58,11 +59,11 @@ export async function startContainer(parts: Parts, spec: ResolvedSpec): Promise<
     if (uid !== undefined) await giveFiles(spec, uid)
     const user = { uid: uid ?? process.getuid?.() ?? 1000, gid: uid ?? process.getgid?.() ?? 1000 }
     const environment = environmentScript(spec.env)
-    const { image, runtime, owner } = parts
+    const { image, runtime, network, owner } = parts
     const engine = await parts.engine()
     container = await engine.createContainer(
       containerOptions({
-        ...{ spec, image, runtime, owner, ...user },
+        ...{ spec, image, runtime, network, owner, ...user },
         etcDir: etcFor(parts.stateDir, user.uid),
         environmentBytes: Buffer.byteLength(environment),
       }),

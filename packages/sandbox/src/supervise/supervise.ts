@@ -44,6 +44,7 @@ export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
   let ending: ExitReason | undefined
   let sweeping: Promise<boolean> | undefined
   let watching: ReturnType<typeof watch> | undefined
+  let paused = false
 
   const sweep = () => {
     const extinguished = async () => {
@@ -111,14 +112,22 @@ export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
       }, 0)
       return { rssBytes: residentBytes(pids), processes: threads, workspaceBytes }
     },
-    pause: () => inTurn(() => freezer.freeze()),
-    resume: () => inTurn(() => freezer.thaw()),
+    pause: () =>
+      inTurn(async () => {
+        await freezer.freeze()
+        paused = true
+      }),
+    resume: () =>
+      inTurn(() => {
+        paused = false
+        return freezer.thaw()
+      }),
     async kill() {
       end('killed')
       await exited
     },
     watchLimits() {
-      watching = watch({ ...it, limits: spec.limits, workspace: spec.workspace, end })
+      watching = watch({ ...it, limits: spec.limits, workspace: spec.workspace, paused: () => paused, end })
     },
   }
 }

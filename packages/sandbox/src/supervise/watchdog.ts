@@ -5,6 +5,8 @@ import { readProcess } from './processes.ts'
 
 const TICK_MS = 100
 const DISK_MS = 500
+/** Of one that is paused: it can only write where it got around its pause. */
+const DISK_PAUSED_MS = 10_000
 /** A big workspace is measured less often: measuring takes at most this share of the time. */
 const DISK_SHARE = 0.1
 const TICKS_PER_SECOND = 100
@@ -23,6 +25,8 @@ export interface Watched {
   cpuSeconds?: (() => number) | undefined
   /** Where the kernel itself holds the limit, the watchdog need not. */
   kernelHolds: { memory: boolean; processes: boolean }
+  /** Whether it is to stand still. */
+  paused(): boolean
   end(reason: ExitReason): void
 }
 
@@ -68,8 +72,12 @@ export function watch(one: Watched): { stop(): void; overDisk(): Promise<boolean
 
   let stopped = false
   let diskTimer: NodeJS.Timeout | undefined
+  let paused = 0
   const diskLater = (ms: number) => {
     diskTimer = setTimeout(async () => {
+      paused = one.paused() ? paused + ms : 0
+      if (paused > 0 && paused < DISK_PAUSED_MS) return diskLater(DISK_MS)
+      paused = 0
       const begun = performance.now()
       const over = await overDisk()
       if (stopped) return

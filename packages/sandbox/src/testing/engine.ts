@@ -41,8 +41,11 @@ export function noEngine(): string | undefined {
   throw new Error(why)
 }
 
-/** Starts one with the base image in it. It ends with `stop`, or with this process. */
-export async function startEngine(): Promise<TestEngine> {
+/**
+ * Starts one with the base image in it. It ends with `stop`, or with this process.
+ * @param options.hostGateway what `host.docker.internal` leads to in containers; without, it is not there
+ */
+export async function startEngine({ hostGateway }: { hostGateway?: string } = {}): Promise<TestEngine> {
   const base = await baseArchive()
   const root = mkdtempSync(join(tmpdir(), 'tutti-engine-'))
   const address = `unix://${root}/docker.sock`
@@ -55,6 +58,7 @@ export async function startEngine(): Promise<TestEngine> {
       ...['--exec-root', join(root, 'exec'), '--pidfile', join(root, 'pid'), '--group', '0'],
       ...['--bridge', 'none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'],
       ...['--shutdown-timeout', '2'],
+      ...(hostGateway === undefined ? [] : ['--host-gateway-ip', hostGateway]),
     ],
     { stdio: ['ignore', openSync(log, 'a'), openSync(log, 'a')] },
   )
