@@ -18,6 +18,7 @@ import { configRoutes } from './routes/config.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/history.ts'
 import { managerRoutes } from './routes/manager.ts'
+import { memoryRoutes } from './routes/memories.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { modelRoutes } from './routes/models.ts'
 import { objectRoutes } from './routes/objects.ts'
@@ -60,6 +61,7 @@ const userRoutes = [
   modelRoutes,
   scheduleRoutes,
   scheduledTaskRoutes,
+  memoryRoutes,
   streamRoutes,
 ]
 

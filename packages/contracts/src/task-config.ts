@@ -1,7 +1,7 @@
 /** What a run is configured with; a session keeps what lasts beyond one message. */
 import { z } from 'zod'
 import { jsonObject } from './json.ts'
-import { mcpServer, permissionRules, subAgent } from './turn.ts'
+import { mcpServer, ownServers, permissionRules, subAgent } from './turn.ts'
 
 /** A file to put into the workspace before the turn: its text here, or an object's key. */
 export const stagedFile = z.object({ path: z.string().min(1).max(1024), content: z.string().max(8_000_000) })
@@ -39,6 +39,11 @@ export type Budget = z.infer<typeof budget>
 /** By the id of what is switched on or off for this task. */
 const toggles = z.record(z.string(), z.boolean())
 
+const serverName = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,100}$/)
+  .refine((name) => !ownServers.includes(name), 'is the name of a built-in server')
+
 export const taskConfig = z.object({
   model: z.string().min(1).max(200).optional(),
   model_provider_id: z.string().min(1).max(100).optional(),
@@ -66,7 +71,7 @@ export const taskConfig = z.object({
     .max(100)
     .optional(),
   /** Beside the installed ones. */
-  mcp_servers: z.record(z.string().regex(/^[A-Za-z0-9._-]{1,100}$/), mcpServer).optional(),
+  mcp_servers: z.record(serverName, mcpServer).optional(),
   permission_rules: permissionRules.optional(),
   budget: budget.optional(),
   /** Hosts that the agent may reach: names, `*.` before one for all below it, with a port other than 80 and 443 after a colon. */

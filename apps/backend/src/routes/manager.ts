@@ -1,4 +1,4 @@
-import { accountRun, claimRun, finishRun, renewRun, runEvents, startRun } from '@tutti/contracts'
+import { accountRun, claimRun, finishRun, renewRun, runEvents, runMemory, startRun } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { RouteDeps } from '../deps.ts'
 import { ok } from '../http/envelope.ts'
@@ -28,6 +28,10 @@ export const managerRoutes = ({ workbench, open, config }: RouteDeps): FastifyPl
 
     app.post('/runs/:id/account', { schema: { params: idParams, body: accountRun } }, async ({ params, body }) =>
       ok(await workbench.accountRun(params.id, body)),
+    )
+
+    app.post('/runs/:id/memory', { schema: { params: idParams, body: runMemory } }, async ({ params, body }) =>
+      ok(await workbench.useMemory(params.id, body)),
     )
 
     app.post(

@@ -7,6 +7,9 @@ import {
   type ClaimRun,
   claimedRun,
   type FinishRun,
+  type MemoryAnswer,
+  memoryAnswer,
+  type RunMemory,
   type renewAnswer,
   renewAnswer as renewAnswerSchema,
   type renewRun,
@@ -28,6 +31,7 @@ export interface BackendClient {
   events(runId: string, request: Output<typeof runEvents>): Promise<Output<typeof runEventsAnswer>>
   finish(runId: string, request: FinishRun): Promise<void>
   account(runId: string, request: AccountRun): Promise<AccountAnswer>
+  memory(runId: string, request: RunMemory): Promise<MemoryAnswer>
 }
 
 export interface BackendClientOptions {
@@ -95,6 +99,7 @@ export const createBackendClient = ({ baseUrl, internalToken }: BackendClientOpt
     events: async (runId, request) =>
       understood(runEventsAnswerSchema, await post(`${runId}/events`, request, patienceMs)),
     account: async (runId, request) => understood(accountAnswer, await post(`${runId}/account`, request, patienceMs)),
+    memory: async (runId, request) => understood(memoryAnswer, await post(`${runId}/memory`, request, patienceMs)),
     finish: async (runId, request) => {
       await post(`${runId}/finish`, request, patienceMs)
     },

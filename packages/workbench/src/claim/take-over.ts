@@ -185,7 +185,8 @@ const withoutFiles = ({ workspace, ...config }: TaskConfig): TaskConfig =>
   workspace?.folder === undefined ? config : { ...config, workspace: { folder: workspace.folder } }
 
 const turnOptions = (config: TaskConfig): TurnOptions => {
-  const { model, instructions, tools, max_turns, repo_url, permission_rules } = config
+  const { model, tools, max_turns, repo_url, permission_rules, memory_enabled } = config
+  const instructions = withMemory(config)
   return {
     runtime: 'claude',
     ...(repo_url === undefined ? {} : { cwd: repositoryFolder(repo_url) }),
@@ -193,6 +194,14 @@ const turnOptions = (config: TaskConfig): TurnOptions => {
     ...(instructions === undefined ? {} : { instructions }),
     ...(tools === undefined ? {} : { tools }),
     ...(max_turns === undefined ? {} : { max_turns }),
+    ...(memory_enabled === true ? { memory: true } : {}),
     ...(permission_rules === undefined ? {} : { rules: permission_rules }),
   }
 }
+
+/** Tools alone are easily overlooked. */
+const withMemory = ({ instructions, memory_enabled }: TaskConfig): string | undefined =>
+  memory_enabled === true ? [instructions, memoryLine].filter((text) => text !== undefined).join('\n\n') : instructions
+
+const memoryLine =
+  'You have a memory that lasts beyond this session. Before you begin, look with memory_search for what it holds on the task; keep with memory_add what will matter later, such as preferences, decisions and facts, one to a memory, and correct what has become wrong. Never keep passwords or keys in it.'

@@ -104,7 +104,7 @@ export const patchProject = async (
   return view(row)
 }
 
-/** Its sessions and scheduled tasks stay, without a project. */
+/** Its sessions and scheduled tasks stay, without a project; what was remembered for it alone is forgotten. */
 export const deleteProject = async (database: Queryable, userId: string, id: string): Promise<void> => {
   const [row] = await database.query(
     `with gone as (
@@ -112,6 +112,8 @@ export const deleteProject = async (database: Queryable, userId: string, id: str
        where id = $1 and user_id = $2 and not is_deleted returning id
      ), freed as (
        update workbench.sessions set project_id = null where project_id in (select id from gone)
+     ), forgotten as (
+       delete from workbench.memories where project_id in (select id from gone)
      ), freed_tasks as (
        update workbench.scheduled_tasks set project_id = null where project_id in (select id from gone)
      )

@@ -83,6 +83,7 @@ export interface RunRow {
   model: string | null
   sandbox: string | null
   usage: UsageView | null
+  memory_writes: number
   state_patch: JsonObject
   workspace_export_status: ExportStatus | null
   /** The agent's conversation, as this run left it. */
