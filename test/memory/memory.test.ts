@@ -52,7 +52,9 @@ test('an-agent-finds-in-one-session-what-it-wrote-in-another-and-never-what-is-a
   expect(found).toContain('The favourite colour of the user is green')
   expect(found).not.toContain('red')
 
-  const { items } = await workbench.get<{ items: { type: string; data: object }[] }>(`/sessions/${first.session}/events`)
+  const { items } = await workbench.get<{ items: { type: string; data: object }[] }>(
+    `/sessions/${first.session}/events`,
+  )
   expect(items.filter(({ type }) => type === 'memory.update').map(({ data }) => data)).toMatchObject([
     { op: 'add', memory: 'The favourite colour of the user is green' },
   ])
