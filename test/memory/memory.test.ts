@@ -1,5 +1,5 @@
 /** The memory through the whole stack: real processes, the real agent SDK with the scripted model, in a real sandbox. */
-import pg from 'pg'
+import { createDatabase } from '@tutti/workbench'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { script, startWorkbench, type Workbench } from '../kill/workbench.ts'
 
@@ -31,13 +31,12 @@ const play = async (steps: object[], more: object = {}): Promise<{ session: stri
 const remembering = { config: { memory_enabled: true } }
 
 test('an-agent-finds-in-one-session-what-it-wrote-in-another-and-never-what-is-a-strangers', async () => {
-  const client = new pg.Client({ connectionString: workbench.database })
-  await client.connect()
-  await client.query(
+  const database = createDatabase({ connectionString: workbench.database })
+  await database.query(
     `insert into workbench.memories (id, user_id, text, search)
      values (gen_random_uuid(), 'stranger', 'the secret colour is red', to_tsvector('simple', 'the secret colour is red'))`,
   )
-  await client.end()
+  await database.close()
 
   // Also under a mode that asks for consent: whoever switched the memory on has given it.
   const first = await play([tool('add', { text: 'The favourite colour of the user is green' }), { say: 'kept' }], {
