@@ -30,6 +30,8 @@ export interface Workbench {
   /** Folder from which a message may have files copied. */
   folders: string
   objects: string
+  /** The address of the backend’s PostgreSQL. */
+  database: string
   /** A manager on a host of its own; `host` names one that was there before. */
   manager(worker: string, gate?: Gate, host?: string): Promise<ManagerProcess>
   send(prompt: string, more?: object): Promise<Session>
@@ -102,6 +104,7 @@ export const startWorkbench = async (): Promise<Workbench> => {
   return {
     folders,
     objects,
+    database: database.connectionString,
     manager: async (worker, gate = () => 'pass', host = worker) => {
       const server = await openGate(backend, gate)
       gates.push(server)

@@ -24,6 +24,7 @@ import { historyRoutes } from './routes/history.ts'
 import { installRoutes } from './routes/installs.ts'
 import { managerRoutes } from './routes/manager.ts'
 import { mcpServerRoutes, operatorMcpServerRoutes } from './routes/mcp-servers.ts'
+import { memoryRoutes } from './routes/memories.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { modelRoutes } from './routes/models.ts'
 import { objectRoutes } from './routes/objects.ts'
@@ -83,6 +84,7 @@ const userRoutes = [
   subagentRoutes,
   claudeMdRoutes,
   presetRoutes,
+  memoryRoutes,
   streamRoutes,
 ]
 

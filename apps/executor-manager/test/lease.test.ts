@@ -20,6 +20,7 @@ const keep = (renew: Renew, leaseSeconds = 30): Lease => {
     events: unused,
     finish: unused,
     account: unused,
+    memory: unused,
     renew,
   }
   const claimed = { run_id: 'run', lease_token: 'lease' }
@@ -153,7 +154,7 @@ it('a-backend-that-answers-early-without-news-is-not-asked-without-end', async (
   const lease = keepLease(
     {
       backend: {
-        ...{ claim: unused, start: unused, events: unused, finish: unused, account: unused },
+        ...{ claim: unused, start: unused, events: unused, finish: unused, account: unused, memory: unused },
         renew: async () => {
           calls += 1
           return { held: true, cancel: false, commands: [] }

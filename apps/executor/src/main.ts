@@ -60,6 +60,7 @@ const run = async (): Promise<number> => {
             store: ({ run_id }, toolUseId, png) => relay.screenshot(run_id, toolUseId, png),
           },
         }),
+    memory: ({ run_id }, call) => relay.memory(run_id, call),
     env,
   })
   const acp = createAcpRuntime({ cwd: workspace, baseUrl: forwarder.url, authToken: forwarder.token, env })

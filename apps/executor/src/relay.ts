@@ -36,6 +36,8 @@ export interface Relay {
   commands(runId: string, after: number, signal: AbortSignal): Promise<NextCommands>
   /** Hands over a picture of the browser; the key under which it is kept, or undefined where it is not. Never rejects. */
   screenshot(runId: string, toolUseId: string, png: Buffer): Promise<string | undefined>
+  /** Asks the memory once. The message of a rejection is for the agent. */
+  memory(runId: string, call: unknown): Promise<unknown>
   /** Hands over a batch; waits out an unreachable relay, so that the batch may arrive twice. */
   send(batch: EventBatch): Promise<Sent>
   close(): void
@@ -173,6 +175,12 @@ export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
       } catch {
         return undefined
       }
+    },
+    memory: async (runId, call) => {
+      const { status, body } = await once('POST', `/v1/memory?run_id=${runId}`, JSON.stringify(call), never)
+      if (status === 200) return parsed(body)
+      const why = field(body, 'error')
+      throw new Error(typeof why === 'string' ? why : `The memory answered ${status}.`)
     },
     nextTurn: (signal, asked) =>
       persistently(() => once('GET', '/v1/turns/next', undefined, signal, asked), understandTurn, signal),

@@ -2,12 +2,18 @@
 import { z } from 'zod'
 import { capabilityScope } from './env-vars.ts'
 import { instant, jsonObject } from './json.ts'
+import { ownServers } from './turn.ts'
 
 /** Of skills, plugins, commands, sub-agents and servers: it becomes a file's name, or a part of a tool's. */
 export const capabilityName = z
   .string()
   .max(100)
   .regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]+$/, 'letters, digits, and . _ - only')
+
+export const mcpServerName = capabilityName.refine(
+  (name) => !ownServers.includes(name),
+  'it is the name of a built-in server',
+)
 
 /** `${VAR}`, `${env:VAR}` or `${VAR:-default}`; with a second dollar before it, it stands for itself. */
 export const placeholder = /(\$?)\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
@@ -52,7 +58,7 @@ const description = z.string().max(1000).nullish()
 
 /** POST /api/v1/mcp-servers. Without a name it has that of the wrapper. */
 export const createMcpServer = z.strictObject({
-  name: capabilityName.optional(),
+  name: mcpServerName.optional(),
   description,
   server_config: serverConfig,
   scope: capabilityScope.optional(),
@@ -61,7 +67,7 @@ export type CreateMcpServer = z.output<typeof createMcpServer>
 
 /** PATCH /api/v1/mcp-servers/{id}: what is absent stays. */
 export const patchMcpServer = z.strictObject({
-  name: capabilityName.optional(),
+  name: mcpServerName.optional(),
   description,
   server_config: serverConfig.optional(),
   scope: capabilityScope.optional(),

@@ -8,6 +8,7 @@
  *                            200 TurnCommands · 204 nothing yet (long poll) · 410 the turn is over
  *   POST /v1/screenshots?run_id&tool_use_id
  *                            image/png → StoredScreenshot · 409 the attempt was replaced
+ *   POST /v1/memory?run_id   MemoryCall → MemoryAnswer · 4xx {error: why not, for the agent}
  *   CONNECT host:port        to a host on the run's egress allow-list, else 403
  *   ANY  /model/*            forwarded to the model provider with the real key added outside; streamed both ways
  */

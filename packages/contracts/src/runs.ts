@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { numberedAgentEvent, tokenUsage } from './agent.ts'
 import { json, jsonObject } from './json.ts'
+import { memoryCall } from './memories.ts'
 import { scheduleMode } from './schedule-mode.ts'
 import { neededHost, stagingPlan, turnOptions } from './staging.ts'
 import { taskConfig } from './task-config.ts'
@@ -100,6 +101,10 @@ export const manyRunEventsAnswer = z.object({
 
 export const exportedFile = z.object({ path: z.string(), size: z.int(), sha256: z.string(), key: z.string() })
 export type ExportedFile = z.infer<typeof exportedFile>
+
+/** POST /api/v1/runs/{id}/memory: what its agent asks of the memory. */
+export const runMemory = z.object({ ...holder, call: memoryCall })
+export type RunMemory = z.infer<typeof runMemory>
 
 /** What the manager found in object storage after the export. */
 export const exportReport = z.discriminatedUnion('status', [

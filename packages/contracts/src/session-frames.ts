@@ -23,6 +23,7 @@ export const sessionFrame = z.object({
     'workspace.export',
     'run.attempt',
     'usage',
+    'memory.update',
   ]),
   session_id: z.uuid(),
   seq: z.int(),

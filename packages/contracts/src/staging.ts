@@ -58,6 +58,7 @@ export const turnOptions = turn
     agents: true,
     plugins: true,
     browser: true,
+    memory: true,
     output_schema: true,
   })
   .extend({ runtime: turn.shape.runtime.default('claude'), model: turn.shape.model.optional() })

@@ -1,7 +1,7 @@
 /** What a run is configured with; a session keeps what lasts beyond one message. */
 import { z } from 'zod'
 import { jsonObject } from './json.ts'
-import { capabilityName, mcpServerTemplate } from './mcp-servers.ts'
+import { mcpServerName, mcpServerTemplate } from './mcp-servers.ts'
 import { permissionRules, subAgent } from './turn.ts'
 
 /** A file to put into the workspace before the turn: its text here, or an object's key. */
@@ -73,7 +73,7 @@ export const taskConfig = z.object({
   subagent_ids: capabilityIds.optional(),
   subagent_configs: z.array(namedSubAgent).max(100).optional(),
   /** Beside those written down before; secrets belong into placeholders, since a session shows its configuration. */
-  mcp_servers: z.record(capabilityName, mcpServerTemplate).optional(),
+  mcp_servers: z.record(mcpServerName, mcpServerTemplate).optional(),
   permission_rules: permissionRules.optional(),
   budget: budget.optional(),
   /** Hosts that the agent may reach: names, `*.` before one for all below it, with a port other than 80 and 443 after a colon. */

@@ -32,6 +32,9 @@ export const requestAnswer = z.object({
 })
 export type RequestAnswer = z.infer<typeof requestAnswer>
 
+/** Names of servers that a turn may bring along by itself: nobody else's server can be called so. */
+export const ownServers: readonly string[] = ['browser', 'memory']
+
 /** A server of the Model Context Protocol, started in the sandbox or reached through the relay. */
 export const mcpServer = z.union([
   z.object({
@@ -91,6 +94,8 @@ export const turn = z.object({
   plugins: z.array(z.string()).optional(),
   /** Whether the agent gets a browser. */
   browser: z.boolean().optional(),
+  /** Whether the agent gets the tools of its user's memory. */
+  memory: z.boolean().optional(),
   /** What its answer must be: a JSON Schema. */
   output_schema: jsonObject.optional(),
   /** What the operator or the runtime adds; adapters take what they know. */

@@ -8,6 +8,7 @@ export { createDatabase, type Database, type DatabaseOptions } from './database/
 export { type Migration, migrate } from './database/migrate.ts'
 export type { WorkbenchLog } from './deps.ts'
 export { EventGapError } from './events/fresh-events.ts'
+export type { Memories } from './memory/by-people.ts'
 export type { ScheduledTasks } from './scheduled-tasks/scheduled-tasks.ts'
 export type { FollowRequest } from './stream/follow.ts'
 export { SESSION_TITLE, type SessionTitleDeps, sessionTitleBlueprint } from './titles/session-title-blueprint.ts'

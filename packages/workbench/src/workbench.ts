@@ -18,6 +18,7 @@ import type {
   InboxItem,
   InputFile,
   ManifestFile,
+  MemoryAnswer,
   MessageView,
   ModelCallView,
   PatchProject,
@@ -33,6 +34,7 @@ import type {
   renewRun,
   runEvents,
   runEventsAnswer,
+  runMemory,
   SearchAnswer,
   SessionBranched,
   SessionCanceled,
@@ -72,6 +74,8 @@ import { finish } from './finish/finish.ts'
 import { sweep } from './finish/sweep.ts'
 import { editAndRegenerate, regenerate } from './history/again.ts'
 import { branchSession } from './history/branch.ts'
+import { createMemories, type Memories } from './memory/by-people.ts'
+import { useMemory } from './memory/of-run.ts'
 import { addProjectFile, listProjectFiles, removeProjectFile } from './projects/files.ts'
 import { createProject, deleteProject, listProjects, patchProject, readProject } from './projects/projects.ts'
 import { deleteItem, listQueue, patchItem, sendNow } from './queue/change-item.ts'
@@ -126,6 +130,7 @@ export interface Page {
 export interface Workbench {
   /** Null where the workbench was given no store for schedules. */
   readonly scheduledTasks: ScheduledTasks | null
+  readonly memories: Memories
   createTask(userId: string, request: z.output<typeof createTaskSchema>): Promise<TaskCreated>
   steer(userId: string, sessionId: string, request: z.output<typeof steerSession>): Promise<SteerAnswer>
   /** `run_id` is null where no run is at work. */
@@ -177,6 +182,9 @@ export interface Workbench {
   finishRun(runId: string, request: z.output<typeof finishRun>): Promise<RunView>
   /** What a run has used, and whether its next model call may begin. Use is taken from former holders too. */
   accountRun(runId: string, request: z.output<typeof accountRun>): Promise<AccountAnswer>
+
+  /** What a run's agent asks of its user's memory. @throws TuttiError also FORBIDDEN, MEMORY_NOT_FOUND, MEMORY_FULL */
+  useMemory(runId: string, request: z.output<typeof runMemory>): Promise<MemoryAnswer>
 
   /** The limits that hold for the user, with what counts against them. */
   budgets(userId: string, sessionId: string | undefined): Promise<BudgetView[]>
@@ -333,6 +341,8 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     storeEvents: createEventStore(deps),
     finishRun: (runId, request) => finish(deps, runId, request),
     accountRun: (runId, request) => account(deps, runId, request),
+    useMemory: (runId, request) => useMemory(deps, runId, request),
+    memories: createMemories(deps),
     budgets: (userId, sessionId) => listBudgets(deps, userId, sessionId),
     putBudget: (userId, budget) => putOwnBudget(deps, userId, budget),
     putOperatorBudget: (budget) => putOperatorBudget(deps, budget),

@@ -1,4 +1,13 @@
-import { accountRun, claimRun, finishRun, manyRunEvents, renewRun, runEvents, startRun } from '@tutti/contracts'
+import {
+  accountRun,
+  claimRun,
+  finishRun,
+  manyRunEvents,
+  renewRun,
+  runEvents,
+  runMemory,
+  startRun,
+} from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { RouteDeps } from '../deps.ts'
 import { ok } from '../http/envelope.ts'
@@ -42,6 +51,10 @@ export const managerRoutes = ({ workbench, open, config, log }: RouteDeps): Fast
 
     app.post('/runs/:id/account', { schema: { params: idParams, body: accountRun } }, async ({ params, body }) =>
       ok(await workbench.accountRun(params.id, body)),
+    )
+
+    app.post('/runs/:id/memory', { schema: { params: idParams, body: runMemory } }, async ({ params, body }) =>
+      ok(await workbench.useMemory(params.id, body)),
     )
 
     app.post(

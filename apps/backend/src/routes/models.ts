@@ -11,14 +11,14 @@ export const modelRoutes = ({ models }: RouteDeps): FastifyPluginAsyncZod => {
   }
 }
 
-const nothing: ModelsView = { default_model: '', model_list: [], mem0_enabled: false, models: [], providers: [] }
+const nothing: ModelsView = { default_model: '', model_list: [], mem0_enabled: true, models: [], providers: [] }
 
 type Models = NonNullable<RouteDeps['models']>
 
 const modelsView = ({ defaultModel, models, providers, providerOf, priceOf }: Models): ModelsView => ({
   default_model: defaultModel,
   model_list: [...models],
-  mem0_enabled: false,
+  mem0_enabled: true,
   models: models.map((id) => {
     const price = priceOf(id)
     return {

@@ -7,6 +7,9 @@ import {
   type ClaimRun,
   claimedRun,
   type FinishRun,
+  type MemoryAnswer,
+  memoryAnswer,
+  type RunMemory,
   type renewAnswer,
   renewAnswer as renewAnswerSchema,
   type renewRun,
@@ -26,6 +29,7 @@ export interface BackendClient {
   events: SendEvents
   finish(runId: string, request: FinishRun): Promise<void>
   account(runId: string, request: AccountRun): Promise<AccountAnswer>
+  memory(runId: string, request: RunMemory): Promise<MemoryAnswer>
 }
 
 export interface BackendClientOptions {
@@ -92,6 +96,7 @@ export const createBackendClient = ({ baseUrl, internalToken }: BackendClientOpt
     },
     events: createEventSender((path, body) => post(path, body, patienceMs)),
     account: async (runId, request) => understood(accountAnswer, await post(`${runId}/account`, request, patienceMs)),
+    memory: async (runId, request) => understood(memoryAnswer, await post(`${runId}/memory`, request, patienceMs)),
     finish: async (runId, request) => {
       await post(`${runId}/finish`, request, patienceMs)
     },

@@ -1,4 +1,4 @@
-import type { Turn } from '@tutti/contracts'
+import type { MemoryAnswer, MemoryCall, Turn } from '@tutti/contracts'
 import type { AllowedHost } from '@tutti/network'
 import type { Commands } from '../claim/commands.ts'
 import type { Account } from './account.ts'
@@ -17,4 +17,6 @@ export interface Assignment {
   /** What is said to the turn while it runs. */
   commands: Commands
   screenshot: StoreScreenshot
+  /** What the turn's agent asks of the memory; absent where it has none. Rejects with `BackendError`. */
+  memory?: (call: MemoryCall) => Promise<MemoryAnswer>
 }

@@ -11,6 +11,7 @@ import { parseJson, readBody } from './body.ts'
 import { createCommandDesk } from './commands.ts'
 import { createEgress, type EgressOptions } from './egress.ts'
 import type { Listen } from './listen.ts'
+import { askMemory } from './memory.ts'
 import { createModelProxy, type ModelProxyOptions } from './model.ts'
 import { takeScreenshot } from './screenshots.ts'
 import { createTokenCheck } from './token.ts'
@@ -71,6 +72,8 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
     if (url.pathname === '/v1/events' && method === 'POST') return takeEvents(incoming, response)
     if (url.pathname === '/v1/screenshots' && method === 'POST')
       return takeScreenshot(incoming, response, url.searchParams, current)
+    if (url.pathname === '/v1/memory' && method === 'POST')
+      return askMemory(incoming, response, url.searchParams, current)
     const said = /^\/v1\/turns\/([^/]+)\/commands$/.exec(url.pathname)
     if (said?.[1] !== undefined && method === 'GET') return commands.next(response, said[1], lastOf(url.searchParams))
     answer(response, 404, { error: 'there is nothing here' })

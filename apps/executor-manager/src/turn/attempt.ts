@@ -1,5 +1,5 @@
 /** From the claim to the end of the turn: prepares, opens a sandbox, plays the turn, and leaves nothing running. */
-import { type ClaimedRun, screenshotKey } from '@tutti/contracts'
+import { type ClaimedRun, type MemoryAnswer, type MemoryCall, screenshotKey } from '@tutti/contracts'
 import type { AllowedHost } from '@tutti/network'
 import type { Logger } from '@tutti/telemetry'
 import { isLeaseLost } from '../backend/error.ts'
@@ -125,6 +125,7 @@ const play = async (
       const key = screenshotKey({ ...claimed, tool_use_id: toolUseId })
       return (await station.objects.put(key, png, { contentType: 'image/png' })).key
     },
+    ...(turn.memory === true ? { memory: memoryOf(station, claimed, lease, log) } : {}),
     haltGraceMs: station.settings.haltGraceMs,
     timeoutMs: station.config.runTimeoutSeconds * 1000,
     stop,
@@ -139,6 +140,15 @@ const play = async (
 
 /** Not while a person is waited for: that may take days. */
 const isDone = (end: TurnEnd): boolean => end.kind === 'final' && end.event.type === 'done'
+/** An agent waits for it: less patiently than for what must not get lost. */
+const memoryPatienceMs = 20_000
+
+const memoryOf =
+  ({ backend, workerId }: Station, { run_id, lease_token }: ClaimedRun, lease: Lease, log: Logger) =>
+  (call: MemoryCall): Promise<MemoryAnswer> => {
+    const signal = AbortSignal.any([lease.over, AbortSignal.timeout(memoryPatienceMs)])
+    return persist(() => backend.memory(run_id, { worker_id: workerId, lease_token, call }), { signal, log })
+  }
 
 /** What the agent said before its end, whichever that was, belongs to the session's record. */
 const settle = async (intake: Intake, lease: Lease, shutdown: Shutdown): Promise<void> => {

@@ -82,7 +82,7 @@ export const createRelayRig = async (
   }
   const told: AccountRun[] = []
   const backend: BackendClient = {
-    ...{ claim: unused, start: unused, renew: unused, finish: unused },
+    ...{ claim: unused, start: unused, renew: unused, finish: unused, memory: unused },
     account: async (_runId, request) => {
       told.push(request)
       return { verdict: 'go', refusal: null, wall_left_ms: null, ...(await given.account?.(request)) }

@@ -1,7 +1,7 @@
 /** What the Claude Agent SDK is told for a turn. Pure, so that a test can read every promise off the result. */
 import { join } from 'node:path'
 import type { AgentDefinition, McpServerConfig, Options } from '@anthropic-ai/claude-agent-sdk'
-import type { McpServer, SubAgent, Turn } from '@tutti/contracts'
+import type { McpServer, MemoryCall, SubAgent, Turn } from '@tutti/contracts'
 import type { BrowserConfig } from '../browser/browser.ts'
 import { offeredTools } from './permissions.ts'
 
@@ -18,6 +18,8 @@ export interface ClaudeRuntimeConfig {
   configDir: string
   /** The agent's environment, as its tools see it. */
   env: Readonly<Record<string, string | undefined>>
+  /** Asks the memory of the turn's user; rejects with a message for the agent. Without, a turn that wants it is an error. */
+  memory?: (turn: Turn, call: MemoryCall) => Promise<unknown>
   /** What a turn that asks for a browser gets; without, such a turn is an error. */
   browser?: ClaudeBrowser
 }

@@ -5,6 +5,7 @@
 import { relative, resolve } from 'node:path/posix'
 import type { PermissionMode, PermissionRules, Turn } from '@tutti/contracts'
 import { type Loose, text } from '../loose.ts'
+import { isMemoryTool } from '../memory/tools.ts'
 import { matchesRule, type Subject } from './rules.ts'
 
 export type RequestKind = 'question' | 'plan' | 'permission'
@@ -78,6 +79,8 @@ export const decide = (policy: Policy, tool: string, input: Loose): Decision => 
     if (mode !== 'plan') return deny('There is no plan to approve: go on with the work.')
     return attended ? ask('plan') : deny('Nobody is here to approve the plan. Give the plan as your final answer.')
   }
+  if (isMemoryTool(tool, mode === 'plan' ? 'read' : 'any'))
+    return hit('ask') && mode !== 'bypassPermissions' ? ask('permission') : allow
   if (mode === 'plan' && !readOnly.has(tool))
     return isPlanFile(policy, tool, input) ? allow : deny(`${tool} is not allowed in plan mode: only reading is.`)
   // Tools of a server were switched on with the server; the list is of the runtime's own.

@@ -1,11 +1,12 @@
 /** The Claude Agent SDK as an agent runtime: a thin loop around the mapping, which does the thinking. */
 import { join } from 'node:path'
-import type { Query } from '@anthropic-ai/claude-agent-sdk'
+import type { McpServerConfig, Options, Query } from '@anthropic-ai/claude-agent-sdk'
 import type { AgentEvent, Turn, TurnCommand } from '@tutti/contracts'
 import { type Browser, openBrowser } from '../browser/browser.ts'
 import { browserMcp, browserServer, isBrowserTool } from '../browser/server.ts'
 import { coalesceDeltas } from '../coalesce.ts'
 import { isRecord, text } from '../loose.ts'
+import { memoryServer } from '../memory/tools.ts'
 import { misfit, notFitting } from '../output.ts'
 import type { AgentRuntime, StartOptions } from '../runtime.ts'
 import { type Aside, createAside } from './aside.ts'
@@ -105,10 +106,11 @@ async function* runTurn(
   let reminded = false
   try {
     browser = turn.browser === true ? await startBrowser(config) : undefined
+    const memory = turn.memory === true ? await openMemory(turn, config) : undefined
     query = sdk.query({
       prompt: input.messages,
       options: {
-        ...sdkOptions(withBrowser({ ...turn, permission_mode }, browser, config), config),
+        ...withMemory(sdkOptions(withBrowser({ ...turn, permission_mode }, browser, config), config), memory),
         hooks: { ...tools.hooks, PreToolUse: [{ hooks: [consent.beforeTool] }] },
         // Without it the runtime offers no questions. Where it asks nobody, being offered an answer would make it warn.
         ...(permission_mode === 'bypassPermissions' && turn.attended !== true
@@ -251,6 +253,16 @@ const withBrowser = (turn: Turn, browser: Browser | undefined, config: ClaudeRun
   return { ...turn, mcp_servers: { ...turn.mcp_servers, [browserServer]: server } }
 }
 
+const openMemory = async (turn: Turn, { memory }: ClaudeRuntimeConfig): Promise<McpServerConfig> => {
+  if (memory === undefined) throw new Error('The turn asks for a memory, and there is none here.')
+  // Its schemas are loaded only by a turn that has use for them.
+  const { createMemoryServer } = await import('../memory/server.ts')
+  return createMemoryServer((call) => memory(turn, call))
+}
+
+const withMemory = (options: Options, memory: McpServerConfig | undefined): Options =>
+  memory === undefined ? options : { ...options, mcpServers: { ...options.mcpServers, [memoryServer]: memory } }
+
 const stored = async (
   turn: Turn,
   { browser }: ClaudeRuntimeConfig,
@@ -262,8 +274,8 @@ const stored = async (
 }
 
 const watchServers = (query: Query, turn: Turn, aside: Aside, over: AbortSignal): void => {
-  if (Object.keys(turn.mcp_servers ?? {}).length === 0 && (turn.plugins ?? []).length === 0 && turn.browser !== true)
-    return
+  const own = turn.browser === true || turn.memory === true
+  if (Object.keys(turn.mcp_servers ?? {}).length === 0 && (turn.plugins ?? []).length === 0 && !own) return
   const watch = createServerWatch(async () => (await query.mcpServerStatus()).map((server) => ({ ...server })))
   watch.follow(over, aside.add).catch(() => undefined)
 }

@@ -1,7 +1,7 @@
 /** MCP servers that users and the operator have written down. */
 import {
   type CreateMcpServer,
-  capabilityName,
+  mcpServerName,
   type JsonObject,
   type McpServerTemplate,
   type McpServerView,
@@ -77,7 +77,8 @@ export const readServerConfig = (given: JsonObject): { name?: string; server: Mc
   const [first] = entries
   if (first === undefined || entries.length > 1) throw fault(path, 'must hold exactly one server')
   const [name, server] = first
-  if (!capabilityName.safeParse(name).success) throw fault(`${path}.${name}`, 'letters, digits, and . _ - only')
+  if (!mcpServerName.safeParse(name).success)
+    throw fault(`${path}.${name}`, 'letters, digits, and . _ - only, and not the name of a built-in server')
   return { name, server: readServer(server, `${path}.${name}`) }
 }
 

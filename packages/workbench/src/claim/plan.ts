@@ -164,6 +164,7 @@ const optionsOf = (
     project?.description ? `About the project ${JSON.stringify(project.name)}:\n\n${project.description}` : null,
     template,
     config.instructions,
+    config.memory_enabled === true ? memoryTold : null,
     // A command is read as it stands, so what belongs to it is told here.
     inputs.length > 0 && isCommand(prompt) ? filesTold(inputs) : null,
   ].filter((text) => text !== null && text !== undefined && text.trim() !== '')
@@ -184,6 +185,7 @@ const optionsOf = (
     ...(Object.keys(agents).length === 0 ? {} : { agents }),
     ...(plugins.length === 0 ? {} : { plugins: ownFirst(plugins).map(({ name }) => `${pluginsFolder}/${name}`) }),
     ...(config.browser_enabled === true ? { browser: true } : {}),
+    ...(config.memory_enabled === true ? { memory: true } : {}),
     ...(output_schema === undefined ? {} : { output_schema }),
   }
 }
@@ -203,6 +205,10 @@ const withProjectFiles = ({ config, projectFiles }: Material): TaskConfig => {
 }
 
 const inputPath = (name: string): string => `inputs/${name}`
+
+/** Tools alone are easily overlooked. */
+const memoryTold =
+  'You have a memory that lasts beyond this session. Before you begin, look with memory_search for what it holds on the task; keep with memory_add what will matter later, such as preferences, decisions and facts, one to a memory, and correct what has become wrong. Never keep passwords or keys in it.'
 
 interface Inputs {
   files(userId: string): StagingPlan['files']

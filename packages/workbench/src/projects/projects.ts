@@ -119,7 +119,10 @@ const checkPreset = async (
   if (id != null) await findPreset(database, userId, id, 'body.default_preset_id')
 }
 
-/** Its sessions and scheduled tasks stay, without a project; its files go, unless something else names them. */
+/**
+ * Its sessions and scheduled tasks stay, without a project; its files go, unless something else names them; what was remembered for it
+ * alone is forgotten.
+ */
 export const deleteProject = async (database: Queryable, userId: string, id: string): Promise<void> => {
   const [row] = await database.query(
     `with gone as (
@@ -131,6 +134,8 @@ export const deleteProject = async (database: Queryable, userId: string, id: str
        update workbench.uploads set idle_since = now() where key in (select key from dropped)
      ), freed as (
        update workbench.sessions set project_id = null where project_id in (select id from gone)
+     ), forgotten as (
+       delete from workbench.memories where project_id in (select id from gone)
      ), freed_tasks as (
        update workbench.scheduled_tasks set project_id = null where project_id in (select id from gone)
      )

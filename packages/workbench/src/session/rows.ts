@@ -88,6 +88,7 @@ export interface RunRow {
   sandbox: string | null
   /** The run of another session whose copy it is. */
   copied_from: string | null
+  memory_writes: number
   state_patch: JsonObject
   workspace_export_status: ExportStatus | null
   /** The agent's conversation, as this run left it. */

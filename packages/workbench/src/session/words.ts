@@ -13,6 +13,12 @@ export const wordsOf = (text: string): string => split(text.slice(0, indexedLeng
 
 /** A tsquery: all words, each as the beginning of one; null where the text holds none. */
 export const queryOf = (text: string): string | null => {
+  const terms = termsOf(text)
+  return terms.length === 0 ? null : terms.join(' & ')
+}
+
+/** A tsquery for each word; one for characters that stand side by side without blanks. */
+export const termsOf = (text: string): string[] => {
   const terms: string[] = []
   let wasUnspaced = false
   for (const piece of split(text)) {
@@ -23,5 +29,5 @@ export const queryOf = (text: string): string | null => {
     else terms.push(term)
     wasUnspaced = isUnspaced
   }
-  return terms.length === 0 ? null : terms.map((term) => `(${term})`).join(' & ')
+  return terms.map((term) => `(${term})`)
 }

@@ -40,3 +40,33 @@ alter table workbench.queue_items
   add column schedule_mode text not null default 'immediate',
   add column scheduled_task_id uuid,
   add column attended boolean not null default true;
+
+create table workbench.memories (
+  id uuid primary key,
+  user_id text not null,
+  project_id uuid references workbench.projects on delete cascade,
+  text text not null,
+  metadata jsonb not null default '{}',
+  -- Words, made by the program as those of messages are: no language is preferred.
+  search tsvector not null,
+  -- Who wrote it first. It outlives the run.
+  run_id uuid,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+create index memories_of_user on workbench.memories (user_id, created_at desc, id desc);
+create index memories_search on workbench.memories using gin (search);
+
+-- It goes with the memory: what somebody wants forgotten stands in it.
+create table workbench.memory_changes (
+  id bigint generated always as identity primary key,
+  memory_id uuid not null references workbench.memories on delete cascade,
+  old_text text,
+  new_text text not null,
+  run_id uuid,
+  created_at timestamptz not null default now()
+);
+create index memory_changes_of_memory on workbench.memory_changes (memory_id, id);
+
+-- How often its agent has changed the memory.
+alter table workbench.runs add column memory_writes integer not null default 0;
