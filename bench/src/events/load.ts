@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AgentEvent, ClaimedRun } from '@tutti/contracts'
-import { createBackendClient, createRelay, defaultSettings } from '@tutti/executor-manager'
+import { createBackendClient, createRelay, defaultSettings, onSocket } from '@tutti/executor-manager'
 import { silentLogger } from '@tutti/telemetry'
 import { createOutbox } from '../../../apps/executor/src/outbox.ts'
 import { createRelay as createRelayClient } from '../../../apps/executor/src/relay.ts'
@@ -51,7 +51,8 @@ const open = async (claimed: ClaimedRun, n: number) => {
   const socketPath = join(load.folder, `${n}.sock`)
   const token = randomUUID()
   const relay = await createRelay({
-    ...{ ...defaultSettings, socketPath, token, rateLimitWaitMs: 0, log: silentLogger },
+    ...{ ...defaultSettings, token, rateLimitWaitMs: 0, log: silentLogger },
+    listen: onSocket(socketPath, defaultSettings.requestMs),
     model: { name: 'm', routeOf: () => undefined, costOf: () => null },
   })
   const lease = keepLease(
