@@ -4,6 +4,7 @@
  */
 import { mkdir, mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createClaudeRuntime, resolveClaudeExecutable } from '@tutti/agents'
 import { createScriptedModel } from '@tutti/agents/scripted'
 import { createWorkbench } from '@tutti/client'
@@ -29,7 +30,7 @@ export const agent = (quick: boolean): Promise<Figure[]> =>
             session = await throughTutti(workbench)
           }),
         )
-        next.push(await timed(() => throughTutti(workbench, session)))
+        next.push(await timed(() => nextTurn(workbench, session)))
         bare.push(await timed(async () => bareTurn(model.url, await mkdtemp(join(folder, 'bare-')))))
       }
     } finally {
@@ -45,23 +46,28 @@ export const agent = (quick: boolean): Promise<Figure[]> =>
     ]
   })
 
-/** @returns the session */
-const throughTutti = async (workbench: ReturnType<typeof createWorkbench>, session?: string): Promise<string> => {
-  const { session_id, run_id } = await workbench.tasks.create({
-    ...{ prompt, permission_mode: 'bypassPermissions' as const },
-    ...(session === undefined ? {} : { session_id: session }),
-  })
+/** A first turn, as somebody watches it who waits for its end. Returns the session. */
+const throughTutti = async (workbench: ReturnType<typeof createWorkbench>): Promise<string> => {
+  const { session_id } = await workbench.tasks.create({ prompt, permission_mode: 'bypassPermissions' })
   const done = new AbortController()
-  let begun = session === undefined
   for await (const { type, data } of workbench.sessions.stream(session_id, { signal: done.signal })) {
     if (type !== 'session.status') continue
-    if (data.status === 'failed') throw new Error(`the run ${run_id} failed`)
-    // Of a session that had turns before, the first news may still be of those.
-    if (data.status !== 'completed') begun = true
-    else if (begun) break
+    if (data.status === 'failed') throw new Error('the run failed')
+    if (data.status === 'completed') break
   }
   done.abort()
   return session_id
+}
+
+/** By its run: the news of the session tell of the turns before, too. */
+const nextTurn = async (workbench: ReturnType<typeof createWorkbench>, session_id: string): Promise<void> => {
+  const { run_id } = await workbench.tasks.create({ session_id, prompt, permission_mode: 'bypassPermissions' })
+  for (;;) {
+    const { status, last_error } = await workbench.runs.get(String(run_id))
+    if (status === 'completed') return
+    if (status === 'failed') throw new Error(`the next turn failed: ${last_error}`)
+    await delay(10)
+  }
 }
 
 const bareTurn = async (baseUrl: string, cwd: string): Promise<void> => {
