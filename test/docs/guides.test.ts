@@ -21,7 +21,7 @@ const planOfFile = async (path: string) => planOf(await readFile(join(repository
 const hasGo = spawnSync('go', ['version'], { stdio: 'ignore' }).status === 0
 
 for (const path of ['README.md', ...guides])
-  test.skipIf(path === 'docs/workers/go.md' && !hasGo)(`the examples work: ${path}`, { timeout: 120_000 }, async () => {
+  test.skipIf(path === 'docs/workers/go.md' && !hasGo)(`the examples work: ${path}`, { timeout: 240_000 }, async () => {
     const { executed } = await runGuide(path)
     expect(executed).toBeGreaterThan(0)
   })
