@@ -128,7 +128,8 @@ export const backendVariables = {
   backendPublicUrl: {
     name: 'BACKEND_PUBLIC_URL',
     default: { text: 'http://localhost:PORT', value: (env) => `http://localhost:${env.PORT || '8000'}` },
-    description: 'The address under which browsers reach this backend; presigned links start with it.',
+    description:
+      'The address under which browsers reach this backend; presigned links start with it. Where it is set, links can be made with which somebody without an account answers an agent.',
     schema: httpUrl,
   },
   ...modelVariables,
