@@ -2,7 +2,7 @@
  * Everything that a user gives to agents, to the last metre: real processes, PostgreSQL, sandbox and agent SDK; what arrived is read
  * off what the model is sent.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -17,6 +17,8 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 const timeout = 180_000
 const patience = { timeout: 60_000, interval: 50 }
 const secret = 'tide-of-the-secret-bay'
+/** In the server's environment only. */
+const untold = 'what-lies-in-the-hold'
 
 let root: string
 let database: TestDatabase
@@ -114,6 +116,8 @@ const ended = (run: Sent, status: RunView['status'] = 'completed'): Promise<RunV
 const said = async (run: Sent): Promise<string> =>
   JSON.stringify((await call('GET', `/sessions/${run.session_id}/messages`)).data)
 const sent = (): string => bodies.join('\n')
+const filesWith = (text: string, folder: string): string =>
+  execFileSync('sh', ['-c', 'grep -rl -e "$1" "$2" || true', 'sh', text, folder]).toString()
 const workspace = ({ session_id }: Sent): string => join(root, 'w/active/default', session_id, 'workspace')
 
 const mcpServer = readFileSync(new URL('../../packages/agents/test/support/mcp-server.mjs', import.meta.url), 'utf8')
@@ -125,6 +129,7 @@ test('what-a-user-gives-to-agents-is-seen-by-the-agent', { timeout }, async () =
     files: [
       { path: 'SKILL.md', content: `${front('knots')}Tie them twice.` },
       { path: 'tide.mjs', content: mcpServer },
+      { path: 'mark.txt', content: 'a-mark-in-the-skill' },
     ],
   })
   await made('/skill-installs', { skill_id: skill })
@@ -136,12 +141,13 @@ test('what-a-user-gives-to-agents-is-seen-by-the-agent', { timeout }, async () =
   })
   await made('/plugin-installs', { plugin_id: plugin })
   await made('/env-vars', { key: 'TIDE', value: secret })
+  await made('/env-vars', { key: 'HOLD', value: untold })
   const server = await made('/mcp-servers', {
     name: 'harbour',
     server_config: {
       command: 'node',
       args: ['/workspace/.tutti/claude/skills/knots/tide.mjs'],
-      env: { TIDE: `\${TIDE}` },
+      env: { TIDE: `\${TIDE}`, HOLD: `\${HOLD}` },
     },
   })
   await made('/mcp-installs', { server_id: server })
@@ -201,6 +207,12 @@ test('what-a-user-gives-to-agents-is-seen-by-the-agent', { timeout }, async () =
     JSON.stringify([session, await call('GET', `/runs/${run.run_id}`), await call('GET', '/mcp-servers')]),
   ).not.toContain(secret)
   expect(log).not.toContain(secret)
+  // One that the server keeps to itself is on no disk: in no workspace, snapshot or file of the runtime.
+  expect(filesWith(untold, root)).toBe('')
+  // And what every run is given anew is not stored with each session's files.
+  expect(filesWith('a-mark-in-the-skill', workspace(run))).not.toBe('')
+  expect(filesWith('a-mark-in-the-skill', join(root, 'objects'))).toBe('')
+  expect(log + sent()).not.toContain(untold)
 })
 
 test('a-secret-that-is-missing-ends-the-run-before-a-sandbox-is-started', { timeout }, async () => {

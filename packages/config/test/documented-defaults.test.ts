@@ -50,7 +50,7 @@ describe.each([
 
   it('marks whatever holds a secret', () => {
     for (const { name, secret } of rows.values()) {
-      expect(secret, name).toBe(/(_TOKEN|_KEY|_PASSWORD|DATABASE_URL|DATABASE_URI|REDIS_URL)$/.test(name))
+      expect(secret, name).toBe(/(_TOKEN|_KEY|_KEY_PREVIOUS|_PASSWORD|DATABASE_URL|DATABASE_URI|REDIS_URL)$/.test(name))
     }
   })
 })

@@ -18,6 +18,7 @@ import type { Logger } from '@tutti/telemetry'
 import { RunFault } from '../fault.ts'
 import { type KnownFiles, newKnownFiles, openKnownFiles } from '../files/known-files.ts'
 import { type Home, noteMeta } from '../stage/home.ts'
+import { isGivenToRuntime } from '../stage/paths.ts'
 import { type BlobDeps, createBlobs, exportFailed, listBlobs, retried } from './blobs.ts'
 import { mimeTypeOf } from './mime.ts'
 import { type KeepOptions, keepRules } from './rules.ts'
@@ -101,6 +102,8 @@ const exportAll = async (deps: ExportDeps, run: ExportedRun, home: Home, options
 
   const fresh = newKnownFiles(home.known)
   for (const one of kept) fresh.set(one.file.path, one.file.stats, { sha256: one.stored.sha256, stored: true })
+  // Not stored, and there all the same: the next run need not write them again.
+  fresh.adopt(known, isGivenToRuntime)
   await fresh.save()
   await noteMeta(home, run.run_id, { stored_key: manifestKey, changed: false, size_bytes: found.bytes })
   return {

@@ -1,7 +1,7 @@
 /** What of a workspace is shown, what is only kept so that the session can go on elsewhere, and what is left out. Pure. */
 import { checkKey } from '@tutti/objects'
 import ignore from 'ignore'
-import { runtimeFolder } from '../stage/paths.ts'
+import { isGivenToRuntime, runtimeFolder } from '../stage/paths.ts'
 
 export interface KeepRules {
   /**
@@ -35,6 +35,8 @@ export const keepRules = ({ ignoreDotFiles, patterns }: KeepOptions): KeepRules 
   return {
     isWhole,
     of: (path, name, kind) => {
+      // Skills of hundreds of megabytes would else be stored once more with every session.
+      if (isGivenToRuntime(path)) return 'remade'
       if (isWhole(path)) return 'hidden'
       // Ours: files that are being placed, or whose placing was interrupted.
       if (remade.has(name) || name.startsWith('.tutti-')) return 'remade'

@@ -22,6 +22,9 @@ export interface KnownFiles {
   storedHashes(): Set<string>
   /** Of every file that is known to be stored, whether it is still in the workspace or not. */
   storedPaths(): string[]
+  /** Takes over what another list knows of some files. */
+  adopt(other: KnownFiles, which: (path: string) => boolean): void
+  rows(): Iterable<Row>
   /** Forgets all other files. */
   retain(paths: ReadonlySet<string>): void
   save(): Promise<void>
@@ -49,6 +52,10 @@ const knownFiles = (path: string, known: readonly Row[]): KnownFiles => {
     },
     storedHashes: () => new Set([...rows.values()].flatMap((row) => (row[3] === 1 ? [row[2]] : []))),
     storedPaths: () => [...rows.values()].flatMap((row) => (row[3] === 1 ? [row[0]] : [])),
+    adopt: (other, which) => {
+      for (const row of other.rows()) if (which(row[0])) rows.set(row[0], row)
+    },
+    rows: () => rows.values(),
     retain: (paths) => {
       for (const file of rows.keys()) if (!paths.has(file)) rows.delete(file)
     },

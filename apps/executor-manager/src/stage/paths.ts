@@ -17,6 +17,9 @@ export const folderOfUser = (userId: string): string => {
 /** What the backend may place in the runtime's own folder: what an agent is given, never what it remembers. */
 const givenToRuntime = /^\.tutti\/claude\/(?:(?:skills|plugins|commands|agents)(?:\/|$)|CLAUDE\.md$)/
 
+/** Whether it is put there anew for each run. */
+export const isGivenToRuntime = (path: string): boolean => givenToRuntime.test(path)
+
 /** As `segmentsOf`, for a path of a staging plan. */
 export const plannedSegmentsOf = (path: string): string[] =>
   segmentsOf(

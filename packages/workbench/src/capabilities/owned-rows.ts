@@ -31,14 +31,12 @@ export interface OwnedRows<Row> {
 /** Columns and their values; undefined leaves one as it is. Names come from the code only, never from input. */
 type Fields = Record<string, unknown>
 
-/** Of each kind, for each user: a list is sent whole. */
-const most = 1000
-
 export const ownedRows = <Row extends OwnedRow>({
   table,
   noun,
   orderBy = 'name',
   light = '*',
+  most = 1000,
 }: {
   table: string
   /** As in "There is no …". */
@@ -46,6 +44,8 @@ export const ownedRows = <Row extends OwnedRow>({
   orderBy?: string
   /** The columns of `list` and `visible`, where the others may be long. */
   light?: string
+  /** Of each owner: a list is sent whole. */
+  most?: number
 }): OwnedRows<Row> => {
   const own = (owner: Owner): string => (owner === null ? 'user_id is null and $1::text is null' : 'user_id = $1')
   const usable = (owner: Owner): string => (owner === null ? own(owner) : '(user_id = $1 or user_id is null)')

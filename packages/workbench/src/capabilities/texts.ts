@@ -38,8 +38,11 @@ export interface SubagentRow extends OwnedRow {
   raw_markdown: string | null
 }
 
-const commands = ownedRows<SlashCommandRow>({ table: 'workbench.slash_commands', noun: 'slash command' })
-export const subagentRows = ownedRows<SubagentRow>({ table: 'workbench.subagents', noun: 'sub-agent' })
+/** Their texts go along with every run. */
+const most = 200
+
+const commands = ownedRows<SlashCommandRow>({ table: 'workbench.slash_commands', noun: 'slash command', most })
+export const subagentRows = ownedRows<SubagentRow>({ table: 'workbench.subagents', noun: 'sub-agent', most })
 
 export const listSlashCommands = async (database: Database, userId: string): Promise<SlashCommandView[]> =>
   (await commands.list(database, userId)).map(view)
