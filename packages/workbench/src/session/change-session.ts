@@ -8,8 +8,11 @@ import type { Database, Queryable } from '../database/database.ts'
 import type { SessionRow } from './rows.ts'
 import { wordsOf } from './words.ts'
 
-/** Kinds of lines that are stored. Snapshots and chunks are made for live readers only. */
-export type LineType = Exclude<SessionFrame['type'], 'session.snapshot' | 'message.chunk'>
+/** Kinds of lines that are stored. Snapshots, chunks and lists of files are made for live readers only. */
+export type LineType = Exclude<
+  SessionFrame['type'],
+  'session.snapshot' | 'message.chunk' | 'workspace.files' | 'workspace.file.url'
+>
 
 export type SessionPatch = Partial<Omit<SessionRow, 'id' | 'user_id' | 'seq' | 'created_at' | 'updated_at'>>
 
