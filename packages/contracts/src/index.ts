@@ -1,5 +1,6 @@
 export * from './addresses.ts'
 export * from './agent.ts'
+export * from './auth.ts'
 export * from './backoff.ts'
 export * from './blueprint.ts'
 export * from './canonical.ts'

@@ -11,6 +11,7 @@ import type {
   BudgetView,
   ClaimedRun,
   CreateProject,
+  CreateSession,
   claimRun,
   createTask as createTaskSchema,
   editMessage,
@@ -57,6 +58,7 @@ import { claim } from './claim/claim.ts'
 import { renew } from './claim/renew.ts'
 import { start } from './claim/start.ts'
 import { interrupt, steer } from './commands/steer.ts'
+import { createSession } from './create/create-session.ts'
 import { createTask } from './create/create-task.ts'
 import type { Database } from './database/database.ts'
 import type { WorkbenchDeps, WorkbenchLog } from './deps.ts'
@@ -91,7 +93,7 @@ import {
 } from './read/tool-executions.ts'
 import { type AnalyticsRequest, readAnalytics, readUsage } from './read/usage.ts'
 import { answerRequest } from './requests/answer.ts'
-import { listRequests } from './requests/requests.ts'
+import { listRequests, readRequest } from './requests/requests.ts'
 import { patchSession } from './session/patch.ts'
 import { type Archive, archiveOf } from './snapshots/archive.ts'
 import { compareRuns } from './snapshots/compare.ts'
@@ -115,6 +117,8 @@ export interface Page {
 /** Methods that name a user answer about that user's own sessions only; a stranger's is not found. */
 export interface Workbench {
   createTask(userId: string, request: z.output<typeof createTaskSchema>): Promise<TaskCreated>
+  /** One in which nothing was said yet. @throws TuttiError PROJECT_NOT_FOUND, INVALID_BODY */
+  createSession(userId: string, session: CreateSession): Promise<SessionView>
   steer(userId: string, sessionId: string, request: z.output<typeof steerSession>): Promise<SteerAnswer>
   /** `run_id` is null where no run is at work. */
   interrupt(userId: string, sessionId: string): Promise<{ session_id: string; run_id: string | null }>
@@ -172,6 +176,8 @@ export interface Workbench {
 
   /** What agents want of this user, pending and in time; of one session or of all. */
   requests(userId: string, sessionId?: string): Promise<UserInputRequestView[]>
+  /** One, whatever became of it. @throws TuttiError REQUEST_NOT_FOUND */
+  request(userId: string, requestId: string): Promise<UserInputRequestView>
   /** The first answer counts, and wakes the run. @throws TuttiError REQUEST_NOT_FOUND, REQUEST_ANSWERED, REQUEST_EXPIRED, INVALID_BODY */
   answerRequest(userId: string, requestId: string, answer: AnswerRequest): Promise<UserInputRequestView>
 
@@ -266,6 +272,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
 
   return {
     createTask: (userId, request) => createTask(deps, userId, request),
+    createSession: (userId, session) => createSession(deps, userId, session),
     cancelSession: (userId, sessionId, reason) => cancelSession(deps, userId, sessionId, reason),
     patchSession: (userId, sessionId, patch) => patchSession(deps, userId, sessionId, patch),
     deleteSession: (userId, sessionId) => deleteSession(deps, userId, sessionId),
@@ -301,6 +308,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
       await readSession(database, userId, sessionId)
       return (await spendingBy(database, 'session', sessionId)) ?? null
     },
+    request: (userId, requestId) => readRequest(database, userId, requestId),
     requests: (userId, sessionId) => listRequests(database, userId, sessionId),
     answerRequest: (userId, requestId, answer) => answerRequest(deps, userId, requestId, answer),
     sessions: (userId, filter) => listSessions(database, userId, filter),

@@ -1,5 +1,11 @@
 /** What agents want of a person: rows, and what readers of the session are shown of them. */
-import type { AgentEvent, JsonObject, RequestAnswer, UserInputRequestView } from '@tutti/contracts'
+import {
+  type AgentEvent,
+  type JsonObject,
+  type RequestAnswer,
+  TuttiError,
+  type UserInputRequestView,
+} from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
 import type { SessionChange } from '../session/change-session.ts'
 import type { RunRow } from '../session/rows.ts'
@@ -93,6 +99,16 @@ export const listRequests = async (
     [userId, sessionId ?? null],
   )
   return rows.map(requestView)
+}
+
+/** One of them, whatever became of it; late ones count as expired. @throws TuttiError REQUEST_NOT_FOUND, also for a stranger's */
+export const readRequest = async (database: Queryable, userId: string, id: string): Promise<UserInputRequestView> => {
+  const [row] = await database.query<RequestRow & { late: boolean }>(
+    'select *, expires_at <= now() as late from workbench.user_input_requests where id = $1 and user_id = $2',
+    [id, userId],
+  )
+  if (!row) throw new TuttiError('REQUEST_NOT_FOUND', 'Request not found')
+  return requestView(row.status === 'pending' && row.late ? { ...row, status: 'expired' } : row)
 }
 
 /** Readers get the whole list: a lost or doubled line then does no harm. */
