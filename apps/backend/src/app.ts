@@ -10,18 +10,21 @@ import type { BackendDeps, RouteDeps } from './deps.ts'
 import { allowOrigins } from './http/cors.ts'
 import { answerErrors } from './http/errors.ts'
 import { createOpenRequests } from './http/open-requests.ts'
-import { requestId } from './http/request-id.ts'
+import { requestId, traceId } from './http/request-id.ts'
 import { watchSilentConnections } from './http/silent-connections.ts'
 import { validatorCompiler } from './http/validation.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
+import { authRoutes, publicAuthRoutes } from './routes/auth.ts'
 import { budgetRoutes, operatorBudgetRoutes } from './routes/budgets.ts'
 import { bundleRoutes, operatorBundleRoutes } from './routes/bundles.ts'
 import { claudeMdRoutes } from './routes/claude-md.ts'
 import { configRoutes } from './routes/config.ts'
 import { envVarRoutes, operatorEnvVarRoutes } from './routes/env-vars.ts'
+import { filesystemRoutes } from './routes/filesystem.ts'
 import { healthRoutes } from './routes/health.ts'
 import { historyRoutes } from './routes/history.ts'
 import { installRoutes } from './routes/installs.ts'
+import { internalSessionRoutes } from './routes/internal-sessions.ts'
 import { managerRoutes } from './routes/manager.ts'
 import { mcpServerRoutes, operatorMcpServerRoutes } from './routes/mcp-servers.ts'
 import { memoryRoutes } from './routes/memories.ts'
@@ -74,6 +77,7 @@ const userRoutes = [
   usageRoutes,
   budgetRoutes,
   modelRoutes,
+  authRoutes,
   scheduleRoutes,
   scheduledTaskRoutes,
   envVarRoutes,
@@ -114,7 +118,7 @@ export const createBackend = (given: BackendDeps): Backend => {
   answerErrors(app, given.log)
 
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id)
+    reply.header('x-request-id', request.id).header('x-trace-id', traceId(request))
     if (open.closing) {
       // Kept open, an idle connection would hold up the close.
       reply.header('connection', 'close')
@@ -145,6 +149,8 @@ export const createBackend = (given: BackendDeps): Backend => {
   app.register(
     async (api) => {
       await api.register(configRoutes(deps))
+      await api.register(publicAuthRoutes())
+      await api.register(filesystemRoutes())
       await api.register(objectRoutes(deps))
       await api.register(async (scope) => {
         requireManager(scope, config.internalToken)
@@ -154,6 +160,7 @@ export const createBackend = (given: BackendDeps): Backend => {
         await scope.register(operatorEnvVarRoutes(deps))
         await scope.register(operatorMcpServerRoutes(deps))
         await scope.register(operatorBundleRoutes(deps))
+        await scope.register(internalSessionRoutes(deps))
       })
       await api.register(async (scope) => {
         requireUser(scope, config)

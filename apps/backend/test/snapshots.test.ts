@@ -7,12 +7,13 @@ import {
   type FileNode,
   type InputFile,
   type PrivateManifest,
+  type SessionFrame,
   sessionPrefix,
   type WorkspaceManifest,
 } from '@tutti/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { endWithFiles, type Files, filesIn } from './support/snapshot.ts'
-import { claimNew, createStage, holder, type Running, type Stage, upload } from './support/stage.ts'
+import { claimNew, createStage, holder, type Running, read, type Stage, upload } from './support/stage.ts'
 
 let stage: Stage
 let backend: Running
@@ -125,6 +126,86 @@ test('a-turn-that-is-taken-back-takes-its-files-out-of-the-list', async () => {
   const again = (await backend.manage('/claim', asked)).body.data as unknown as ClaimedRun
   expect((await json(again.snapshot_key ?? '')).files).toMatchObject([{ path: 'a.txt' }, { path: 'b.txt' }])
   await end(again, { 'a.txt': '3' })
+})
+
+test('readers-of-the-stream-are-told-the-files: at connect, at each export, and when they ask', async () => {
+  const first = await claimNew(backend)
+  await end(first, { 'z.txt': 'z', 'Sub/b.txt': 'b', 'sub2/a.txt': 'a', 'B.txt': 'B', 'a.txt': 'a' })
+  const path = `/api/v1/ws/sessions/${first.session_id}`
+  const reader = read(backend.address, `${path}?since=0`)
+  const lists = () => reader.frames.filter(({ type }) => type === 'workspace.files')
+  await reader.until(() => reader.frames.some(({ type }) => type === 'workspace.export') && lists().length === 1)
+  // Folders first, then by name without regard to case.
+  const { data } = lists()[0] as SessionFrame
+  const tree = data.files as unknown as FileNode[]
+  expect(tree.map((node) => node.name)).toEqual(['Sub', 'sub2', 'a.txt', 'B.txt', 'z.txt'])
+  expect(tree[0]).toMatchObject({
+    type: 'folder',
+    path: '/Sub',
+    children: [{ path: '/Sub/b.txt', mimeType: 'text/plain' }],
+  })
+  expect(data).toMatchObject({ export_status: 'ready', error: null })
+  expect((await fetched(tree[2]?.url ?? '')).toString()).toBe('a')
+
+  const second = await nextRun(first.session_id)
+  await end(second, { 'new.txt': 'n' })
+  await reader.until(() => lists().length === 2)
+  expect(lists()[1]).toMatchObject({ data: { files: [{ path: '/new.txt' }] } })
+
+  // All that is asked in one burst is answered, in its order.
+  reader.socket.send(JSON.stringify({ type: 'workspace.files.request' }))
+  for (const path of ['/new.txt', 'new.txt', '/a.txt', 7])
+    reader.socket.send(JSON.stringify({ type: 'workspace.file.url.request', path }))
+  const addresses = () => reader.frames.filter(({ type }) => type === 'workspace.file.url').map((frame) => frame.data)
+  await reader.until(() => addresses().length === 4)
+  expect(lists()).toHaveLength(3)
+  expect(addresses()).toEqual([
+    { path: '/new.txt', url: expect.any(String) },
+    { path: 'new.txt', url: expect.any(String) },
+    { path: '/a.txt', url: null },
+    { path: '', url: null },
+  ])
+  expect((await fetched(String(addresses()[0]?.url))).toString()).toBe('n')
+  reader.socket.close()
+
+  const stranger = await stage.backend({ userId: 'stranger' })
+  const other = read(stranger.address, path)
+  await other.until((frames) => frames.length > 0)
+  other.socket.send(JSON.stringify({ type: 'workspace.files.request' }))
+  other.socket.send(JSON.stringify({ type: 'workspace.file.url.request', path: '/new.txt' }))
+  await other.until((frames) => frames.length === 3)
+  expect(other.frames.map(({ data: { files, url } }) => [files ?? [], url ?? null])).toEqual(
+    other.frames.map(() => [[], null]),
+  )
+})
+
+test('one-file-is-found-by-its-path, of a session and of a run', async () => {
+  const first = await claimNew(backend)
+  await end(first, { 'sub/a.txt': '1' })
+  await end(await nextRun(first.session_id), { 'sub/a.txt': '2' })
+  for (const [place, content] of [
+    [`sessions/${first.session_id}`, '2'],
+    [`runs/${first.run_id}`, '1'],
+  ]) {
+    const { data } = (await backend.get(`/api/v1/${place}/workspace/file?path=/sub/a.txt`)).body
+    expect(data).toMatchObject({ path: '/sub/a.txt' })
+    expect((await fetched((data as unknown as { url: string }).url)).toString()).toBe(content)
+    expect(await backend.get(`/api/v1/${place}/workspace/file?path=/sub`)).toMatchObject({
+      status: 404,
+      body: { data: { code: 'FILE_NOT_FOUND' } },
+    })
+  }
+})
+
+test('before-the-first-snapshot-there-are-no-files, and nothing to pack', async () => {
+  const run = await claimNew(backend)
+  for (const place of [`sessions/${run.session_id}`, `runs/${run.run_id}`]) {
+    expect((await backend.get(`/api/v1/${place}/workspace/files`)).body.data).toEqual([])
+    expect((await backend.get(`/api/v1/${place}/workspace/archive`)).body.data).toEqual({
+      ...{ url: null, filename: 'workspace.zip' },
+    })
+  }
+  await end(run, {})
 })
 
 test('only-ones-own-runs-with-a-snapshot-can-be-rewound-to', async () => {

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { ExecutorCancelled } from '@tutti/contracts'
 import type { Health } from './api/health.ts'
 import { viewSchedules } from './api/schedules.ts'
@@ -16,6 +15,7 @@ import type { CleanupOptions } from './cleanup/cleanup.ts'
 import { type CleanupSchedule, scheduleCleanup } from './cleanup/schedule.ts'
 import type { ManagerDeps, Station } from './deps.ts'
 import { createContentCache } from './files/content-cache.ts'
+import { within } from './patience.ts'
 import { createCallbacks } from './relay/callbacks.ts'
 import { findExecutor } from './sandbox/executor-files.ts'
 import { createKeptSandboxes, keptOptions } from './sandbox/kept.ts'
@@ -91,6 +91,12 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     const reaped = await driver.reap()
     if (reaped.length > 0) log.warn({ sandboxes: reaped }, 'sandboxes of a former process were ended')
     if (!driver.isolates) log.warn({ sandbox: driver.name }, 'agents run without isolation, as this process does')
+    const gate = createSessionGate()
+    const cancel = async (sessionId: string, reason: string | null) => {
+      const cancelled = await cancelSession(atWork, sessionId, reason)
+      await kept.close(sessionId, 'cancelled')
+      return cancelled
+    }
     server = await startApi(
       {
         ...{ log, health },
@@ -106,10 +112,11 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
           if (accepted) loop?.pull(schedule_modes)
           return { accepted, schedule_modes }
         },
-        cancel: async (sessionId, reason) => {
-          const cancelled = await cancelSession(atWork, sessionId, reason)
-          await kept.close(sessionId, 'cancelled')
-          return cancelled
+        cancel,
+        workspaces: {
+          ...{ workspaceRoot, workerId, atWork, gate, cancel, now: () => new Date() },
+          closeKept: (sessionId) => kept.close(sessionId, 'workspace'),
+          ...{ ignoreDotFiles: config.workspaceIgnoreDotFiles, patterns: config.workspaceGitIgnore },
         },
       },
       {
@@ -125,7 +132,6 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     warming = warmUp(station, join(workspaceRoot, 'compiled')).then((made) => {
       compileCache = made
     })
-    const gate = createSessionGate()
     if (config.workspaceCleanupEnabled)
       cleanup = scheduleCleanup(
         // What is kept is at work soon, and nobody may touch its files meanwhile.
@@ -207,13 +213,3 @@ const cleanupOptions = (config: ManagerDeps['config'], workspaceRoot: string): C
 
 /** Host names may have dots; the backend’s names for workers may not. */
 const workerIdOf = (given: string): string => given.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 128)
-
-/** Waits for something, but no longer than that. */
-const within = async (done: Promise<void>, ms: number): Promise<void> => {
-  const patience = new AbortController()
-  try {
-    await Promise.race([done, delay(ms, undefined, { signal: patience.signal })])
-  } finally {
-    patience.abort()
-  }
-}

@@ -95,6 +95,11 @@ export const errorCatalogue = {
     hint: 'GET /api/v1/webhooks/deliveries lists your own; they are kept for 30 days.',
   },
   FILE_NOT_FOUND: { status: 404, retryable: false, hint: 'List the files first; a presigned address also expires.' },
+  WORKSPACE_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: 'GET /api/v1/workspace/users/{user} lists what this host has; the next run of a session brings its workspace back.',
+  },
   JOB_TERMINAL: { status: 409, retryable: false, hint: 'The job has ended; nothing can change it any more.' },
   JOB_NOT_WAITING: {
     status: 409,
@@ -112,6 +117,11 @@ export const errorCatalogue = {
     status: 409,
     retryable: false,
     hint: 'The first answer counts: read the session to see what became of it.',
+  },
+  WORKSPACE_NOT_STORED: {
+    status: 409,
+    retryable: false,
+    hint: 'Wait for the end of the session’s next run, which stores it; `?force=true` removes it all the same.',
   },
   SESSION_CANCELING: { status: 409, retryable: true, hint: 'Wait until the turn has stopped, then send it again.' },
   QUEUE_NOT_EMPTY: { status: 409, retryable: false, hint: 'Send or delete the messages that wait, then try again.' },

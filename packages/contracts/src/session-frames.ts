@@ -4,7 +4,8 @@ import { instant, jsonObject } from './json.ts'
 
 /**
  * A frame of WS /api/v1/ws/sessions/{id}. `seq` counts the session's log without gaps; connect with `?since=seq` to go on
- * after it. `message.chunk` frames are for live display, are not stored, and repeat the `seq` of the line before them.
+ * after it. `message.chunk` frames are for live display, are not stored, and repeat the `seq` of the line before them; so are
+ * `workspace.files` and `workspace.file.url`, whose addresses expire.
  */
 export const sessionFrame = z.object({
   type: z.enum([
@@ -21,6 +22,8 @@ export const sessionFrame = z.object({
     'tool.result',
     'todo.update',
     'workspace.export',
+    'workspace.files',
+    'workspace.file.url',
     'run.attempt',
     'usage',
     'memory.update',

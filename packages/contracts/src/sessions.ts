@@ -41,6 +41,13 @@ export const sessionStateView = sessionView.pick({
 })
 export type SessionStateView = z.infer<typeof sessionStateView>
 
+/** POST /api/v1/sessions: one in which nothing was said yet. Its first message gives it a title. */
+export const createSession = z.strictObject({
+  config: taskConfigPatch.omit({ workspace: true, input_files: true }).nullish(),
+  project_id: z.uuid().nullish(),
+})
+export type CreateSession = z.infer<typeof createSession>
+
 /** PATCH /api/v1/sessions/{id}. Nothing else of a session is the user's to change. */
 export const patchSession = z.strictObject({
   title: z.string().trim().min(1).max(255).nullish(),

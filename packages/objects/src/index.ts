@@ -1,4 +1,5 @@
 export { ObjectStoreError, type ObjectStoreErrorCode } from './errors.ts'
+export { attachment } from './http/disposition.ts'
 export { handleObjectRequest, type ObjectRequestDeps } from './http/handle-object-request.ts'
 export { receiveObject } from './http/receive-object.ts'
 export type { ObjectFault, ObjectRequest, ObjectResponse } from './http/response.ts'

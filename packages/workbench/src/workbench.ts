@@ -11,6 +11,7 @@ import type {
   BudgetView,
   ClaimedRun,
   CreateProject,
+  CreateSession,
   claimRun,
   createTask as createTaskSchema,
   editMessage,
@@ -65,6 +66,7 @@ import { claim } from './claim/claim.ts'
 import { renew } from './claim/renew.ts'
 import { start } from './claim/start.ts'
 import { interrupt, steer } from './commands/steer.ts'
+import { createSession } from './create/create-session.ts'
 import { createTask } from './create/create-task.ts'
 import type { Database } from './database/database.ts'
 import type { WorkbenchDeps, WorkbenchLog } from './deps.ts'
@@ -132,6 +134,8 @@ export interface Workbench {
   readonly scheduledTasks: ScheduledTasks | null
   readonly memories: Memories
   createTask(userId: string, request: z.output<typeof createTaskSchema>): Promise<TaskCreated>
+  /** One in which nothing was said yet. @throws TuttiError PROJECT_NOT_FOUND, INVALID_BODY */
+  createSession(userId: string, session: CreateSession): Promise<SessionView>
   steer(userId: string, sessionId: string, request: z.output<typeof steerSession>): Promise<SteerAnswer>
   /** `run_id` is null where no run is at work. */
   interrupt(userId: string, sessionId: string): Promise<{ session_id: string; run_id: string | null }>
@@ -312,6 +316,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   return {
     scheduledTasks,
     createTask: (userId, request) => createTask(deps, userId, request),
+    createSession: (userId, session) => createSession(deps, userId, session),
     cancelSession: (userId, sessionId, reason) => cancelSession(deps, userId, sessionId, reason),
     patchSession: (userId, sessionId, patch) => patchSession(deps, userId, sessionId, patch),
     deleteSession: (userId, sessionId) => deleteSession(deps, userId, sessionId),

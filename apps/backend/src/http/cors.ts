@@ -6,7 +6,7 @@ import { TuttiError } from '@tutti/contracts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE'
-const requestHeaders = 'Authorization, Content-Type, X-Client-Token, X-Request-ID'
+const requestHeaders = 'Authorization, Content-Type, X-Client-Token, X-Request-ID, X-Trace-ID'
 
 export const allowOrigins = (app: FastifyInstance, origins: readonly string[]): void => {
   app.addHook('onRequest', async (request, reply) => {
@@ -17,7 +17,7 @@ export const allowOrigins = (app: FastifyInstance, origins: readonly string[]): 
     reply.headers({
       'access-control-allow-origin': origin,
       'access-control-allow-credentials': 'true',
-      'access-control-expose-headers': 'X-Request-ID, X-Has-More, Link',
+      'access-control-expose-headers': 'X-Request-ID, X-Trace-ID, X-Has-More, Link',
       vary: 'Origin',
     })
     if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined)

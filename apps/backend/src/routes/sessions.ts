@@ -1,4 +1,12 @@
-import { patchSession, rewindSession, sessionStateView, steerSession } from '@tutti/contracts'
+import {
+  createSession,
+  envelope,
+  patchSession,
+  rewindSession,
+  sessionStateView,
+  sessionView,
+  steerSession,
+} from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
@@ -30,6 +38,21 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
       })
       return ok(cut(request, reply, found, page.limit, () => ({ offset: page.offset + page.limit })))
     })
+
+    app.post(
+      '/sessions',
+      {
+        schema: {
+          ...{
+            tags: ['sessions'],
+            operationId: 'createSession',
+            summary: 'Make a session in which nothing was said yet',
+          },
+          ...{ body: createSession, response: { 200: envelope(sessionView) } },
+        },
+      },
+      async ({ body }) => ok(await workbench.createSession(userId, body)),
+    )
 
     app.get('/sessions/:id', { schema: { params: idParams } }, async ({ params }) =>
       ok(await workbench.session(userId, params.id)),

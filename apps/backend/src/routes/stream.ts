@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
 import { serveSocket } from '../stream/socket.ts'
 import { asEvents } from '../stream/sse.ts'
+import { workspaceFrames } from '../stream/workspace-frames.ts'
 import { idParams } from './params.ts'
 
 const since = z.coerce.number().int().min(0)
@@ -23,15 +24,21 @@ export const streamRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       },
       (socket, { params, query, headers }) => {
         if (!isUser(userId, query.user_id, headers['x-user-id'])) return socket.close(1008, 'another user')
+        const workspace = workspaceFrames(deps, userId, params.id)
+        const follow = (signal: AbortSignal) =>
+          workbench.follow({
+            sessionId: params.id,
+            userId,
+            signal,
+            ...(query.since === undefined ? {} : { since: query.since }),
+          })
         return serveSocket(deps, socket, {
-          frames: (signal) =>
-            workbench.follow({
-              sessionId: params.id,
-              userId,
-              signal,
-              ...(query.since === undefined ? {} : { since: query.since }),
-            }),
-          requests: { 'session.snapshot.request': () => workbench.snapshot(userId, params.id) },
+          frames: (signal) => workspace.among(follow(signal)),
+          requests: {
+            'session.snapshot.request': () => workbench.snapshot(userId, params.id),
+            'workspace.files.request': () => workspace.files(),
+            'workspace.file.url.request': ({ path }) => workspace.address(path),
+          },
           about: { session_id: params.id },
         })
       },

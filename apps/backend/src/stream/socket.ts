@@ -52,23 +52,29 @@ export const serveSocket = async (
   }
 }
 
+/** A page asks for the addresses of some files at once. */
+const mostWaiting = 32
+
 const answerRequests = (socket: WebSocket, requests: SocketSource['requests']): void => {
+  const waiting: (() => Promise<SessionFrame>)[] = []
   let busy = false
+  /** One at a time: a reader in a loop must not become the database's load. */
+  const work = async (): Promise<void> => {
+    busy = true
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+      await next().then(
+        (frame) => socket.send(JSON.stringify(frame)),
+        () => {},
+      )
+    busy = false
+  }
   socket.on('message', (raw) => {
     const request = parse(raw.toString())
     if (request.type === 'ping') return socket.send('{"type":"pong"}')
     const answer = Object.hasOwn(requests, String(request.type)) ? requests[String(request.type)] : undefined
-    // One at a time: a reader in a loop must not become the database's load.
-    if (answer === undefined || busy) return
-    busy = true
-    answer(request)
-      .then(
-        (frame) => socket.send(JSON.stringify(frame)),
-        () => {},
-      )
-      .finally(() => {
-        busy = false
-      })
+    if (answer === undefined || waiting.length >= mostWaiting) return
+    waiting.push(() => answer(request))
+    if (!busy) void work()
   })
 }
 

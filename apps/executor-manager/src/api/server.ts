@@ -21,6 +21,7 @@ import type { Callbacks } from '../relay/callbacks.ts'
 import { arrivalLimits } from '../relay/listen.ts'
 import type { Health } from './health.ts'
 import { createTokenCheck } from './token.ts'
+import { type WorkspaceDeps, workspaceRoutes } from './workspaces.ts'
 
 export interface ApiOptions {
   host: string
@@ -43,6 +44,7 @@ export interface ApiDeps {
   /** Without modes: those that are open. */
   pull(modes: ScheduleMode[]): Omit<PullTriggered, 'reason'>
   cancel(sessionId: string, reason: string | null): Promise<ExecutorCancelled>
+  workspaces: WorkspaceDeps
 }
 
 export interface ApiServer {
@@ -104,6 +106,7 @@ export const startApi = async (
           throw new TuttiError('FORBIDDEN', 'The header X-Internal-Token must hold INTERNAL_API_TOKEN')
         throw new TuttiError('NOT_FOUND', `There is no ${request.method} ${request.url.split('?')[0]}`)
       })
+      await api.register(workspaceRoutes(deps.workspaces))
       api.get('/schedules', async () => ok(deps.schedules()))
       api.get('/executor/load', async () => ok(deps.load()))
       api.post('/executor/cancel', async ({ body }) => {

@@ -75,23 +75,26 @@ const cleanOne = async (
     if (now.getTime() - used <= options.maxAgeMs || isInOtherHands(meta)) return 'young'
     if (meta === null || meta.changed || meta.stored_key === null) return 'kept'
     if (options.archive) await packWorkspace(options.workspaceRoot, place, now)
-    return (await remove(options.workspaceRoot, place, meta)) ? 'removed' : 'young'
+    return (await removeWorkspace(options.workspaceRoot, place.folder, meta)) ? 'removed' : 'young'
   } finally {
     leave()
   }
 }
 
 /** Another manager on this host may share the folder. */
-const isInOtherHands = (meta: Meta | null): boolean =>
+export const isInOtherHands = (meta: Meta | null): boolean =>
   meta?.status === 'active' && meta.pid !== process.pid && isAlive(meta.pid)
 
-/** Moved away first: whoever looks meanwhile sees the whole workspace or none. */
-const remove = async (workspaceRoot: string, { folder }: Place, seen: Meta): Promise<boolean> => {
+/**
+ * Moved away first: whoever looks meanwhile sees the whole workspace or none. Expects the gate of its session.
+ * @returns false: another manager has taken it up since it was looked at, and it stays
+ */
+export const removeWorkspace = async (workspaceRoot: string, folder: string, seen: Meta | null): Promise<boolean> => {
   const temporary = join(workspaceRoot, 'temp')
   await mkdir(temporary, { recursive: true, mode: 0o700 })
   const away = join(temporary, `removed-${randomBytes(8).toString('hex')}`)
   await rename(folder, away)
-  if ((await readMeta(away))?.last_used_at !== seen.last_used_at) {
+  if ((await readMeta(away))?.last_used_at !== seen?.last_used_at) {
     // Taken up by another manager at the last moment.
     await rename(away, folder)
     return false

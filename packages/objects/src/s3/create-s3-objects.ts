@@ -17,6 +17,7 @@ import { below } from './below.ts'
 import { createClients } from './client.ts'
 import { asked } from './failures.ts'
 import { listObjects } from './list.ts'
+import { presignGetUrl } from './presign-get.ts'
 import { getObject, headObject } from './read.ts'
 import { writeObject } from './write.ts'
 
@@ -69,6 +70,15 @@ export function createS3Objects(options: S3ObjectsOptions): S3Objects {
     return { client, bucket, key }
   }
 
+  let base: Promise<{ origin: string; host: string; path: string }> | undefined
+
+  /** Where the SDK puts the bucket: in the host name or in the path. */
+  const baseOf = async (): Promise<{ origin: string; host: string; path: string }> => {
+    const get = new GetObjectCommand({ Bucket: bucket, Key: 'k' })
+    const { origin, host, pathname } = new URL(await getSignedUrl(signing, get, { expiresIn: 60 }))
+    return { origin, host, path: pathname.slice(0, -'/k'.length) }
+  }
+
   const store: ObjectStore = {
     async put(key, body, { contentType = 'application/octet-stream', sha256 } = {}) {
       checkContentType(contentType)
@@ -90,8 +100,9 @@ export function createS3Objects(options: S3ObjectsOptions): S3Objects {
       place(key)
       checkExpiry(expiresSeconds)
       const disposition = attachment(filename ?? key.slice(key.lastIndexOf('/') + 1))
-      const get = new GetObjectCommand({ Bucket: bucket, Key: key, ResponseContentDisposition: disposition })
-      return getSignedUrl(signing, get, { expiresIn: expiresSeconds })
+      base ??= baseOf()
+      const [keys, region] = await Promise.all([signing.config.credentials(), signing.config.region()])
+      return presignGetUrl({ ...{ base: await base, region, keys, key, disposition, expiresSeconds }, now: new Date() })
     },
     async presignPut(key, { expiresSeconds, sha256 }) {
       place(key)

@@ -1,10 +1,10 @@
 /** MCP servers that users and the operator have written down. */
 import {
   type CreateMcpServer,
-  mcpServerName,
   type JsonObject,
   type McpServerTemplate,
   type McpServerView,
+  mcpServerName,
   mcpServerTemplate,
   type PatchMcpServer,
   TuttiError,

@@ -27,6 +27,7 @@ import type { RunRow } from '../session/rows.ts'
 import { blockingRuns } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { holdUploads } from '../uploads/hold-uploads.ts'
+import { titleByFirst } from './create-session.ts'
 import { ensureJobsSoon } from './ensure-jobs.ts'
 import { insertRun, type SentBy } from './insert-run.ts'
 import { insertSession } from './insert-session.ts'
@@ -185,6 +186,7 @@ const addRun = async (
 ): Promise<RunRow> => {
   await refuseInVain(deps, change, config)
   await holdUploads(change.tx, change.session.user_id, config.input_files, 'body.config.input_files')
+  await titleByFirst(change, request.prompt)
   change.patch({ config_snapshot: lasting(config) as JsonObject })
   const id = deps.newId()
   return insertRun(change, {

@@ -103,6 +103,16 @@ export const listRequests = async (
   return rows.map(requestView)
 }
 
+/** One of them, whatever became of it; late ones count as expired. @throws TuttiError REQUEST_NOT_FOUND, also for a stranger's */
+export const readRequest = async (database: Queryable, userId: string, id: string): Promise<UserInputRequestView> => {
+  const [row] = await database.query<RequestRow & { late: boolean }>(
+    'select *, expires_at <= now() as late from workbench.user_input_requests where id = $1 and user_id = $2',
+    [id, userId],
+  )
+  if (!row) throw new TuttiError('REQUEST_NOT_FOUND', 'Request not found')
+  return requestView(row.status === 'pending' && row.late ? { ...row, status: 'expired' } : row)
+}
+
 /** Readers get the whole list: a lost or doubled line then does no harm. */
 export const showRequests = async ({ tx, session, log }: SessionChange): Promise<void> => {
   log('user_input.update', { requests: await shownRequests(tx, session) })
@@ -112,17 +122,3 @@ export const shownRequests = async (
   database: Queryable,
   { id, user_id }: { id: string; user_id: string },
 ): Promise<JsonObject[]> => (await listRequests(database, user_id, id)).map((view) => ({ ...view }))
-
-/** One of the user's. @throws TuttiError REQUEST_NOT_FOUND */
-export const readRequest = async (
-  database: Queryable,
-  userId: string,
-  requestId: string,
-): Promise<UserInputRequestView> => {
-  const [row] = await database.query<RequestRow>(
-    'select * from workbench.user_input_requests where id = $1 and user_id = $2',
-    [requestId, userId],
-  )
-  if (!row) throw new TuttiError('REQUEST_NOT_FOUND', 'Request not found')
-  return requestView(row)
-}

@@ -5,8 +5,11 @@
 import type { JsonObject, SessionFrame } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
 
-/** Kinds of lines that are stored. Snapshots and chunks are made for live readers only. */
-export type LineType = Exclude<SessionFrame['type'], 'session.snapshot' | 'message.chunk'>
+/** Kinds of lines that are stored. Snapshots, chunks and lists of files are made for live readers only. */
+export type LineType = Exclude<
+  SessionFrame['type'],
+  'session.snapshot' | 'message.chunk' | 'workspace.files' | 'workspace.file.url'
+>
 
 export interface Line {
   session_id: string

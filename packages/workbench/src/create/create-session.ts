@@ -1,0 +1,41 @@
+import { type CreateSession, type SessionView, type TaskConfig, TuttiError } from '@tutti/contracts'
+import type { WorkbenchDeps } from '../deps.ts'
+import { findProject } from '../projects/projects.ts'
+import { viewSession } from '../read/sessions.ts'
+import type { SessionChange } from '../session/change-session.ts'
+import { plainJson } from '../session/plain-json.ts'
+import { storable } from '../session/storable.ts'
+import { firstTitle } from '../titles/first-title.ts'
+import { mergeConfig } from './merge-config.ts'
+
+/** POST /api/v1/sessions: a session in which nothing was said yet. @throws TuttiError PROJECT_NOT_FOUND, INVALID_BODY */
+export const createSession = async (
+  { database, newId, offersModel }: WorkbenchDeps,
+  userId: string,
+  sent: CreateSession,
+): Promise<SessionView> => {
+  const { config, project_id } = storable(plainJson(sent)) as CreateSession
+  if (project_id) await findProject(database, userId, project_id, 'body.project_id')
+  if (config?.model && !offersModel(config.model))
+    throw new TuttiError('INVALID_BODY', `The model ${JSON.stringify(config.model)} is not offered: see GET /models`, {
+      path: 'body.config.model',
+    })
+  const id = newId()
+  const settings = config ? mergeConfig({}, config) : ({} satisfies TaskConfig)
+  await database.query(
+    // Nothing can be made a title of yet: its first message gives it one.
+    `insert into workbench.sessions (id, user_id, project_id, status, config_snapshot, title_wanted)
+     values ($1, $2, $3, 'pending', $4, false)`,
+    [id, userId, project_id ?? null, settings],
+  )
+  return viewSession(database, userId, id)
+}
+
+/** What a session that was made without a message gets from its first one. */
+export const titleByFirst = async (change: SessionChange, prompt: string): Promise<void> => {
+  const { tx, session } = change
+  // Nothing of it is logged yet, so nobody can have said that it is to have none.
+  if (session.title !== null || session.seq > 0) return
+  change.patch({ title: firstTitle(prompt) })
+  await tx.query('update workbench.sessions set title_wanted = true where id = $1', [session.id])
+}
