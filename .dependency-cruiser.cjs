@@ -19,6 +19,7 @@ module.exports = {
     only('stores', '^packages/stores/', 'contracts', 'engine'),
     only('history', '^packages/history/', 'contracts', 'engine'),
     only('objects', '^packages/objects/', 'contracts'),
+    only('openapi', '^packages/openapi/', 'contracts'),
     only('sandbox', '^packages/sandbox/', 'contracts'),
     only('agents', '^packages/agents/', 'contracts'),
     only('client', '^packages/client/', 'contracts'),

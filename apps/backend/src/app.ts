@@ -2,6 +2,7 @@
 import type { AddressInfo } from 'node:net'
 import websocket from '@fastify/websocket'
 import { TuttiError } from '@tutti/contracts'
+import { documentPages, inDocument } from '@tutti/openapi'
 import { accessLog } from '@tutti/telemetry'
 import fastify, { type FastifyInstance } from 'fastify'
 import { requireManager } from './auth/manager.ts'
@@ -13,6 +14,7 @@ import { createOpenRequests } from './http/open-requests.ts'
 import { requestId } from './http/request-id.ts'
 import { watchSilentConnections } from './http/silent-connections.ts'
 import { validatorCompiler } from './http/validation.ts'
+import { anywhere, documentBackend, managerSecurity, userSecurity } from './openapi.ts'
 import { budgetRoutes, operatorBudgetRoutes } from './routes/budgets.ts'
 import { configRoutes } from './routes/config.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -112,18 +114,26 @@ export const createBackend = (given: BackendDeps): Backend => {
     }, config.closeGraceMs).unref()
   })
 
-  app.register(healthRoutes(deps))
+  documentBackend(app)
+  app.register(async (scope) => {
+    // Open to everybody: so each route here says itself that it needs no token.
+    inDocument(scope, { failures: anywhere })
+    documentPages(scope)
+    await scope.register(healthRoutes(deps))
+    await scope.register(configRoutes(deps), { prefix: '/api/v1' })
+  })
+  app.register(objectRoutes(deps), { prefix: '/api/v1' })
   app.register(
     async (api) => {
-      await api.register(configRoutes(deps))
-      await api.register(objectRoutes(deps))
       await api.register(async (scope) => {
         requireManager(scope, config.internalToken)
+        inDocument(scope, { security: managerSecurity, failures: anywhere })
         await scope.register(managerRoutes(deps))
         await scope.register(operatorBudgetRoutes(deps))
       })
       await api.register(async (scope) => {
         requireUser(scope, config)
+        inDocument(scope, { security: userSecurity, failures: ['UNAUTHENTICATED', ...anywhere] })
         for (const routes of userRoutes) await scope.register(routes(deps))
       })
     },

@@ -1,4 +1,5 @@
 import type { ExportedFile, FileView } from '@tutti/contracts'
+import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
 
 /** Files with addresses from which they can be fetched for a while. */
@@ -14,11 +15,13 @@ export const fileViews = (
     }),
   )
 
+export const archiveAnswer = z.object({ url: z.string(), filename: z.string() })
+
 /** Where an archive can be fetched for a while. */
 export const archiveView = async (
   { objects, config }: Pick<RouteDeps, 'objects' | 'config'>,
   { key, filename }: { key: string; filename: string },
-): Promise<{ url: string; filename: string }> => ({
+): Promise<z.infer<typeof archiveAnswer>> => ({
   url: await objects.presignGet(key, { expiresSeconds: config.presignSeconds, filename }),
   filename,
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { ClaimedRun, SessionFrame } from '@tutti/contracts'
 import { createEngine } from '@tutti/engine'
 import { createLocalObjects, type LocalObjects } from '@tutti/objects'
+import { checkAnswers } from '@tutti/openapi/testing'
 import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
 import { silentLogger } from '@tutti/telemetry'
@@ -42,6 +43,7 @@ export interface Stage {
   database: Database
   objects: LocalObjects
   backend(settings?: Partial<GivenSettings>, more?: More): Promise<Running>
+  /** @throws Error when an answer was not as the OpenAPI document says */
   close(): Promise<void>
 }
 
@@ -57,6 +59,7 @@ export const createStage = async (): Promise<Stage> => {
     secret: 'signing-secret',
   })
   const stops: (() => Promise<void>)[] = []
+  const answerFaults: (() => string[])[] = []
   return {
     database,
     objects,
@@ -73,6 +76,7 @@ export const createStage = async (): Promise<Stage> => {
         ...{ workbench, objects, config, log: silentLogger, version: 'test' },
         ...(models === undefined ? {} : { models }),
       })
+      answerFaults.push(checkAnswers(backend.app))
       const address = `http://127.0.0.1:${await backend.listen(0)}`
       stops.push(async () => {
         await backend.close()
@@ -104,6 +108,8 @@ export const createStage = async (): Promise<Stage> => {
       await database.close()
       await testDb.drop()
       await rm(folder, { recursive: true, force: true })
+      const faults = answerFaults.flatMap((look) => look())
+      if (faults.length > 0) throw new Error(`answers that the OpenAPI document does not know:\n${faults.join('\n')}`)
     },
   }
 }
