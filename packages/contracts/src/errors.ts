@@ -50,7 +50,7 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Sign the body anew with this worker’s token, and check the clock of its machine.',
   },
-  NOT_FOUND: { status: 404, retryable: false, hint: 'Check the address; see /_public/docs for every path.' },
+  NOT_FOUND: { status: 404, retryable: false, hint: 'Check the address; the server’s page of documentation, /docs, lists every path.' },
   JOB_NOT_FOUND: { status: 404, retryable: false, hint: 'Check the id; only the jobs of your own client are visible.' },
   BLUEPRINT_NOT_FOUND: { status: 404, retryable: false, hint: 'GET /api/v1/blueprints lists what is loaded.' },
   WORKER_NOT_FOUND: { status: 404, retryable: false, hint: 'Register again, then go on.' },
