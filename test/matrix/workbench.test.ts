@@ -3,7 +3,7 @@
  * somebody else's, and none. What is to come follows from the operation's security and from whose the object is; a new route
  * is asked without being listed anywhere.
  */
-import pg from 'pg'
+import { createDatabase } from '@tutti/workbench'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Answered, call } from '../endpoints/call.ts'
 import { type Api, fill, type Operation, readApi } from '../endpoints/document.ts'
@@ -293,23 +293,25 @@ test('somebody-else’s-object-named-in-a-body-or-a-query-is-as-good-as-none', a
 
 /** Every row that belongs to a user, or to what belongs to them. */
 const everythingOf = async (user: string): Promise<Record<string, unknown[]>> => {
-  const client = new pg.Client({ connectionString: servers.connectionString })
-  await client.connect()
+  const database = createDatabase({ connectionString: servers.connectionString, connections: 1 })
   try {
-    const columns = await client.query<{ table_name: string; column_name: string }>(
+    const columns = await database.query<{ table_name: string; column_name: string }>(
       `select table_name, column_name from information_schema.columns
        where table_schema = 'workbench' and column_name in ('user_id', 'session_id')`,
     )
-    const tables = [...new Set(columns.rows.map((row) => row.table_name))].sort()
+    const tables = [...new Set(columns.map((row) => row.table_name))].sort()
     const rows: Record<string, unknown[]> = {}
     for (const table of tables) {
-      const owned = columns.rows.some((row) => row.table_name === table && row.column_name === 'user_id')
+      const owned = columns.some((row) => row.table_name === table && row.column_name === 'user_id')
       const where = owned ? 'user_id = $1' : 'session_id in (select id from workbench.sessions where user_id = $1)'
-      const found = await client.query(`select to_jsonb(t) as row from workbench."${table}" t where ${where}`, [user])
-      rows[table] = found.rows.map(({ row }) => JSON.stringify(row)).sort()
+      const found = await database.query<{ row: unknown }>(
+        `select to_jsonb(t) as row from workbench."${table}" t where ${where}`,
+        [user],
+      )
+      rows[table] = found.map(({ row }) => JSON.stringify(row)).sort()
     }
     return rows
   } finally {
-    await client.end()
+    await database.close()
   }
 }

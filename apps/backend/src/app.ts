@@ -2,14 +2,14 @@
 import type { AddressInfo } from 'node:net'
 import websocket from '@fastify/websocket'
 import { TuttiError } from '@tutti/contracts'
-import { documentPages, inDocument } from '@tutti/openapi'
+import { answerUnreadable, documentPages, inDocument } from '@tutti/openapi'
 import { accessLog } from '@tutti/telemetry'
 import fastify, { type FastifyInstance } from 'fastify'
 import { requireManager } from './auth/manager.ts'
 import { accessFault, requireUser, userOf } from './auth/user.ts'
 import type { BackendDeps, RouteDeps } from './deps.ts'
 import { allowOrigins } from './http/cors.ts'
-import { answerErrors } from './http/errors.ts'
+import { answerErrors, answerUnroutable, refusalBody } from './http/errors.ts'
 import { createOpenRequests } from './http/open-requests.ts'
 import { requestId } from './http/request-id.ts'
 import { watchSilentConnections } from './http/silent-connections.ts'
@@ -77,6 +77,8 @@ export const createBackend = (given: BackendDeps): Backend => {
   const app = fastify({
     genReqId: requestId,
     bodyLimit: 1_000_000,
+    frameworkErrors: answerUnroutable,
+    clientErrorHandler: answerUnreadable(refusalBody),
     routerOptions: { ignoreTrailingSlash: true },
     // Answered by a hook instead, in the form of every other error.
     return503OnClosing: false,

@@ -1,7 +1,7 @@
 /** The server: one scope per kind of caller, each with its own way to say who is calling. */
 import type { AddressInfo } from 'node:net'
 import type { TlsFiles } from '@tutti/config'
-import { inDocument } from '@tutti/openapi'
+import { answerUnreadable, inDocument } from '@tutti/openapi'
 import { accessLog } from '@tutti/telemetry'
 import fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
 import { approvalLinkRoutes } from './approvals/routes.ts'
@@ -72,6 +72,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
     // A HEAD of a poll would take a task and throw it away.
     exposeHeadRoutes: false,
     frameworkErrors: answerError,
+    clientErrorHandler: answerUnreadable((error) => error.body()),
     // Answered by a hook instead, in the form of every other error.
     return503OnClosing: false,
   })

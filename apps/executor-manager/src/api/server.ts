@@ -11,10 +11,10 @@ import {
   type ScheduleMode,
   TuttiError,
 } from '@tutti/contracts'
-import { documentPages, inDocument } from '@tutti/openapi'
+import { answerUnreadable, documentPages, inDocument } from '@tutti/openapi'
 import { accessLog, type Logger } from '@tutti/telemetry'
 import fastify, { type FastifyInstance } from 'fastify'
-import { answerErrors, notFound } from './errors.ts'
+import { answerErrors, answerUnroutable, notFound, refusalBody } from './errors.ts'
 import { type Health, healthRoutes } from './health.ts'
 import { documentManager, managerSecurity } from './openapi.ts'
 import { managerRoutes } from './routes.ts'
@@ -57,7 +57,13 @@ export const createApi = (
   deps: ApiDeps,
   { internalToken, accessLog: logs }: Pick<ApiOptions, 'internalToken' | 'accessLog'>,
 ): FastifyInstance => {
-  const app = fastify({ forceCloseConnections: true, bodyLimit: 65_536, routerOptions: { ignoreTrailingSlash: true } })
+  const app = fastify({
+    forceCloseConnections: true,
+    bodyLimit: 65_536,
+    frameworkErrors: answerUnroutable,
+    clientErrorHandler: answerUnreadable(refusalBody),
+    routerOptions: { ignoreTrailingSlash: true },
+  })
   const isKnown = createTokenCheck(internalToken)
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(() => JSON.stringify)
