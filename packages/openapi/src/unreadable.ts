@@ -10,12 +10,13 @@ import { TuttiError } from '@tutti/contracts'
  */
 export const answerUnreadable =
   (bodyOf: (error: TuttiError) => object) =>
-  (error: Error & { code?: string; rawPacket?: Buffer }, socket: Socket): void => {
+  (error: Error & { code?: string; rawPacket?: unknown }, socket: Socket): void => {
     if (error.code === 'ECONNRESET' || socket.destroyed) return
     const known = asKnown(error.code)
     const text = JSON.stringify(bodyOf(known))
     // After the answer to a HEAD nothing may come.
-    const body = error.rawPacket?.subarray(0, 5).toString() === 'HEAD ' ? '' : text
+    const isHead = Buffer.isBuffer(error.rawPacket) && error.rawPacket.subarray(0, 5).toString() === 'HEAD '
+    const body = isHead ? '' : text
     if (socket.writable)
       socket.write(
         `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}\r\nConnection: close\r\n` +
