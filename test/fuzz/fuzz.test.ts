@@ -13,7 +13,7 @@ import { hostileRequest } from './requests.ts'
 
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 1_000_000_000))
 /** Altogether; each operation gets its share. */
-const count = Number(process.env.FUZZ_COUNT ?? 1_000)
+const count = Number(process.env.FUZZ_COUNT ?? 700)
 const patienceMs = 30_000 + count * 60
 
 let processes: Processes

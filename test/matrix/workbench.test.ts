@@ -4,7 +4,7 @@
  * is asked without being listed anywhere.
  */
 import { createDatabase } from '@tutti/workbench'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Answered, call } from '../endpoints/call.ts'
 import { type Api, fill, type Operation, readApi } from '../endpoints/document.ts'
 import { example } from '../endpoints/example.ts'
@@ -104,6 +104,9 @@ beforeAll(async () => {
   own = await makeOwn()
 })
 afterAll(() => servers?.close())
+
+// Hundreds of requests, and objects made anew for each that changes some.
+vi.setConfig({ testTimeout: 180_000 })
 
 /** @throws Error for a parameter of which nobody has said what it names */
 const paramsOf = ({ name, path, params }: Operation, objects: Objects): Record<string, string> =>
