@@ -11,7 +11,11 @@ import { parseArgs } from 'node:util'
 const { values } = parseArgs({ options: { seed: { type: 'string' }, count: { type: 'string', default: '20000' } } })
 const child = spawn('vitest', ['run', 'test/fuzz'], {
   stdio: 'inherit',
-  env: { ...process.env, FUZZ_COUNT: values.count, ...(values.seed === undefined ? {} : { FUZZ_SEED: values.seed }) },
+  env: {
+    ...process.env,
+    FUZZ_COUNT: values.count,
+    FUZZ_SEED: values.seed ?? String(Math.floor(Math.random() * 1_000_000_000)),
+  },
 })
 child.on('exit', (code) => {
   process.exitCode = code ?? 1
