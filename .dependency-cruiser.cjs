@@ -20,6 +20,7 @@ module.exports = {
     only('history', '^packages/history/', 'contracts', 'engine'),
     only('links', '^packages/links/', 'contracts'),
     only('objects', '^packages/objects/', 'contracts'),
+    only('openapi', '^packages/openapi/', 'contracts'),
     only('sandbox', '^packages/sandbox/', 'contracts'),
     only('agents', '^packages/agents/', 'contracts'),
     only('client', '^packages/client/', 'contracts'),

@@ -2,17 +2,19 @@
 import type { AddressInfo } from 'node:net'
 import websocket from '@fastify/websocket'
 import { TuttiError } from '@tutti/contracts'
+import { answerUnreadable, documentPages, inDocument } from '@tutti/openapi'
 import { accessLog } from '@tutti/telemetry'
 import fastify, { type FastifyInstance } from 'fastify'
 import { requireManager } from './auth/manager.ts'
 import { accessFault, requireUser, userOf } from './auth/user.ts'
 import type { BackendDeps, RouteDeps } from './deps.ts'
 import { allowOrigins } from './http/cors.ts'
-import { answerErrors } from './http/errors.ts'
+import { answerErrors, answerUnroutable, refusalBody } from './http/errors.ts'
 import { createOpenRequests } from './http/open-requests.ts'
 import { requestId, traceId } from './http/request-id.ts'
 import { watchSilentConnections } from './http/silent-connections.ts'
 import { validatorCompiler } from './http/validation.ts'
+import { anywhere, documentBackend, managerSecurity, userSecurity } from './openapi.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
 import { authRoutes, publicAuthRoutes } from './routes/auth.ts'
 import { budgetRoutes, operatorBudgetRoutes } from './routes/budgets.ts'
@@ -106,6 +108,8 @@ export const createBackend = (given: BackendDeps): Backend => {
   const app = fastify({
     genReqId: requestId,
     bodyLimit: 1_000_000,
+    frameworkErrors: answerUnroutable,
+    clientErrorHandler: answerUnreadable(refusalBody),
     // A signed link is longer than an id.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 2_048 },
     // Answered by a hook instead, in the form of every other error.
@@ -144,16 +148,22 @@ export const createBackend = (given: BackendDeps): Backend => {
     }, config.closeGraceMs).unref()
   })
 
-  app.register(healthRoutes(deps))
-  app.register(requestLinkRoutes(deps))
+  documentBackend(app)
+  app.register(async (scope) => {
+    // Open to everybody: so each route here says itself that it needs no token.
+    inDocument(scope, { failures: anywhere })
+    documentPages(scope)
+    await scope.register(healthRoutes(deps))
+    await scope.register(requestLinkRoutes(deps))
+    for (const routes of [configRoutes(deps), publicAuthRoutes(), filesystemRoutes()])
+      await scope.register(routes, { prefix: '/api/v1' })
+  })
+  app.register(objectRoutes(deps), { prefix: '/api/v1' })
   app.register(
     async (api) => {
-      await api.register(configRoutes(deps))
-      await api.register(publicAuthRoutes())
-      await api.register(filesystemRoutes())
-      await api.register(objectRoutes(deps))
       await api.register(async (scope) => {
         requireManager(scope, config.internalToken)
+        inDocument(scope, { security: managerSecurity, failures: anywhere })
         await scope.register(managerRoutes(deps))
         await scope.register(operatorBudgetRoutes(deps))
         await scope.register(internalScheduledTaskRoutes(deps))
@@ -164,6 +174,7 @@ export const createBackend = (given: BackendDeps): Backend => {
       })
       await api.register(async (scope) => {
         requireUser(scope, config)
+        inDocument(scope, { security: userSecurity, failures: ['UNAUTHENTICATED', ...anywhere] })
         for (const routes of userRoutes) await scope.register(routes(deps))
       })
     },

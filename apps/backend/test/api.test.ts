@@ -102,6 +102,24 @@ test('faults-are-told-in-the-envelope', async () => {
   expect(await malformed.json()).toMatchObject({ code: 40000, data: { code: 'INVALID_BODY' } })
 })
 
+test('what-can-not-be-read-or-stored-is-refused-in-the-same-envelope', async () => {
+  const { address } = backend
+  expect(await backend.post('/api/v1/projects', { name: 'a\0b' })).toMatchObject({
+    ...{ status: 400, body: { data: { code: 'INVALID_BODY', path: 'body' } } },
+  })
+  expect(await backend.get('/api/v1/search?q=a%00b')).toMatchObject({
+    ...{ status: 400, body: { data: { code: 'INVALID_QUERY', path: 'query.q' } } },
+  })
+  for (const id of ['%zz', 'x'.repeat(200)])
+    expect(await backend.get(`/api/v1/sessions/${id}`)).toMatchObject({
+      ...{ status: 404, body: { data: { code: 'NOT_FOUND' } } },
+    })
+  const long = await fetch(`${address}/health`, { headers: { 'x-many': 'y'.repeat(20_000) } })
+  expect([long.status, await long.json()]).toMatchObject([431, { code: 43100, data: { code: 'HEADERS_TOO_LARGE' } }])
+  const unknown = await backend.get(`/${'x'.repeat(5_000)}`)
+  expect(unknown.body.message.length).toBeLessThan(300)
+})
+
 test('lost-lease-and-gap-are-told-apart', async () => {
   const run = await claimNew(backend)
   const at = (n: number) => [{ n, at: 0, event: { type: 'todo', todos: [] } }]

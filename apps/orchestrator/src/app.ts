@@ -1,6 +1,7 @@
 /** The server: one scope per kind of caller, each with its own way to say who is calling. */
 import type { AddressInfo } from 'node:net'
 import type { TlsFiles } from '@tutti/config'
+import { answerUnreadable, inDocument } from '@tutti/openapi'
 import { accessLog } from '@tutti/telemetry'
 import fastify, { type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
 import { approvalLinkRoutes } from './approvals/routes.ts'
@@ -18,7 +19,7 @@ import { requestId } from './http/request-id.ts'
 import { serverHooks } from './http/server-hooks.ts'
 import { serverLog } from './http/server-log.ts'
 import { validatorCompiler } from './http/validation.ts'
-import { clientSecurity, documentRoutes, inDocument, workerSecurity } from './openapi/openapi.ts'
+import { clientSecurity, documentOrchestrator, workerSecurity } from './openapi.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { objectRoutes } from './routes/objects.ts'
@@ -71,6 +72,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
     // A HEAD of a poll would take a task and throw it away.
     exposeHeadRoutes: false,
     frameworkErrors: answerError,
+    clientErrorHandler: answerUnreadable((error) => error.body()),
     // Answered by a hook instead, in the form of every other error.
     return503OnClosing: false,
   })
@@ -88,7 +90,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
       accessLog(given.log, (request: FastifyRequest) => clientIdOf(request) ?? workerIdOf(request)),
     )
   compressAnswers(app)
-  documentRoutes(app)
+  documentOrchestrator(app)
   app.register(publicRoutes(deps), { prefix: '/_public' })
   app.register(metricsRoutes(deps), { prefix: '/_public' })
   app.register(approvalLinkRoutes(deps), { prefix: '/_public' })

@@ -6,7 +6,7 @@ export const answerErrors = (app: FastifyInstance): void => {
   app.setErrorHandler(answerError)
   app.setNotFoundHandler((request) => {
     const [path] = request.url.split('?')
-    throw new TuttiError('NOT_FOUND', `There is no ${request.method} ${path}`)
+    throw new TuttiError('NOT_FOUND', `There is no ${request.method} ${path?.slice(0, 200)}`)
   })
 }
 

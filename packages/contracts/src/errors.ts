@@ -17,6 +17,11 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Correct the field named in `path` and send the request again.',
   },
+  INVALID_REQUEST: {
+    status: 400,
+    retryable: false,
+    hint: 'What came is no HTTP request: look at what stands between client and server.',
+  },
   INVALID_QUERY: { status: 400, retryable: false, hint: 'Correct the query parameter named in `path`.' },
   INVALID_CONFIG: {
     status: 400,
@@ -50,7 +55,11 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'Sign the body anew with this worker’s token, and check the clock of its machine.',
   },
-  NOT_FOUND: { status: 404, retryable: false, hint: 'Check the address; see /_public/docs for every path.' },
+  NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: 'Check the address; the server’s page of documentation, /docs, lists every path.',
+  },
   JOB_NOT_FOUND: { status: 404, retryable: false, hint: 'Check the id; only the jobs of your own client are visible.' },
   BLUEPRINT_NOT_FOUND: { status: 404, retryable: false, hint: 'GET /api/v1/blueprints lists what is loaded.' },
   WORKER_NOT_FOUND: { status: 404, retryable: false, hint: 'Register again, then go on.' },
@@ -100,6 +109,7 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'GET /api/v1/workspace/users/{user} lists what this host has; the next run of a session brings its workspace back.',
   },
+  REQUEST_TIMEOUT: { status: 408, retryable: true, hint: 'Send the whole request at once, then wait for the answer.' },
   JOB_TERMINAL: { status: 409, retryable: false, hint: 'The job has ended; nothing can change it any more.' },
   JOB_NOT_WAITING: {
     status: 409,
@@ -184,6 +194,7 @@ export const errorCatalogue = {
     hint: 'The agent takes messages in between its steps: wait until it has taken some, or interrupt it.',
   },
   TOO_MANY_REQUESTS: { status: 429, retryable: true, hint: 'Wait for the seconds in Retry-After, then try again.' },
+  HEADERS_TOO_LARGE: { status: 431, retryable: false, hint: 'Send fewer or shorter headers: 16 KB in all.' },
   PAYLOAD_LOST: {
     status: 500,
     retryable: false,

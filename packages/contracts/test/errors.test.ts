@@ -12,6 +12,7 @@ import {
 /** Codes are API: this list is written down a second time, so that none changes its meaning unnoticed. */
 const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   INVALID_BODY: [400, false],
+  INVALID_REQUEST: [400, false],
   INVALID_QUERY: [400, false],
   INVALID_CONFIG: [400, false],
   INVALID_DECISION: [400, false],
@@ -39,6 +40,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   DELIVERY_NOT_FOUND: [404, false],
   FILE_NOT_FOUND: [404, false],
   WORKSPACE_NOT_FOUND: [404, false],
+  REQUEST_TIMEOUT: [408, true],
   JOB_TERMINAL: [409, false],
   JOB_NOT_WAITING: [409, false],
   SCHEDULE_EXISTS: [409, false],
@@ -62,6 +64,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   REQUEST_EXPIRED: [410, false],
   PAYLOAD_TOO_LARGE: [413, false],
   IDEMPOTENCY_CONFLICT: [422, false],
+  HEADERS_TOO_LARGE: [431, false],
   QUOTA_EXCEEDED: [429, true],
   TOO_MANY_SIGNALS: [429, true],
   TOO_MANY_COMMANDS: [429, true],

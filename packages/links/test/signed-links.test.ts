@@ -14,7 +14,15 @@ test('a-link-says-what-was-written-into-it-until-it-expires-and-the-same-one-eve
 test('nothing-is-read-that-was-changed-cut-or-written-elsewhere-or-for-another-purpose', () => {
   const [payload = '', proof = ''] = links.write(['7', 'ops'], 1_000).split('.')
   const other = Buffer.from(JSON.stringify(['8', 'ops', 1_000])).toString('base64url')
-  for (const token of [`${other}.${proof}`, payload, `${payload}.`, `.${proof}`, '', 'x.y', `${payload}.${proof.slice(1)}`])
+  for (const token of [
+    `${other}.${proof}`,
+    payload,
+    `${payload}.`,
+    `.${proof}`,
+    '',
+    'x.y',
+    `${payload}.${proof.slice(1)}`,
+  ])
     expect(links.read(token, 0)).toBeNull()
   for (const stranger of [createSignedLinks(key, 'cards'), createSignedLinks(`${key}!`, 'letters')])
     expect(links.read(stranger.write(['7', 'ops'], 1_000), 0)).toBeNull()

@@ -16,7 +16,7 @@ export const answerErrors = (app: FastifyInstance, log: Logger): void => {
   })
   app.setNotFoundHandler((request, reply) => {
     const [path] = request.url.split('?')
-    return send(reply, known(new TuttiError('NOT_FOUND', `There is no ${request.method} ${path}`)))
+    return send(reply, known(new TuttiError('NOT_FOUND', `There is no ${request.method} ${path?.slice(0, 200)}`)))
   })
 }
 
@@ -28,9 +28,20 @@ export const explain = (error: unknown, request: FastifyRequest, log: Logger): A
   return answer
 }
 
+/** Of an address that can't be read: it comes before any route, hook or error handler is found. */
+export const answerUnroutable = (_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void => {
+  send(reply, known(new TuttiError('NOT_FOUND', 'There is nothing at this address')))
+}
+
 /** Also for faults that other packages found. */
 export const send = (reply: FastifyReply, { status, message, data }: Answer): FastifyReply =>
   reply.code(status).send({ code: status * 100, message, data })
+
+/** The form of a refusal where there is no request yet to answer. */
+export const refusalBody = (error: TuttiError): object => {
+  const { status, message, data } = known(error)
+  return { code: status * 100, message, data }
+}
 
 const known = (error: TuttiError): Answer => {
   const { hint, retryable, path } = error.body()
@@ -65,6 +76,9 @@ const answerOf = (error: unknown): Answer | undefined => {
   // Whatever else the server's own machinery finds wrong with a request is the request's fault, not ours.
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return known(new TuttiError('INVALID_BODY', message ?? 'Bad request', { path: 'body' }))
+  // NUL, and half a surrogate pair: JSON can hold them, PostgreSQL's text can't. What agents print is cleaned before.
+  if (code === '22021' || code === '22P05')
+    return known(new TuttiError('INVALID_BODY', 'A text holds a character that can’t be stored', { path: 'body' }))
   return isUnreachable(error) ? known(new TuttiError('STORE_UNAVAILABLE', 'The database can’t be reached')) : undefined
 }
 

@@ -6,9 +6,17 @@ import type { z } from 'zod'
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
   return (data: unknown) => {
     // The server says null where there is no body; a schema's default stands for an absent one.
+    if (httpPart === 'querystring') refuseNul(data as Record<string, unknown>)
     const result = schema.safeParse(data ?? undefined)
     return result.success ? { value: result.data } : { error: invalidRequest(httpPart, result.error) }
   }
+}
+
+/** Whatever is looked for, the database can't be asked for it. @throws TuttiError INVALID_QUERY */
+const refuseNul = (query: Record<string, unknown>): void => {
+  for (const [name, value] of Object.entries(query))
+    if ([value].flat().some((text) => typeof text === 'string' && text.includes('\0')))
+      throw new TuttiError('INVALID_QUERY', `query.${name}: it holds a NUL`, { path: `query.${name}` })
 }
 
 const invalidRequest = (part: string, error: z.ZodError): TuttiError => {

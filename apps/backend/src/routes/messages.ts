@@ -1,11 +1,22 @@
 /** Messages of sessions, and the files that came with them. */
-import { type AttachmentView, type InputFile, type MessageView, userFolder } from '@tutti/contracts'
+import {
+  type AttachmentView,
+  attachmentView,
+  envelope,
+  type InputFile,
+  type MessageView,
+  messageView,
+  userFolder,
+} from '@tutti/contracts'
+import { failures } from '@tutti/openapi'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
 import { ok } from '../http/envelope.ts'
 import { cut, oneMore } from '../http/pages.ts'
 import { idParams, limit } from './params.ts'
+
+const tags = ['messages']
 
 const messagesQuery = z.object({
   after_message_id: z.coerce.number().int().min(0).default(0),
@@ -18,6 +29,11 @@ const sinceQuery = z.object({ limit: limit.default(1000) })
 
 type Query = z.output<typeof messagesQuery>
 type WithFiles = MessageView & { attachments: AttachmentView[] }
+const withFilesView = messageView.extend({ attachments: z.array(attachmentView) })
+const attachmentsView = z.object({ message_id: z.int(), attachments: z.array(attachmentView) })
+const deltaOf = <T>(view: z.ZodType<T>) =>
+  z.object({ items: z.array(view), next_after_message_id: z.int(), has_more: z.boolean() })
+const unknown = failures('SESSION_NOT_FOUND')
 
 export const messageRoutes = ({ workbench, objects, config }: RouteDeps): FastifyPluginAsyncZod => {
   const { userId } = config
@@ -57,36 +73,98 @@ export const messageRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
     /** Each list also as a delta, which says in its body how to go on. */
     const list = <T>(
       path: string,
+      operationId: string,
+      what: string,
+      view: z.ZodType<T>,
       read: (id: string, query: Query) => Promise<T[]>,
       idOf: (item: T) => number,
     ): void => {
-      app.get(path, { schema: { params: idParams, querystring: messagesQuery } }, async (request, reply) => {
-        const { params, query } = request
-        const found = await read(params.id, oneMore(query))
-        return ok(cut(request, reply, found, query.limit, (last) => ({ after_message_id: idOf(last) })))
-      })
-      app.get(`${path}/delta`, { schema: { params: idParams, querystring: deltaQuery } }, async ({ params, query }) => {
-        const found = await read(params.id, oneMore(query))
-        const items = found.slice(0, query.limit)
-        const last = items.at(-1)
-        return ok({
-          items,
-          next_after_message_id: last === undefined ? query.after_message_id : idOf(last),
-          has_more: found.length > items.length,
-        })
-      })
+      app.get(
+        path,
+        {
+          schema: {
+            tags,
+            operationId,
+            summary: `List ${what}`,
+            params: idParams,
+            querystring: messagesQuery,
+            response: { 200: envelope(view.array()), ...unknown },
+          },
+        },
+        async (request, reply) => {
+          const { params, query } = request
+          const found = await read(params.id, oneMore(query))
+          return ok(cut(request, reply, found, query.limit, (last) => ({ after_message_id: idOf(last) })))
+        },
+      )
+      app.get(
+        `${path}/delta`,
+        {
+          schema: {
+            tags,
+            operationId: `${operationId}Delta`,
+            summary: `List ${what}, with how to go on`,
+            params: idParams,
+            querystring: deltaQuery,
+            response: { 200: envelope(deltaOf(view)), ...unknown },
+          },
+        },
+        async ({ params, query }) => {
+          const found = await read(params.id, oneMore(query))
+          const items = found.slice(0, query.limit)
+          const last = items.at(-1)
+          return ok({
+            items,
+            next_after_message_id: last === undefined ? query.after_message_id : idOf(last),
+            has_more: found.length > items.length,
+          })
+        },
+      )
     }
-    list('/sessions/:id/messages', messages, ({ id }) => id)
-    list('/sessions/:id/messages-with-files', withFiles, ({ id }) => id)
-    list('/sessions/:id/message-attachments', attachments, ({ message_id }) => message_id)
+    list('/sessions/:id/messages', 'listMessages', 'a session’s messages', messageView, messages, ({ id }) => id)
+    list(
+      '/sessions/:id/messages-with-files',
+      'listMessagesWithFiles',
+      'a session’s messages, with their files',
+      withFilesView,
+      withFiles,
+      ({ id }) => id,
+    )
+    list(
+      '/sessions/:id/message-attachments',
+      'listAttachments',
+      'the files that came with a session’s messages',
+      attachmentsView,
+      attachments,
+      ({ message_id }) => message_id,
+    )
 
-    app.get('/messages/:id', { schema: { params: messageParams } }, async ({ params }) =>
-      ok(await workbench.message(userId, params.id)),
+    app.get(
+      '/messages/:id',
+      {
+        schema: {
+          tags,
+          operationId: 'readMessage',
+          summary: 'Read a message',
+          params: messageParams,
+          response: { 200: envelope(messageView), ...failures('MESSAGE_NOT_FOUND') },
+        },
+      },
+      async ({ params }) => ok(await workbench.message(userId, params.id)),
     )
 
     app.get(
       '/messages/sessions/:id/since/:after',
-      { schema: { params: sinceParams, querystring: sinceQuery } },
+      {
+        schema: {
+          tags,
+          operationId: 'listMessagesSince',
+          summary: 'List a session’s messages after one of them',
+          params: sinceParams,
+          querystring: sinceQuery,
+          response: { 200: envelope(messageView.array()), ...failures('SESSION_NOT_FOUND') },
+        },
+      },
       async (request, reply) => {
         const { params, query } = request
         const page = { afterId: params.after, limit: query.limit + 1 }

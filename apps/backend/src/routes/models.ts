@@ -1,13 +1,24 @@
-import type { ModelsView } from '@tutti/contracts'
+import { envelope, type ModelsView, modelsView } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { RouteDeps } from '../deps.ts'
 import { ok } from '../http/envelope.ts'
 
 /** Which models users may choose, and who provides them. */
 export const modelRoutes = ({ models }: RouteDeps): FastifyPluginAsyncZod => {
-  const view = models && modelsView(models)
+  const view = models && viewModels(models)
   return async (app) => {
-    app.get('/models', async () => ok(view ?? nothing))
+    app.get(
+      '/models',
+      {
+        schema: {
+          tags: ['models'],
+          operationId: 'listModels',
+          summary: 'List the models that may be chosen, and who provides them',
+          response: { 200: envelope(modelsView) },
+        },
+      },
+      async () => ok(view ?? nothing),
+    )
   }
 }
 
@@ -15,7 +26,7 @@ const nothing: ModelsView = { default_model: '', model_list: [], mem0_enabled: t
 
 type Models = NonNullable<RouteDeps['models']>
 
-const modelsView = ({ defaultModel, models, providers, providerOf, priceOf }: Models): ModelsView => ({
+const viewModels = ({ defaultModel, models, providers, providerOf, priceOf }: Models): ModelsView => ({
   default_model: defaultModel,
   model_list: [...models],
   mem0_enabled: true,

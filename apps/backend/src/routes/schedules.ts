@@ -1,4 +1,5 @@
-import { type PullSchedules, pullSchedules, TuttiError } from '@tutti/contracts'
+import { envelope, type PullSchedules, pullSchedules, TuttiError } from '@tutti/contracts'
+import { failures } from '@tutti/openapi'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { RouteDeps } from '../deps.ts'
 import { ok } from '../http/envelope.ts'
@@ -20,15 +21,26 @@ export const scheduleRoutes = ({ config, log }: RouteDeps): FastifyPluginAsyncZo
     return pullSchedules.parse(data)
   }
   return async (app) => {
-    app.get('/schedules', async () => {
-      if (config.managerUrl === '') throw new TuttiError('MANAGER_UNAVAILABLE', 'EXECUTOR_MANAGER_URL is not set')
-      try {
-        return ok(await ask())
-      } catch (error) {
-        // Addresses and tokens are for the log only.
-        log.warn({ err: error }, 'the executor manager did not tell its schedules')
-        throw new TuttiError('MANAGER_UNAVAILABLE', 'The executor manager does not answer')
-      }
-    })
+    app.get(
+      '/schedules',
+      {
+        schema: {
+          tags: ['schedules'],
+          operationId: 'readPullSchedules',
+          summary: 'Read when runs are taken',
+          response: { 200: envelope(pullSchedules), ...failures('MANAGER_UNAVAILABLE') },
+        },
+      },
+      async () => {
+        if (config.managerUrl === '') throw new TuttiError('MANAGER_UNAVAILABLE', 'EXECUTOR_MANAGER_URL is not set')
+        try {
+          return ok(await ask())
+        } catch (error) {
+          // Addresses and tokens are for the log only.
+          log.warn({ err: error }, 'the executor manager did not tell its schedules')
+          throw new TuttiError('MANAGER_UNAVAILABLE', 'The executor manager does not answer')
+        }
+      },
+    )
   }
 }

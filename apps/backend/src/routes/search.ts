@@ -1,3 +1,4 @@
+import { envelope, searchAnswer } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
@@ -15,8 +16,18 @@ const searchQuery = z.object({
 /** Full text over titles, projects and messages. */
 export const searchRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAsyncZod => {
   return async (app) => {
-    app.get('/search', { schema: { querystring: searchQuery } }, async ({ query }) =>
-      ok(await workbench.search(config.userId, query)),
+    app.get(
+      '/search',
+      {
+        schema: {
+          tags: ['search'],
+          operationId: 'search',
+          summary: 'Search titles, projects and messages',
+          querystring: searchQuery,
+          response: { 200: envelope(searchAnswer) },
+        },
+      },
+      async ({ query }) => ok(await workbench.search(config.userId, query)),
     )
   }
 }

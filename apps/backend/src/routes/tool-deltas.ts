@@ -1,5 +1,5 @@
 /** Tool executions of a session or a run: listed, or what has changed since a cursor. */
-import { type ToolExecutionView, TuttiError } from '@tutti/contracts'
+import { instant, type ToolExecutionView, TuttiError, toolExecutionView } from '@tutti/contracts'
 import type { Workbench } from '@tutti/workbench'
 import { z } from 'zod'
 
@@ -10,12 +10,13 @@ export const toolDeltaQuery = z.object({
   limit: z.coerce.number().int().min(1).max(2000).default(200),
 })
 
-export interface ToolDelta {
-  items: ToolExecutionView[]
-  next_after_created_at: string | null
-  next_after_id: string | null
-  has_more: boolean
-}
+export const toolDeltaView = z.object({
+  items: z.array(toolExecutionView),
+  next_after_created_at: instant.nullable(),
+  next_after_id: z.uuid().nullable(),
+  has_more: z.boolean(),
+})
+type ToolDelta = z.infer<typeof toolDeltaView>
 
 /** Before every id: without one, changes of the very instant are told again rather than missed. */
 const firstId = '00000000-0000-0000-0000-000000000000'

@@ -1,3 +1,4 @@
+import { envelope, usageAnalytics } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
@@ -15,8 +16,18 @@ const analyticsQuery = z.object({
 /** What a user's turns have used. */
 export const usageRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAsyncZod => {
   return async (app) => {
-    app.get('/usage/analytics', { schema: { querystring: analyticsQuery } }, async ({ query }) =>
-      ok(await workbench.analytics(config.userId, query)),
+    app.get(
+      '/usage/analytics',
+      {
+        schema: {
+          tags: ['usage'],
+          operationId: 'readUsage',
+          summary: 'Read what your turns have used',
+          querystring: analyticsQuery,
+          response: { 200: envelope(usageAnalytics) },
+        },
+      },
+      async ({ query }) => ok(await workbench.analytics(config.userId, query)),
     )
   }
 }

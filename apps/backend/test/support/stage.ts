@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { ClaimedRun, SessionFrame } from '@tutti/contracts'
 import { type Blueprint, createEngine, type Engine } from '@tutti/engine'
 import { createLocalObjects, type LocalObjects, type LocalObjectsDeps } from '@tutti/objects'
+import { checkAnswers } from '@tutti/openapi/testing'
 import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
 import { silentLogger } from '@tutti/telemetry'
@@ -48,6 +49,7 @@ export interface Stage {
   database: Database
   objects: LocalObjects
   backend(settings?: Partial<GivenSettings>, more?: More): Promise<Running>
+  /** @throws Error when an answer was not as the OpenAPI document says */
   close(): Promise<void>
 }
 
@@ -64,6 +66,7 @@ export const createStage = async ({ blueprints = [], ...localDeps }: StageDeps =
   const beside = createEngine({ store, blueprints })
   beside.start()
   const stops: (() => Promise<void>)[] = [() => beside.stop()]
+  const answerFaults: (() => string[])[] = []
   return {
     engine: beside,
     database,
@@ -82,6 +85,7 @@ export const createStage = async ({ blueprints = [], ...localDeps }: StageDeps =
         ...{ workbench, objects, config, log: silentLogger, version: 'test' },
         ...(models === undefined ? {} : { models }),
       })
+      answerFaults.push(checkAnswers(backend.app))
       const address = `http://127.0.0.1:${await backend.listen(0)}`
       stops.push(async () => {
         await backend.close()
@@ -114,6 +118,8 @@ export const createStage = async ({ blueprints = [], ...localDeps }: StageDeps =
       await database.close()
       await testDb.drop()
       await rm(folder, { recursive: true, force: true })
+      const faults = answerFaults.flatMap((look) => look())
+      if (faults.length > 0) throw new Error(`answers that the OpenAPI document does not know:\n${faults.join('\n')}`)
     },
   }
 }

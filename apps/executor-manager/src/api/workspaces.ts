@@ -3,13 +3,13 @@ import {
   envelope,
   hostWorkspaces,
   liveFiles,
-  TuttiError,
   workspaceArchived,
   workspaceRemoved,
   workspaceStats,
 } from '@tutti/contracts'
 import { attachment } from '@tutti/objects'
-import type { FastifyPluginAsync } from 'fastify'
+import { failures } from '@tutti/openapi'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { type LiveDeps, listLive, openLive } from '../workspaces/live-files.ts'
 import { type LookDeps, workspaceStatsOf, workspacesOf } from '../workspaces/look.ts'
@@ -24,12 +24,8 @@ const fileQuery = z.object({ path: z.string().min(1).max(1024) })
 
 const tags = ['workspaces']
 
-export const workspaceRoutes = (deps: WorkspaceDeps): FastifyPluginAsync => {
+export const workspaceRoutes = (deps: WorkspaceDeps): FastifyPluginAsyncZod => {
   return async (app) => {
-    // What is checked here is told with its place; the schemas are for the API's document.
-    app.setValidatorCompiler(() => (value) => ({ value }))
-    app.setSerializerCompiler(() => JSON.stringify)
-
     app.get(
       '/workspace/stats',
       {
@@ -49,7 +45,7 @@ export const workspaceRoutes = (deps: WorkspaceDeps): FastifyPluginAsync => {
           ...{ params: userParams, response: { 200: envelope(hostWorkspaces) } },
         },
       },
-      async ({ params }) => ok(await workspacesOf(deps, inPath(userParams, params).user)),
+      async ({ params }) => ok(await workspacesOf(deps, params.user)),
     )
 
     app.post(
@@ -57,11 +53,14 @@ export const workspaceRoutes = (deps: WorkspaceDeps): FastifyPluginAsync => {
       {
         schema: {
           ...{ tags, operationId: 'archiveWorkspace', summary: 'Pack a workspace; it stays where it is' },
-          ...{ params: placeParams, response: { 200: envelope(workspaceArchived) } },
+          ...{
+            params: placeParams,
+            response: { 200: envelope(workspaceArchived), ...failures('WORKSPACE_NOT_FOUND', 'SESSION_BUSY') },
+          },
         },
       },
       async ({ params }) => {
-        const { user, session } = inPath(placeParams, params)
+        const { user, session } = params
         return ok(await archiveWorkspace(deps, user, session))
       },
     )
@@ -72,12 +71,19 @@ export const workspaceRoutes = (deps: WorkspaceDeps): FastifyPluginAsync => {
         schema: {
           ...{ tags, operationId: 'removeWorkspace' },
           summary: 'Remove a workspace; with force also one that is in use or not stored',
-          ...{ params: placeParams, querystring: forceQuery, response: { 200: envelope(workspaceRemoved) } },
+          ...{
+            params: placeParams,
+            querystring: forceQuery,
+            response: {
+              200: envelope(workspaceRemoved),
+              ...failures('WORKSPACE_NOT_FOUND', 'SESSION_BUSY', 'WORKSPACE_NOT_STORED'),
+            },
+          },
         },
       },
       async ({ params, query }) => {
-        const { user, session } = inPath(placeParams, params)
-        const { force } = inQuery(forceQuery, query)
+        const { user, session } = params
+        const { force } = query
         return ok(await dropWorkspace(deps, user, session, force === 'true' || force === '1' || force === ''))
       },
     )
@@ -87,11 +93,11 @@ export const workspaceRoutes = (deps: WorkspaceDeps): FastifyPluginAsync => {
       {
         schema: {
           ...{ tags, operationId: 'listLiveFiles', summary: 'List the files of a workspace as they are now' },
-          ...{ params: placeParams, response: { 200: envelope(liveFiles) } },
+          ...{ params: placeParams, response: { 200: envelope(liveFiles), ...failures('WORKSPACE_NOT_FOUND') } },
         },
       },
       async ({ params }, reply) => {
-        const { user, session } = inPath(placeParams, params)
+        const { user, session } = params
         const gone = new AbortController()
         reply.raw.once('close', () => gone.abort())
         return ok(await listLive(deps, user, session, gone.signal))
@@ -103,12 +109,19 @@ export const workspaceRoutes = (deps: WorkspaceDeps): FastifyPluginAsync => {
       {
         schema: {
           ...{ tags, operationId: 'getLiveFile', summary: 'Download a file of a workspace as it is now' },
-          ...{ params: placeParams, querystring: fileQuery },
+          ...{
+            params: placeParams,
+            querystring: fileQuery,
+            response: {
+              200: z.unknown().describe('The content'),
+              ...failures('WORKSPACE_NOT_FOUND', 'FILE_NOT_FOUND'),
+            },
+          },
         },
       },
       async ({ params, query }, reply) => {
-        const { user, session } = inPath(placeParams, params)
-        const { handle, size, name } = await openLive(deps, user, session, inQuery(fileQuery, query).path)
+        const { user, session } = params
+        const { handle, size, name } = await openLive(deps, user, session, query.path)
         // An agent at work may go on writing: more than was announced would break the answer.
         const content = handle.createReadStream(size === 0 ? {} : { end: size - 1 })
         return reply
@@ -125,18 +138,3 @@ export const workspaceRoutes = (deps: WorkspaceDeps): FastifyPluginAsync => {
 }
 
 const ok = <T>(data: T) => ({ code: 0, message: 'success', data })
-
-/** An address that can’t be one is as unknown as any other. */
-const inPath = <Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> => {
-  const { data, error } = schema.safeParse(value)
-  if (error) throw new TuttiError('NOT_FOUND', 'There is nothing at this address')
-  return data
-}
-
-const inQuery = <Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> => {
-  const { data, error } = schema.safeParse(value)
-  if (!error) return data
-  const [issue] = error.issues
-  const path = ['query', ...(issue?.path ?? [])].join('.')
-  throw new TuttiError('INVALID_QUERY', `${path}: ${issue?.message ?? 'invalid'}`, { path })
-}

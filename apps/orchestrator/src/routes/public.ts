@@ -1,10 +1,10 @@
 /** What everybody may ask: whether the server is there, and what it offers. */
 import { TuttiError } from '@tutti/contracts'
+import { documentPages, type Endpoint } from '@tutti/openapi'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
 import { failures } from '../errors.ts'
-import { docsPage, type Endpoint, type OpenApiDocument } from '../openapi/docs-page.ts'
 
 const tags = ['public']
 const open = { security: [] }
@@ -54,23 +54,13 @@ export const publicRoutes = ({ engine, log, settings }: RouteDeps): FastifyPlugi
       },
     )
 
-    app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.send(app.swagger()))
-
-    app.get('/docs', { schema: { hide: true } }, async (_request, reply) => {
-      const endpoints = engine.blueprints.list().flatMap(({ name, version, endpoint, input }): Endpoint[] => {
+    documentPages(app, () =>
+      engine.blueprints.list().flatMap(({ name, version, endpoint, input }): Endpoint[] => {
         if (endpoint === null) return []
         const path = [settings.clientApiPrefix, 'v1', endpoint.replace(/^\/+/, '')].filter(Boolean).join('/')
         return [{ blueprint: name, version, path: `/${path}`, inputSchema: input?.jsonSchema ?? null }]
-      })
-      return reply
-        .type('text/html; charset=utf-8')
-        .headers({
-          'content-security-policy':
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'",
-          'x-content-type-options': 'nosniff',
-        })
-        .send(docsPage(app.swagger() as unknown as OpenApiDocument, endpoints, 'openapi.json'))
-    })
+      }),
+    )
   }
 }
 

@@ -32,7 +32,8 @@ interface Place {
   operation: Operation
 }
 
-export const docsPage = (document: OpenApiDocument, endpoints: Endpoint[], documentUrl: string): string => {
+/** @param endpoints null where the server has no blueprints */
+export const docsPage = (document: OpenApiDocument, endpoints: Endpoint[] | null, documentUrl: string): string => {
   const { info, tags = [], paths, components = {} } = document
   const places = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]): Place => ({ path, method, operation })),
@@ -63,15 +64,11 @@ export const docsPage = (document: OpenApiDocument, endpoints: Endpoint[], docum
 <p>The same for programs: <a href="${text(documentUrl)}">OpenAPI 3.1</a>.</p>
 </header>
 <nav aria-label="Sections"><ul>
-<li><a href="#endpoints">endpoints of blueprints</a></li>
-${groups.map(({ name }) => `<li><a href="#${anchor(name)}">${text(name)}</a></li>`).join('\n')}
+${endpoints === null ? '' : '<li><a href="#endpoints">endpoints of blueprints</a></li>\n'}${groups.map(({ name }) => `<li><a href="#${anchor(name)}">${text(name)}</a></li>`).join('\n')}
 <li><a href="#messages">messages</a></li>
 </ul></nav>
 <main>
-<section id="endpoints">
-<h2>Endpoints of blueprints</h2>
-${endpoints.length === 0 ? '<p>No blueprint has an endpoint of its own.</p>' : endpoints.map(endpointHtml).join('\n')}
-</section>
+${endpoints === null ? '' : endpointsHtml(endpoints)}
 ${groups.map(groupHtml).join('\n')}
 <section id="messages">
 <h2>Messages</h2>
@@ -82,6 +79,11 @@ ${schemas.map(([name, schema]) => `<details id="${anchor(name)}"><summary><code>
 </html>
 `
 }
+
+const endpointsHtml = (endpoints: Endpoint[]): string => `<section id="endpoints">
+<h2>Endpoints of blueprints</h2>
+${endpoints.length === 0 ? '<p>No blueprint has an endpoint of its own.</p>' : endpoints.map(endpointHtml).join('\n')}
+</section>`
 
 const endpointHtml = ({ blueprint, version, path, inputSchema }: Endpoint): string => `<details>
 <summary>${verb('post')} <code>${breakable(path)}</code> <span>Create a job of ${text(blueprint)}, version ${version}</span></summary>

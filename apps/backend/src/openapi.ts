@@ -1,0 +1,51 @@
+/** What the OpenAPI document says of this server as a whole. */
+import * as contracts from '@tutti/contracts'
+import { documentRoutes } from '@tutti/openapi'
+import type { FastifyInstance } from 'fastify'
+
+/** To be called before the routes are registered, or they are not in it. */
+export const documentBackend = (app: FastifyInstance): void =>
+  documentRoutes(app, {
+    title: 'Tutti backend',
+    description:
+      'Sessions with agents. Answers are `{code, message, data}`: code 0 is success; else `data.code` is stable and `data.hint` says what to do.',
+    tags: [
+      { name: 'tasks', description: 'Messages, and those that wait for their turn' },
+      { name: 'sessions', description: 'Conversations with their workspaces' },
+      { name: 'messages', description: 'What was said' },
+      { name: 'runs', description: 'Turns' },
+      { name: 'requests of agents', description: 'Questions, plans, consent' },
+      { name: 'streams', description: 'What happens, as it happens' },
+      { name: 'projects', description: 'What groups sessions' },
+      { name: 'search', description: 'Full text' },
+      { name: 'usage', description: 'Tokens and money' },
+      { name: 'budgets', description: 'Limits' },
+      { name: 'models', description: 'What may be chosen' },
+      { name: 'schedules', description: 'When runs are taken' },
+      { name: 'files', description: 'Where presigned addresses of a local folder lead' },
+      { name: 'executor managers', description: 'For those who run agents' },
+      { name: 'public', description: 'Without a token' },
+    ],
+    securitySchemes: {
+      bearer: { type: 'http', scheme: 'bearer' },
+      clientToken: { type: 'apiKey', in: 'header', name: 'X-Client-Token' },
+      internalToken: { type: 'apiKey', in: 'header', name: 'X-Internal-Token' },
+    },
+    schemas: {
+      // Recursive: without a name of its own it could not be written down at all.
+      Json: contracts.json,
+      Session: contracts.sessionView,
+      Run: contracts.runView,
+      Message: contracts.messageView,
+      ToolExecution: contracts.toolExecutionView,
+      TaskConfig: contracts.taskConfigPatch,
+      Frame: contracts.sessionFrame,
+      Project: contracts.projectView,
+    },
+  })
+
+export const userSecurity = [{ bearer: [] }, { clientToken: [] }]
+export const managerSecurity = [{ internalToken: [] }]
+
+/** A page of somebody else is refused anywhere, and any answer may need the database. */
+export const anywhere = ['FORBIDDEN', 'INTERNAL', 'STORE_UNAVAILABLE', 'SHUTTING_DOWN'] as const

@@ -1,0 +1,5 @@
+export type { Endpoint } from './docs-page.ts'
+export { type DocumentOptions, documentRoutes, inDocument, registeredRoutes } from './document.ts'
+export { failures } from './failures.ts'
+export { documentPages } from './pages.ts'
+export { answerUnreadable } from './unreadable.ts'

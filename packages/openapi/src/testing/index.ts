@@ -1,0 +1,2 @@
+export { checkAnswers } from './check-answers.ts'
+export { documentFaults } from './document-faults.ts'
