@@ -11,8 +11,11 @@ beforeAll(async () => {
 })
 afterAll(() => stage.close())
 
+/** Shown to a person who follows a signed link. */
+const pages = ['GET /_public/requests/:token', 'POST /_public/requests/:token']
+
 test('every-route-is-documented-and-every-documented-one-is-there', async () => {
-  expect(await documentFaults(backend.backend.app, ['GET /openapi.json', 'GET /docs'])).toEqual([])
+  expect(await documentFaults(backend.backend.app, ['GET /openapi.json', 'GET /docs', ...pages])).toEqual([])
 })
 
 test('the-document-is-there-for-programs-and-for-people', async () => {

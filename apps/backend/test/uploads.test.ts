@@ -42,6 +42,9 @@ const fetched = async (url: string): Promise<Response> => {
   return fetch(backend.address + pathname + search)
 }
 
+/** What a run is given beside the texts that every one gets. */
+const inputsOf = ({ staging }: ClaimedRun) => staging.files.filter(({ path }) => path.startsWith('inputs/'))
+
 test('an-upload-goes-with-a-message-to-the-run, and is shown beside the message', async () => {
   const answer = await upload(backend, '../../Überblick\u202e 日本.csv', 'a;b\n', 'text/csv')
   expect(answer).toMatchObject({
@@ -53,7 +56,7 @@ test('an-upload-goes-with-a-message-to-the-run, and is shown beside the message'
   const { session_id } = (await backend.post('/api/v1/tasks', { prompt: 'read', config: { input_files: [file] } })).body
     .data as Record<string, unknown>
   const run = await claim()
-  expect(run.staging.files).toEqual([{ path: 'inputs/Überblick 日本.csv', key: file.source, size: 4, sha256: null }])
+  expect(inputsOf(run)).toEqual([{ path: 'inputs/Überblick 日本.csv', key: file.source, size: 4, sha256: null }])
   for (const list of ['message-attachments', 'messages-with-files']) {
     const { data } = (await backend.get(`/api/v1/sessions/${session_id}/${list}`)).body
     const [{ attachments }] = data as [{ attachments: [{ url: string }] }]
@@ -173,7 +176,7 @@ test('a-message-names-ones-own-uploads-only, once for each place, also where it 
   expect(patched).toMatchObject({ status: 200, body: { data: { attachments: [{ source: own.source }, {}] } } })
   await finish(run)
   const next = await claim()
-  expect(next.staging.files.map(({ path }) => path)).toEqual(['inputs/own.txt', 'inputs/second.txt'])
+  expect(inputsOf(next).map(({ path }) => path)).toEqual(['inputs/own.txt', 'inputs/second.txt'])
   await finish(next)
 })
 
@@ -200,7 +203,7 @@ test('files-of-a-project-are-given-to-its-runs, and no object of somebody else g
   const newer = await uploaded('data.csv', '2')
   await backend.post('/api/v1/tasks', { prompt: 'x', project_id, config: { input_files: [newer] } })
   const run = await claim()
-  expect(run.staging.files).toEqual([
+  expect(inputsOf(run)).toEqual([
     { path: 'inputs/rules.md', key: rules.source, size: 7, sha256: null },
     { path: 'inputs/data.csv', key: newer.source, size: 1, sha256: null },
   ])

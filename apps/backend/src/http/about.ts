@@ -1,10 +1,18 @@
 /** What the document of the API says of a route, beside what it takes. */
-import { envelope } from '@tutti/contracts'
+import { type ErrorCode, envelope } from '@tutti/contracts'
+import { failures } from '@tutti/openapi'
 import { z } from 'zod'
 
-export const about = <View extends z.ZodType>(tag: string, operationId: string, summary: string, view: View) => ({
+/** @param codes of its own error answers, beside those that follow from what it takes */
+export const about = <View extends z.ZodType>(
+  tag: string,
+  operationId: string,
+  summary: string,
+  view: View,
+  ...codes: ErrorCode[]
+) => ({
   ...{ tags: [tag], operationId, summary },
-  response: { 200: envelope(view) },
+  response: { 200: envelope(view), ...failures(...codes) },
 })
 
 /** What a DELETE answers, where ids are numbers. */

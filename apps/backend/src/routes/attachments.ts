@@ -1,6 +1,7 @@
 /** Uploads: files to be sent with a message, or kept in a project. */
 import multipart from '@fastify/multipart'
 import { envelope, type InputFile, inputFile, TuttiError } from '@tutti/contracts'
+import { failures } from '@tutti/openapi'
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { RouteDeps } from '../deps.ts'
@@ -54,7 +55,10 @@ export const attachmentRoutes = ({ workbench, config }: RouteDeps): FastifyPlugi
         schema: {
           ...{ tags: ['attachments'], operationId: 'uploadAttachment' },
           summary: 'Upload a file, as the part `file` of a form, to name it in a message or a project',
-          ...{ consumes: ['multipart/form-data'], response: { 200: envelope(inputFile) } },
+          ...{
+            consumes: ['multipart/form-data'],
+            response: { 200: envelope(inputFile), ...failures('FILES_NOT_ENABLED') },
+          },
         },
         // Known before a byte was read: whoever sends that much need not send it to its end.
         onRequest: async ({ headers }) => {

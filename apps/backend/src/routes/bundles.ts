@@ -45,31 +45,66 @@ const routesOf = (
 
     app.post(
       path,
-      { bodyLimit, schema: { body: createBundle, ...about(tag, `create${name}`, `Add a ${kind}`, view) } },
+      {
+        bodyLimit,
+        schema: {
+          body: createBundle,
+          ...about(
+            tag,
+            `create${name}`,
+            `Add a ${kind}`,
+            view,
+            'CAPABILITY_EXISTS',
+            'CAPABILITY_LIMIT',
+            'CAPABILITY_NOT_FOUND',
+            'FILE_NOT_FOUND',
+          ),
+        },
+      },
       async ({ body }) => ok(await capabilities.createBundle(kind, owner, body)),
     )
 
     app.get(
       `${path}/:id`,
-      { schema: { params, ...about(tag, `get${name}`, `Show a ${kind}`, view) } },
+      { schema: { params, ...about(tag, `get${name}`, `Show a ${kind}`, view, 'CAPABILITY_NOT_FOUND') } },
       async ({ params }) => ok(await capabilities.bundle(kind, owner, params.id)),
     )
 
     app.get(
       `${path}/:id/files`,
-      { schema: { params, ...about(tag, `list${name}Files`, `List the files of a ${kind}`, z.array(bundleFile)) } },
+      {
+        schema: {
+          params,
+          ...about(tag, `list${name}Files`, `List the files of a ${kind}`, z.array(bundleFile), 'CAPABILITY_NOT_FOUND'),
+        },
+      },
       async ({ params }) => ok(await capabilities.bundleFiles(kind, owner, params.id)),
     )
 
     app.patch(
       `${path}/:id`,
-      { bodyLimit, schema: { params, body: patchBundle, ...about(tag, `patch${name}`, `Change a ${kind}`, view) } },
+      {
+        bodyLimit,
+        schema: {
+          params,
+          body: patchBundle,
+          ...about(
+            tag,
+            `patch${name}`,
+            `Change a ${kind}`,
+            view,
+            'CAPABILITY_NOT_FOUND',
+            'CAPABILITY_EXISTS',
+            'FILE_NOT_FOUND',
+          ),
+        },
+      },
       async ({ params, body }) => ok(await capabilities.patchBundle(kind, owner, params.id, body)),
     )
 
     app.delete(
       `${path}/:id`,
-      { schema: { params, ...about(tag, `delete${name}`, `Delete a ${kind}`, deleted) } },
+      { schema: { params, ...about(tag, `delete${name}`, `Delete a ${kind}`, deleted, 'CAPABILITY_NOT_FOUND') } },
       async ({ params }) => {
         await capabilities.deleteBundle(kind, owner, params.id)
         return ok({ id: params.id })

@@ -19,19 +19,38 @@ export const envVarRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAsy
 
     app.post(
       '/env-vars',
-      { schema: { body: createEnvVar, ...about(tag, 'createEnvVar', 'Set a secret', envVarView) } },
+      {
+        schema: {
+          body: createEnvVar,
+          ...about(
+            tag,
+            'createEnvVar',
+            'Set a secret',
+            envVarView,
+            'CAPABILITY_EXISTS',
+            'CAPABILITY_LIMIT',
+            'CAPABILITY_NOT_FOUND',
+          ),
+        },
+      },
       async ({ body }) => ok(await capabilities.createEnvVar(userId, body)),
     )
 
     app.patch(
       '/env-vars/:id',
-      { schema: { params, body: patchEnvVar, ...about(tag, 'patchEnvVar', 'Change a secret', envVarView) } },
+      {
+        schema: {
+          params,
+          body: patchEnvVar,
+          ...about(tag, 'patchEnvVar', 'Change a secret', envVarView, 'CAPABILITY_NOT_FOUND'),
+        },
+      },
       async ({ params, body }) => ok(await capabilities.patchEnvVar(userId, params.id, body)),
     )
 
     app.delete(
       '/env-vars/:id',
-      { schema: { params, ...about(tag, 'deleteEnvVar', 'Delete a secret', deleted) } },
+      { schema: { params, ...about(tag, 'deleteEnvVar', 'Delete a secret', deleted, 'CAPABILITY_NOT_FOUND') } },
       async ({ params }) => {
         await capabilities.deleteEnvVar(userId, params.id)
         return ok({ id: params.id })
@@ -55,7 +74,15 @@ export const operatorEnvVarRoutes = ({ workbench }: RouteDeps): FastifyPluginAsy
       {
         schema: {
           body: createSystemEnvVar,
-          ...about(tag, 'createSystemEnvVar', 'Set a secret of the system', envVarView),
+          ...about(
+            tag,
+            'createSystemEnvVar',
+            'Set a secret of the system',
+            envVarView,
+            'CAPABILITY_EXISTS',
+            'CAPABILITY_LIMIT',
+            'CAPABILITY_NOT_FOUND',
+          ),
         },
       },
       async ({ body }) => ok(await capabilities.createEnvVar(null, body)),
@@ -67,7 +94,7 @@ export const operatorEnvVarRoutes = ({ workbench }: RouteDeps): FastifyPluginAsy
         schema: {
           params,
           body: patchSystemEnvVar,
-          ...about(tag, 'patchSystemEnvVar', 'Change a secret of the system', envVarView),
+          ...about(tag, 'patchSystemEnvVar', 'Change a secret of the system', envVarView, 'CAPABILITY_NOT_FOUND'),
         },
       },
       async ({ params, body }) => ok(await capabilities.patchEnvVar(null, params.id, body)),
@@ -75,7 +102,12 @@ export const operatorEnvVarRoutes = ({ workbench }: RouteDeps): FastifyPluginAsy
 
     app.delete(
       '/internal/system-env-vars/:id',
-      { schema: { params, ...about(tag, 'deleteSystemEnvVar', 'Delete a secret of the system', deleted) } },
+      {
+        schema: {
+          params,
+          ...about(tag, 'deleteSystemEnvVar', 'Delete a secret of the system', deleted, 'CAPABILITY_NOT_FOUND'),
+        },
+      },
       async ({ params }) => {
         await capabilities.deleteEnvVar(null, params.id)
         return ok({ id: params.id })

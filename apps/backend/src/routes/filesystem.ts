@@ -10,7 +10,7 @@ export const filesystemRoutes = (): FastifyPluginAsyncZod => {
       '/filesystem/support',
       {
         schema: {
-          ...{ tags: ['workspaces'], operationId: 'getFilesystemSupport' },
+          ...{ tags: ['workspaces'], security: [], operationId: 'getFilesystemSupport' },
           summary: 'Tell whether folders of this machine can be mounted',
           response: { 200: envelope(filesystemSupport) },
         },

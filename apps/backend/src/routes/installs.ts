@@ -28,7 +28,15 @@ export const installRoutes =
       {
         schema: {
           body: createSkillInstall,
-          ...about('skills', 'createSkillInstall', 'Install a skill', skillInstallView),
+          ...about(
+            'skills',
+            'createSkillInstall',
+            'Install a skill',
+            skillInstallView,
+            'CAPABILITY_EXISTS',
+            'CAPABILITY_LIMIT',
+            'CAPABILITY_NOT_FOUND',
+          ),
         },
       },
       async ({ body: { skill_id, enabled } }) =>
@@ -39,7 +47,15 @@ export const installRoutes =
       {
         schema: {
           body: createMcpInstall,
-          ...about('mcp-servers', 'createMcpInstall', 'Install an MCP server', mcpInstallView),
+          ...about(
+            'mcp-servers',
+            'createMcpInstall',
+            'Install an MCP server',
+            mcpInstallView,
+            'CAPABILITY_EXISTS',
+            'CAPABILITY_LIMIT',
+            'CAPABILITY_NOT_FOUND',
+          ),
         },
       },
       async ({ body: { server_id, enabled } }) =>
@@ -50,7 +66,15 @@ export const installRoutes =
       {
         schema: {
           body: createPluginInstall,
-          ...about('plugins', 'createPluginInstall', 'Install a plugin', pluginInstallView),
+          ...about(
+            'plugins',
+            'createPluginInstall',
+            'Install a plugin',
+            pluginInstallView,
+            'CAPABILITY_EXISTS',
+            'CAPABILITY_LIMIT',
+            'CAPABILITY_NOT_FOUND',
+          ),
         },
       },
       async ({ body: { plugin_id, enabled } }) =>
@@ -99,13 +123,21 @@ const routesOf = ({ workbench: { capabilities }, config }: RouteDeps, kind: Inst
 
     app.patch(
       `${path}/:id`,
-      { schema: { params, body: patchInstall, ...about(tag, `patch${name}Install`, 'Switch one on or off', view) } },
+      {
+        schema: {
+          params,
+          body: patchInstall,
+          ...about(tag, `patch${name}Install`, 'Switch one on or off', view, 'CAPABILITY_NOT_FOUND'),
+        },
+      },
       async ({ params, body }) => ok(wire(await capabilities.patchInstall(kind, userId, params.id, body.enabled))),
     )
 
     app.delete(
       `${path}/:id`,
-      { schema: { params, ...about(tag, `delete${name}Install`, 'Delete an install', deleted) } },
+      {
+        schema: { params, ...about(tag, `delete${name}Install`, 'Delete an install', deleted, 'CAPABILITY_NOT_FOUND') },
+      },
       async ({ params }) => {
         await capabilities.deleteInstall(kind, userId, params.id)
         return ok({ id: params.id })

@@ -32,7 +32,15 @@ const routesOf = (
       {
         schema: {
           body: createMcpServer,
-          ...about(tag, `create${called}McpServer`, 'Add an MCP server', mcpServerView),
+          ...about(
+            tag,
+            `create${called}McpServer`,
+            'Add an MCP server',
+            mcpServerView,
+            'CAPABILITY_EXISTS',
+            'CAPABILITY_LIMIT',
+            'CAPABILITY_NOT_FOUND',
+          ),
         },
       },
       async ({ body }) => ok(await capabilities.createMcpServer(owner, body)),
@@ -40,7 +48,12 @@ const routesOf = (
 
     app.get(
       `${path}/:id`,
-      { schema: { params, ...about(tag, `get${called}McpServer`, 'Show an MCP server', mcpServerView) } },
+      {
+        schema: {
+          params,
+          ...about(tag, `get${called}McpServer`, 'Show an MCP server', mcpServerView, 'CAPABILITY_NOT_FOUND'),
+        },
+      },
       async ({ params }) => ok(await capabilities.mcpServer(owner, params.id)),
     )
 
@@ -50,7 +63,14 @@ const routesOf = (
         schema: {
           params,
           body: patchMcpServer,
-          ...about(tag, `patch${called}McpServer`, 'Change an MCP server', mcpServerView),
+          ...about(
+            tag,
+            `patch${called}McpServer`,
+            'Change an MCP server',
+            mcpServerView,
+            'CAPABILITY_NOT_FOUND',
+            'CAPABILITY_EXISTS',
+          ),
         },
       },
       async ({ params, body }) => ok(await capabilities.patchMcpServer(owner, params.id, body)),
@@ -58,7 +78,12 @@ const routesOf = (
 
     app.delete(
       `${path}/:id`,
-      { schema: { params, ...about(tag, `delete${called}McpServer`, 'Delete an MCP server', deleted) } },
+      {
+        schema: {
+          params,
+          ...about(tag, `delete${called}McpServer`, 'Delete an MCP server', deleted, 'CAPABILITY_NOT_FOUND'),
+        },
+      },
       async ({ params }) => {
         await capabilities.deleteMcpServer(owner, params.id)
         return ok({ id: params.id })

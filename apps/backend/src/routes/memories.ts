@@ -7,6 +7,7 @@ import {
   putMemory,
   searchMemories,
 } from '@tutti/contracts'
+import { failures } from '@tutti/openapi'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
@@ -43,7 +44,10 @@ export const memoryRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAsy
       {
         schema: {
           ...{ tags, operationId: 'createMemory', summary: 'Remember a text' },
-          ...{ body: createMemory, response: { 200: envelope(memoryJob) } },
+          ...{
+            body: createMemory,
+            response: { 200: envelope(memoryJob), ...failures('MEMORY_FULL', 'PROJECT_NOT_FOUND') },
+          },
         },
       },
       async ({ body }) => ok(await memories.add(userId, body)),
@@ -87,7 +91,7 @@ export const memoryRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAsy
       {
         schema: {
           ...{ tags, operationId: 'getMemoryJob', summary: 'Show how the making of a memory came out' },
-          ...{ params: idParams, response: { 200: envelope(memoryJob) } },
+          ...{ params: idParams, response: { 200: envelope(memoryJob), ...failures('MEMORY_NOT_FOUND') } },
         },
       },
       async ({ params }) => ok(await memories.job(userId, params.id)),
@@ -98,7 +102,7 @@ export const memoryRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAsy
       {
         schema: {
           ...{ tags, operationId: 'getMemory', summary: 'Show a memory' },
-          ...{ params: idParams, response: { 200: one } },
+          ...{ params: idParams, response: { 200: one, ...failures('MEMORY_NOT_FOUND') } },
         },
       },
       async ({ params }) => ok(await memories.get(userId, params.id)),
@@ -109,7 +113,7 @@ export const memoryRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAsy
       {
         schema: {
           ...{ tags, operationId: 'putMemory', summary: 'Write a memory anew' },
-          ...{ params: idParams, body: putMemory, response: { 200: one } },
+          ...{ params: idParams, body: putMemory, response: { 200: one, ...failures('MEMORY_NOT_FOUND') } },
         },
       },
       async ({ params, body }) => ok(await memories.put(userId, params.id, body)),
@@ -120,7 +124,10 @@ export const memoryRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAsy
       {
         schema: {
           ...{ tags, operationId: 'deleteMemory', summary: 'Forget a memory, with its history' },
-          ...{ params: idParams, response: { 200: envelope(z.object({ id: z.uuid() })) } },
+          ...{
+            params: idParams,
+            response: { 200: envelope(z.object({ id: z.uuid() })), ...failures('MEMORY_NOT_FOUND') },
+          },
         },
       },
       async ({ params }) => {
@@ -134,7 +141,7 @@ export const memoryRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAsy
       {
         schema: {
           ...{ tags, operationId: 'getMemoryHistory', summary: 'List the changes of a memory, oldest first' },
-          ...{ params: idParams, response: { 200: envelope(z.array(memoryChange)) } },
+          ...{ params: idParams, response: { 200: envelope(z.array(memoryChange)), ...failures('MEMORY_NOT_FOUND') } },
         },
       },
       async ({ params }) => ok(await memories.history(userId, params.id)),

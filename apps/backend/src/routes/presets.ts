@@ -21,7 +21,15 @@ export const presetRoutes = ({ workbench: { capabilities }, config }: RouteDeps)
       {
         schema: {
           body: putPreset,
-          ...about(tag, 'createPreset', 'Make a preset', presetView),
+          ...about(
+            tag,
+            'createPreset',
+            'Make a preset',
+            presetView,
+            'CAPABILITY_EXISTS',
+            'CAPABILITY_LIMIT',
+            'CAPABILITY_NOT_FOUND',
+          ),
         },
       },
       async ({ body }) => ok(await capabilities.createPreset(userId, body)),
@@ -29,7 +37,7 @@ export const presetRoutes = ({ workbench: { capabilities }, config }: RouteDeps)
 
     app.get(
       '/presets/:id',
-      { schema: { params, ...about(tag, 'getPreset', 'Show a preset', presetView) } },
+      { schema: { params, ...about(tag, 'getPreset', 'Show a preset', presetView, 'CAPABILITY_NOT_FOUND') } },
       async ({ params }) => ok(await capabilities.preset(userId, params.id)),
     )
 
@@ -39,7 +47,7 @@ export const presetRoutes = ({ workbench: { capabilities }, config }: RouteDeps)
         schema: {
           params,
           body: putPreset,
-          ...about(tag, 'putPreset', 'Replace a preset', presetView),
+          ...about(tag, 'putPreset', 'Replace a preset', presetView, 'CAPABILITY_NOT_FOUND', 'CAPABILITY_EXISTS'),
         },
       },
       async ({ params, body }) => ok(await capabilities.putPreset(userId, params.id, body)),
@@ -47,7 +55,12 @@ export const presetRoutes = ({ workbench: { capabilities }, config }: RouteDeps)
 
     app.delete(
       '/presets/:id',
-      { schema: { params, ...about(tag, 'deletePreset', 'Delete a preset', deleted) } },
+      {
+        schema: {
+          params,
+          ...about(tag, 'deletePreset', 'Delete a preset', deleted, 'CAPABILITY_NOT_FOUND', 'CAPABILITY_IN_USE'),
+        },
+      },
       async ({ params }) => {
         await capabilities.deletePreset(userId, params.id)
         return ok({ id: params.id })

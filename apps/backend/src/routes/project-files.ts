@@ -1,4 +1,5 @@
 import { addProjectFile, envelope, projectFileView } from '@tutti/contracts'
+import { failures } from '@tutti/openapi'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
@@ -17,7 +18,10 @@ export const projectFileRoutes = ({ workbench, config }: RouteDeps): FastifyPlug
       {
         schema: {
           ...{ tags, operationId: 'listProjectFiles', summary: 'List the files that the runs of a project are given' },
-          ...{ params: idParams, response: { 200: envelope(z.array(projectFileView)) } },
+          ...{
+            params: idParams,
+            response: { 200: envelope(z.array(projectFileView)), ...failures('PROJECT_NOT_FOUND') },
+          },
         },
       },
       async ({ params }) => ok(await workbench.projectFiles(userId, params.id)),
@@ -28,7 +32,11 @@ export const projectFileRoutes = ({ workbench, config }: RouteDeps): FastifyPlug
       {
         schema: {
           ...{ tags, operationId: 'addProjectFile', summary: 'Give an upload to every run of a project' },
-          ...{ params: idParams, body: addProjectFile, response: { 200: envelope(projectFileView) } },
+          ...{
+            params: idParams,
+            body: addProjectFile,
+            response: { 200: envelope(projectFileView), ...failures('PROJECT_NOT_FOUND') },
+          },
         },
       },
       async ({ params, body }) => ok(await workbench.addProjectFile(userId, params.id, body)),
@@ -39,7 +47,10 @@ export const projectFileRoutes = ({ workbench, config }: RouteDeps): FastifyPlug
       {
         schema: {
           ...{ tags, operationId: 'removeProjectFile', summary: 'Give a file to the runs of a project no longer' },
-          ...{ params: fileParams, response: { 200: envelope(z.object({ id: z.int() })) } },
+          ...{
+            params: fileParams,
+            response: { 200: envelope(z.object({ id: z.int() })), ...failures('PROJECT_NOT_FOUND', 'FILE_NOT_FOUND') },
+          },
         },
       },
       async ({ params }) => {

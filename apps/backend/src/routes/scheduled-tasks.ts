@@ -8,6 +8,7 @@ import {
   scheduledTaskTriggered,
   scheduledTaskView,
 } from '@tutti/contracts'
+import { failures } from '@tutti/openapi'
 import type { ScheduledTasks } from '@tutti/workbench'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -49,7 +50,13 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           ...{ tags, operationId: 'createScheduledTask', summary: 'Create a scheduled task' },
-          ...{ body: createScheduledTask, response: { 200: one } },
+          ...{
+            body: createScheduledTask,
+            response: {
+              200: one,
+              ...failures('TOO_MANY_SCHEDULED_TASKS', 'PROJECT_NOT_FOUND', 'CAPABILITY_NOT_FOUND'),
+            },
+          },
         },
         bodyLimit,
       },
@@ -61,7 +68,7 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           ...{ tags, operationId: 'getScheduledTask', summary: 'Show a scheduled task' },
-          ...{ params: idParams, response: { 200: one } },
+          ...{ params: idParams, response: { 200: one, ...failures('SCHEDULED_TASK_NOT_FOUND') } },
         },
       },
       async ({ params }) => ok(await tasks.get(userId, params.id)),
@@ -72,7 +79,14 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           ...{ tags, operationId: 'patchScheduledTask', summary: 'Change a scheduled task' },
-          ...{ params: idParams, body: patchScheduledTask, response: { 200: one } },
+          ...{
+            params: idParams,
+            body: patchScheduledTask,
+            response: {
+              200: one,
+              ...failures('SCHEDULED_TASK_NOT_FOUND', 'PROJECT_NOT_FOUND', 'CAPABILITY_NOT_FOUND'),
+            },
+          },
         },
         bodyLimit,
       },
@@ -84,7 +98,10 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           ...{ tags, operationId: 'deleteScheduledTask', summary: 'Delete a scheduled task; its runs stay' },
-          ...{ params: idParams, response: { 200: envelope(z.object({ id: z.uuid() })) } },
+          ...{
+            params: idParams,
+            response: { 200: envelope(z.object({ id: z.uuid() })), ...failures('SCHEDULED_TASK_NOT_FOUND') },
+          },
         },
       },
       async ({ params }) => {
@@ -98,7 +115,13 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           ...{ tags, operationId: 'triggerScheduledTask', summary: 'Run a scheduled task now' },
-          ...{ params: idParams, response: { 200: envelope(scheduledTaskTriggered) } },
+          ...{
+            params: idParams,
+            response: {
+              200: envelope(scheduledTaskTriggered),
+              ...failures('SCHEDULED_TASK_NOT_FOUND', 'SESSION_BUSY', 'BUDGET_EXCEEDED'),
+            },
+          },
         },
       },
       async ({ params }) => ok(await tasks.trigger(userId, params.id)),
@@ -113,7 +136,11 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
             operationId: 'listRunsOfScheduledTask',
             summary: 'List the runs of a scheduled task, newest first',
           },
-          ...{ params: idParams, querystring: pageQuery, response: { 200: envelope(z.array(runView)) } },
+          ...{
+            params: idParams,
+            querystring: pageQuery,
+            response: { 200: envelope(z.array(runView)), ...failures('SCHEDULED_TASK_NOT_FOUND') },
+          },
         },
       },
       async (request, reply) => {

@@ -29,7 +29,15 @@ export const slashCommandRoutes = ({ workbench: { capabilities }, config }: Rout
       {
         schema: {
           body: createSlashCommand,
-          ...about(tag, 'createSlashCommand', 'Write a slash command', slashCommandView),
+          ...about(
+            tag,
+            'createSlashCommand',
+            'Write a slash command',
+            slashCommandView,
+            'CAPABILITY_EXISTS',
+            'CAPABILITY_LIMIT',
+            'CAPABILITY_NOT_FOUND',
+          ),
         },
       },
       async ({ body }) => ok(await capabilities.createSlashCommand(userId, body)),
@@ -37,7 +45,12 @@ export const slashCommandRoutes = ({ workbench: { capabilities }, config }: Rout
 
     app.get(
       '/slash-commands/:id',
-      { schema: { params, ...about(tag, 'getSlashCommand', 'Show a slash command', slashCommandView) } },
+      {
+        schema: {
+          params,
+          ...about(tag, 'getSlashCommand', 'Show a slash command', slashCommandView, 'CAPABILITY_NOT_FOUND'),
+        },
+      },
       async ({ params }) => ok(await capabilities.slashCommand(userId, params.id)),
     )
 
@@ -47,7 +60,14 @@ export const slashCommandRoutes = ({ workbench: { capabilities }, config }: Rout
         schema: {
           params,
           body: patchSlashCommand,
-          ...about(tag, 'patchSlashCommand', 'Change a slash command', slashCommandView),
+          ...about(
+            tag,
+            'patchSlashCommand',
+            'Change a slash command',
+            slashCommandView,
+            'CAPABILITY_NOT_FOUND',
+            'CAPABILITY_EXISTS',
+          ),
         },
       },
       async ({ params, body }) => ok(await capabilities.patchSlashCommand(userId, params.id, body)),
@@ -55,7 +75,12 @@ export const slashCommandRoutes = ({ workbench: { capabilities }, config }: Rout
 
     app.delete(
       '/slash-commands/:id',
-      { schema: { params, ...about(tag, 'deleteSlashCommand', 'Delete a slash command', deleted) } },
+      {
+        schema: {
+          params,
+          ...about(tag, 'deleteSlashCommand', 'Delete a slash command', deleted, 'CAPABILITY_NOT_FOUND'),
+        },
+      },
       async ({ params }) => {
         await capabilities.deleteSlashCommand(userId, params.id)
         return ok({ id: params.id })

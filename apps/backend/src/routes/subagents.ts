@@ -21,7 +21,15 @@ export const subagentRoutes = ({ workbench: { capabilities }, config }: RouteDep
       {
         schema: {
           body: createSubagent,
-          ...about(tag, 'createSubagent', 'Write a sub-agent', subagentView),
+          ...about(
+            tag,
+            'createSubagent',
+            'Write a sub-agent',
+            subagentView,
+            'CAPABILITY_EXISTS',
+            'CAPABILITY_LIMIT',
+            'CAPABILITY_NOT_FOUND',
+          ),
         },
       },
       async ({ body }) => ok(await capabilities.createSubagent(userId, body)),
@@ -29,7 +37,7 @@ export const subagentRoutes = ({ workbench: { capabilities }, config }: RouteDep
 
     app.get(
       '/subagents/:id',
-      { schema: { params, ...about(tag, 'getSubagent', 'Show a sub-agent', subagentView) } },
+      { schema: { params, ...about(tag, 'getSubagent', 'Show a sub-agent', subagentView, 'CAPABILITY_NOT_FOUND') } },
       async ({ params }) => ok(await capabilities.subagent(userId, params.id)),
     )
 
@@ -39,7 +47,14 @@ export const subagentRoutes = ({ workbench: { capabilities }, config }: RouteDep
         schema: {
           params,
           body: patchSubagent,
-          ...about(tag, 'patchSubagent', 'Change a sub-agent', subagentView),
+          ...about(
+            tag,
+            'patchSubagent',
+            'Change a sub-agent',
+            subagentView,
+            'CAPABILITY_NOT_FOUND',
+            'CAPABILITY_EXISTS',
+          ),
         },
       },
       async ({ params, body }) => ok(await capabilities.patchSubagent(userId, params.id, body)),
@@ -47,7 +62,7 @@ export const subagentRoutes = ({ workbench: { capabilities }, config }: RouteDep
 
     app.delete(
       '/subagents/:id',
-      { schema: { params, ...about(tag, 'deleteSubagent', 'Delete a sub-agent', deleted) } },
+      { schema: { params, ...about(tag, 'deleteSubagent', 'Delete a sub-agent', deleted, 'CAPABILITY_NOT_FOUND') } },
       async ({ params }) => {
         await capabilities.deleteSubagent(userId, params.id)
         return ok({ id: params.id })

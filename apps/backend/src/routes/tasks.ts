@@ -19,7 +19,14 @@ export const taskRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAsync
           body: createTask,
           response: {
             200: envelope(taskCreated),
-            ...failures('BUDGET_EXCEEDED', 'SESSION_NOT_FOUND', 'SESSION_CANCELING', 'QUEUE_FULL', 'PROJECT_NOT_FOUND'),
+            ...failures(
+              'BUDGET_EXCEEDED',
+              'SESSION_NOT_FOUND',
+              'SESSION_CANCELING',
+              'QUEUE_FULL',
+              'PROJECT_NOT_FOUND',
+              'CAPABILITY_NOT_FOUND',
+            ),
           },
         },
         bodyLimit: config.taskBodyBytes,

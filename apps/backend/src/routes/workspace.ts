@@ -1,5 +1,6 @@
 /** Single things of a workspace, for sessions and runs alike: one file, one picture of the browser. */
 import { envelope, fileAddress, pictureView, screenshotKey, TuttiError } from '@tutti/contracts'
+import { failures } from '@tutti/openapi'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { RouteDeps } from '../deps.ts'
@@ -32,7 +33,20 @@ export const workspaceRoutes = ({ workbench, objects, config }: RouteDeps): Fast
         {
           schema: {
             ...{ tags, operationId, summary: 'Get the address of one file of the workspace' },
-            ...{ params: idParams, querystring: folderQuery, response: { 200: envelope(fileAddress) } },
+            ...{
+              params: idParams,
+              querystring: folderQuery,
+              response: {
+                200: envelope(fileAddress),
+                ...failures(
+                  'SESSION_NOT_FOUND',
+                  'RUN_NOT_FOUND',
+                  'SNAPSHOT_NOT_FOUND',
+                  'FILES_NOT_ENABLED',
+                  'FILE_NOT_FOUND',
+                ),
+              },
+            },
           },
         },
         async ({ params, query }) => {
@@ -50,7 +64,13 @@ export const workspaceRoutes = ({ workbench, objects, config }: RouteDeps): Fast
             operationId: 'getSessionPicture',
             summary: 'Get the picture that a tool call of the browser left',
           },
-          ...{ params: pictureParams, response: { 200: envelope(pictureView) } },
+          ...{
+            params: pictureParams,
+            response: {
+              200: envelope(pictureView),
+              ...failures('SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'FILE_NOT_FOUND'),
+            },
+          },
         },
       },
       async ({ params: { id: session_id, tool_use_id } }) => {
@@ -65,7 +85,13 @@ export const workspaceRoutes = ({ workbench, objects, config }: RouteDeps): Fast
       {
         schema: {
           ...{ tags, operationId: 'getRunPicture', summary: 'Get the picture that a tool call of the browser left' },
-          ...{ params: pictureParams, response: { 200: envelope(pictureView) } },
+          ...{
+            params: pictureParams,
+            response: {
+              200: envelope(pictureView),
+              ...failures('SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'FILE_NOT_FOUND'),
+            },
+          },
         },
       },
       async ({ params: { id: run_id, tool_use_id } }) => {

@@ -1,7 +1,7 @@
 /** What users and the operator give to agents, over real HTTP on a real PostgreSQL; runs are claimed as a manager claims them. */
-import type { ClaimedRun } from '@tutti/contracts'
+import type { ClaimedRun, InputFile } from '@tutti/contracts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Answer, createStage, internalToken, type Running, type Stage } from '../support/stage.ts'
+import { type Answer, createStage, internalToken, type Running, type Stage, upload } from '../support/stage.ts'
 
 let stage: Stage
 /** Of two users. */
@@ -432,10 +432,8 @@ describe('commands, sub-agents and the text for all agents', () => {
 })
 
 test('files of a message are told to the agent, not stored with the message; addresses are cloned beside them', async () => {
-  const input_files = [
-    { name: 'plan.txt', source: 'attachments/default/1/plan.txt', size: 12, content_type: 'text/plain' },
-    { type: 'url', name: 'lib', source: 'https://example.org/a/lib/tree/next/x' },
-  ]
+  const plan = data<InputFile>(await upload(own, 'plan.txt', 'one, two, go', 'text/plain'))
+  const input_files = [plan, { type: 'url', name: 'lib', source: 'https://example.org/a/lib/tree/next/x' }]
   const run = await send({ input_files })
   const claimed = await claim(run)
   expect(claimed.prompt).toBe(
