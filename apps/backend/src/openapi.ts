@@ -49,6 +49,7 @@ export const documentBackend = (app: FastifyInstance): void =>
     schemas: {
       // Recursive: without a name of its own it could not be written down at all.
       Json: contracts.json,
+      FileNode: contracts.fileNode,
       Session: contracts.sessionView,
       Run: contracts.runView,
       Message: contracts.messageView,
