@@ -29,6 +29,7 @@ test('every call has its address and reads the envelope', async () => {
     progress: 100,
     schedule_mode: 'immediate',
     scheduled_at: instant,
+    scheduled_task_id: null,
     config_snapshot: {},
     state_patch: {},
     workspace_files_prefix: 'w',
