@@ -122,9 +122,7 @@ test('jobs in Redis need a server only where none is named, and tests need all t
   expect((await outcome(run('demo', ...redis)))[0]).toBe(3)
   await writeFile(join(folder, '.env'), 'REDIS_URL=redis://elsewhere\n')
   expect((await outcome(run('demo', ...redis)))[0]).toBe(0)
-  expect((await outcome(run('test')))[2]).toMatch(
-    /install .* redis-server redis-tools openssl chromium python3 docker\.io debootstrap'/,
-  )
+  expect((await outcome(run('test')))[2]).toMatch(/install .* redis-server redis-tools openssl chromium python3'/)
 })
 
 test('the exit code of the command is its own', async () => {
