@@ -224,6 +224,9 @@ test('uploads-that-nothing-names-go-after-a-day, and the others stay', async () 
   const [idle, said, given, dropped] = [await uploaded(), await uploaded(), await uploaded('g'), await uploaded('d')]
   await backend.post('/api/v1/tasks', { prompt: 'x', config: { input_files: [said] } })
   await finish(await claim())
+  const later = await uploaded('l')
+  const task = { name: 'l', cron: '0 0 1 1 *', prompt: 'x', config: { input_files: [later] } }
+  expect((await backend.post('/api/v1/scheduled-tasks', task)).status).toBe(200)
   const ids: number[] = []
   for (const file of [given, dropped]) {
     const added = await backend.post(files, { file_name: file.name, file_source: file.source })
@@ -239,13 +242,13 @@ test('uploads-that-nothing-names-go-after-a-day, and the others stay', async () 
   await backend.send('DELETE', `${files}/${ids[1]}`, {})
   await backend.workbench.sweepUploads()
   const keys = await stored()
-  for (const file of [said, given, dropped, young]) expect(keys).toContain(file.source)
+  for (const file of [said, later, given, dropped, young]) expect(keys).toContain(file.source)
   expect(keys).not.toContain(idle.source)
   expect(keys).not.toContain('attachments/default/half/x')
   await age()
   await backend.workbench.sweepUploads()
   expect(await stored()).not.toContain(dropped.source)
-  expect(await stored()).toEqual(expect.arrayContaining([said.source, given.source]))
+  expect(await stored()).toEqual(expect.arrayContaining([said.source, later.source, given.source]))
 })
 
 test('an-upload-that-is-named-while-it-is-swept-is-kept-or-refused, and never lost', async () => {

@@ -16,7 +16,6 @@ import type { RunRow } from '../session/rows.ts'
 import type { Hub } from '../stream/hub.ts'
 import { type Affinity, headStartOf } from './affinity.ts'
 import { announce } from './announce.ts'
-import { strangeFile } from './plan.ts'
 import { runOfTask } from './run-of-task.ts'
 import { takeOver } from './take-over.ts'
 
@@ -155,13 +154,11 @@ const release = async (deps: WorkbenchDeps, lease: LeasedTask): Promise<void> =>
 const write = async (deps: ClaimDeps, lease: LeasedTask, leaseMs: number): Promise<ClaimedRun | Left | 'next'> => {
   const params = agentRunParams.safeParse(lease.task.params)
   if (!params.success) return refuse(deps, lease, `invalid params: ${params.error.issues[0]?.message}`)
-  // A run that the workbench made was checked when it was asked for.
-  const strange = params.data.run_id === undefined && strangeFile(deps.ownerOf(lease.task.client), params.data.config)
-  if (strange) return refuse(deps, lease, `params.config.${strange} is not an upload of the job’s owner`)
   const schema = schemaFault(params.data.config.output_schema)
   if (schema) return refuse(deps, lease, `params.config.${schema.path}: ${schema.fault}`)
   const run = await runOfTask(deps, lease.task, params.data).catch((error: unknown) => {
-    if (error instanceof TuttiError && error.code === 'CAPABILITY_NOT_FOUND') return error
+    if (error instanceof TuttiError && (error.code === 'CAPABILITY_NOT_FOUND' || error.code === 'INVALID_BODY'))
+      return error
     throw error
   })
   if (run instanceof TuttiError) return refuse(deps, lease, run.message)

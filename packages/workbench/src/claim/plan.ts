@@ -8,7 +8,6 @@ import {
   placeholder,
   type StagingPlan,
   type TaskConfig,
-  type TaskConfigPatch,
   type TurnOptions,
   userFolder,
 } from '@tutti/contracts'
@@ -19,16 +18,6 @@ import { commandFile, type SlashCommandRow, type SubagentRow, subagentOf } from 
 
 /** Where the uploads of a user lie. Whatever else a task names is not that user's, or not a file to be handed out. */
 export const uploadsOf = (userId: string): string => `attachments/${userFolder(userId)}/`
-
-/** The path within the task's configuration of a file that the user may not have, if there is one. */
-export const strangeFile = (
-  userId: string,
-  config: Partial<Pick<TaskConfigPatch, 'input_files'>>,
-): string | undefined => {
-  const own = uploadsOf(userId)
-  const at = (config.input_files ?? []).findIndex(({ type, source }) => type === 'file' && !source.startsWith(own))
-  return at === -1 ? undefined : `input_files[${at}].source`
-}
 
 /** What a run's configuration names, as it is now. */
 export interface Material {

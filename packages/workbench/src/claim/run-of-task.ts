@@ -14,10 +14,11 @@ import { commitChange } from '../session/change-session.ts'
 import type { RunRow } from '../session/rows.ts'
 import { findRun } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
+import { holdUploads } from '../uploads/hold-uploads.ts'
 
 type Params = z.output<typeof agentRunParams>
 
-/** Undefined: the task names a run or session that is not its own. @throws TuttiError CAPABILITY_NOT_FOUND for what its owner can't use */
+/** Undefined: the task names a run or session that is not its own. @throws TuttiError CAPABILITY_NOT_FOUND and INVALID_BODY for what its owner can't use */
 export const runOfTask = async (deps: WorkbenchDeps, task: Task, params: Params): Promise<RunRow | undefined> => {
   if (params.run_id !== undefined) {
     const run = await findRun(deps.database, params.run_id)
@@ -60,6 +61,7 @@ const writeRun = async (
   try {
     return await deps.database.transaction(async (tx) => {
       const config = await choose(tx, userId, { base: {}, sent, installed: false, path: 'params.config' })
+      await holdUploads(tx, userId, config.input_files, 'params.config.input_files')
       const { workspace: _, ...snapshot } = config
       const session = await insertSession(tx, { id: deps.newId(), userId, prompt })
       return commitChange(tx, session, async (change) => {

@@ -14,7 +14,6 @@ import {
 import type { z } from 'zod'
 import { exhausted } from '../budgets/measure.ts'
 import { choose } from '../capabilities/choose.ts'
-import { strangeFile } from '../claim/plan.ts'
 import { type Queryable, violates } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { findProject, type ProjectRow } from '../projects/projects.ts'
@@ -56,9 +55,6 @@ export const createTask = async (
   by?: ByTask,
 ): Promise<TaskCreated> => {
   const request = storable(plainJson(sent)) as unknown as Request
-  const strange = request.config && strangeFile(userId, request.config)
-  if (strange)
-    throw new TuttiError('INVALID_BODY', 'This is not one of your uploads', { path: `body.config.${strange}` })
   const schema = schemaFault(request.config?.output_schema)
   if (schema)
     throw new TuttiError('INVALID_BODY', `body.config.${schema.path}: ${schema.fault}`, {

@@ -11,13 +11,13 @@ import {
 } from '@tutti/contracts'
 import type { KeptSchedule } from '@tutti/engine'
 import type { z } from 'zod'
-import { strangeFile } from '../claim/plan.ts'
 import type { Queryable } from '../database/database.ts'
 import { findProject } from '../projects/projects.ts'
 import { viewRuns } from '../read/sessions.ts'
 import { plainJson } from '../session/plain-json.ts'
 import type { RunRow } from '../session/rows.ts'
 import { storable } from '../session/storable.ts'
+import { holdUploads } from '../uploads/hold-uploads.ts'
 import type { ScheduledTaskDeps } from './deps.ts'
 import { ensureScheduleSoon } from './ensure-schedules.ts'
 import { findTask, type LastRun, type ScheduledTaskRow, scheduleIdOf, tasksWithLastRun, taskView } from './rows.ts'
@@ -166,9 +166,7 @@ const checkParts = async (
   userId: string,
   { config, project_id }: { config: TaskConfigPatch; project_id: string | null },
 ): Promise<void> => {
-  const strange = strangeFile(userId, config)
-  if (strange)
-    throw new TuttiError('INVALID_BODY', 'This is not one of your uploads', { path: `body.config.${strange}` })
+  await holdUploads(tx, userId, config.input_files, 'body.config.input_files')
   if (typeof config.model === 'string' && !deps.offersModel(config.model))
     throw new TuttiError('INVALID_BODY', `The model ${JSON.stringify(config.model)} is not offered: see GET /models`, {
       path: 'body.config.model',
