@@ -16,6 +16,7 @@ export interface Servers {
   other: string
   manager: string
   objectsRoot: string
+  workspaceRoot: string
   connectionString: string
   close(): Promise<void>
 }
@@ -24,6 +25,7 @@ export const startServers = async (): Promise<Servers> => {
   const database = await testDatabase()
   const root = await mkdtemp(join(tmpdir(), 'tutti-endpoints-'))
   const objectsRoot = join(root, 'objects')
+  const workspaceRoot = join(root, 'workspaces')
   const shared = { INTERNAL_API_TOKEN: internalToken, OBJECTS_DIR: objectsRoot, LOG_LEVEL: 'ERROR' }
   const backend = (user: keyof typeof tokens) =>
     startBackend({
@@ -34,6 +36,7 @@ export const startServers = async (): Promise<Servers> => {
         PORT: '0',
         DATABASE_URL: database.connectionString,
         SECRET_KEY: 'key-of-tests-'.repeat(3),
+        BACKEND_PUBLIC_URL: 'http://tutti.invalid',
       },
       ...{ SINGLE_USER_ID: user, CLIENT_TOKEN: tokens[user] },
     })
@@ -41,13 +44,18 @@ export const startServers = async (): Promise<Servers> => {
   const other = await backend('bob')
   const manager = await startManager({
     ...shared,
-    ...{ TUTTI_ENV: 'development', SANDBOX: 'none', WORKSPACE_ROOT: join(root, 'workspaces') },
+    ...{ TUTTI_ENV: 'development', SANDBOX: 'none', WORKSPACE_ROOT: workspaceRoot },
     ...{ TASK_PULL_ENABLED: 'false', MANAGER_HOST: '127.0.0.1', MANAGER_PORT: '0' },
     BACKEND_URL: `http://127.0.0.1:${own.port}`,
   })
   return {
     ...{ own: `http://127.0.0.1:${own.port}`, other: `http://127.0.0.1:${other.port}` },
-    ...{ manager: `http://127.0.0.1:${manager.port}`, objectsRoot, connectionString: database.connectionString },
+    ...{
+      manager: `http://127.0.0.1:${manager.port}`,
+      objectsRoot,
+      workspaceRoot,
+      connectionString: database.connectionString,
+    },
     close: async () => {
       await Promise.all([manager.stop(), own.stop(), other.stop()])
       await database.drop()

@@ -1,73 +1,100 @@
 /**
- * Objects of the workbench that one user really has: made over HTTP, by the user and by a manager. And which of them an
- * address means: a new kind of object needs a line in `make` and one in `kindOf`.
+ * Objects of the workbench that one user really has, and those of the operator: made over HTTP, by the user and by a manager. A
+ * new kind of object needs a line in `alone`, or a part in the conversation.
  */
-import { blobKey, type ClaimedRun, screenshotKey, sessionPrefix, type WorkspaceManifest } from '@tutti/contracts'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  blobKey,
+  type ClaimedRun,
+  screenshotKey,
+  sessionPrefix,
+  userFolder,
+  type WorkspaceManifest,
+} from '@tutti/contracts'
 import { createLocalObjects } from '@tutti/objects'
-
-export type Kind =
-  | 'session'
-  | 'run'
-  | 'message'
-  | 'assistant message'
-  | 'project'
-  | 'tool execution'
-  | 'tool use'
-  | 'request'
-  | 'queue item'
-
-export type Objects = Record<Kind, string>
-
-export const missing: Objects = {
-  session: '6f2a1c84-0000-4000-8000-000000000001',
-  run: '6f2a1c84-0000-4000-8000-000000000002',
-  message: '900000001',
-  'assistant message': '900000002',
-  project: '6f2a1c84-0000-4000-8000-000000000003',
-  'tool execution': '6f2a1c84-0000-4000-8000-000000000004',
-  'tool use': 'toolu_missing',
-  request: '6f2a1c84-0000-4000-8000-000000000005',
-  'queue item': '6f2a1c84-0000-4000-8000-000000000006',
-}
-
-/** What a parameter of a path names. */
-export const kindOf = (path: string, param: string): Kind | undefined => {
-  if (param === 'item') return 'queue item'
-  if (param === 'tool_use_id') return 'tool use'
-  if (param === 'other') return 'run'
-  if (param !== 'id') return undefined
-  const before = path.split('/{id}')[0] ?? ''
-  if (/\/(sessions|runs\/session)$/.test(before)) return 'session'
-  if (before.endsWith('/runs')) return 'run'
-  if (before.endsWith('/messages')) return 'message'
-  if (before.endsWith('/projects')) return 'project'
-  if (before.endsWith('/tool-executions')) return 'tool execution'
-  if (before.endsWith('/user-input-requests')) return 'request'
-  return undefined
-}
-
-/** What a field of a body or a query names. */
-export const kindOfField: Record<string, Kind> = {
-  session_id: 'session',
-  project_id: 'project',
-  run_id: 'run',
-  message_id: 'message',
-  user_message_id: 'message',
-  assistant_message_id: 'assistant message',
-}
+import { type Kind, kinds, type Objects } from './kinds.ts'
 
 export interface Maker {
+  userId: string
   user(method: string, path: string, body?: object): Promise<unknown>
+  upload(name: string, text: string): Promise<{ source: string }>
   manager(path: string, body: object): Promise<unknown>
   objectsRoot: string
+  /** Of the manager's host. */
+  workspaceRoot: string
 }
 
-/** A session with a turn that is over and has its files, one that waits for an answer, and a message behind that. */
-export const make = async ({ user, manager, objectsRoot }: Maker): Promise<Objects> => {
+/** @param wanted what is made; several that belong together are made together */
+export const make = async (maker: Maker, wanted: readonly Kind[] = kinds): Promise<Partial<Objects>> => {
+  const made: Partial<Objects> = wanted.some((kind) => alone[kind] === undefined) ? await makeConversation(maker) : {}
+  for (const kind of wanted) {
+    const id = await alone[kind]?.(maker, `a${crypto.randomUUID().slice(0, 8)}`)
+    if (id !== undefined) made[kind] = String(id)
+  }
+  return made
+}
+
+/** What belongs to nothing else. All of it switched off, so that runs of others are as they were. */
+const alone: Partial<Record<Kind, (maker: Maker, name: string) => Promise<unknown>>> = {
+  memory: async ({ user }, text) => ((await user('POST', '/memories', { text })) as { job_id: string }).job_id,
+  'scheduled task': async ({ user }, name) => {
+    const task = await user('POST', '/scheduled-tasks', { name, cron: '0 0 1 1 *', prompt: 'hello' })
+    return (task as { scheduled_task_id: string }).scheduled_task_id
+  },
+  'env var': ({ user }, key) => idOf(user('POST', '/env-vars', { key, value: 'secret' })),
+  'mcp server': ({ user }, name) => idOf(user('POST', '/mcp-servers', mcpServer(name))),
+  skill: ({ user }, name) => idOf(user('POST', '/skills', skill(name))),
+  plugin: ({ user }, name) => idOf(user('POST', '/plugins', plugin(name))),
+  'mcp install': async ({ user }, name) => {
+    const server_id = await idOf(user('POST', '/mcp-servers', mcpServer(name)))
+    return idOf(user('POST', '/mcp-installs', { server_id, enabled: false }))
+  },
+  'skill install': async ({ user }, name) => {
+    const skill_id = await idOf(user('POST', '/skills', skill(name)))
+    return idOf(user('POST', '/skill-installs', { skill_id, enabled: false }))
+  },
+  'plugin install': async ({ user }, name) => {
+    const plugin_id = await idOf(user('POST', '/plugins', plugin(name)))
+    return idOf(user('POST', '/plugin-installs', { plugin_id, enabled: false }))
+  },
+  'slash command': ({ user }, name) =>
+    idOf(user('POST', '/slash-commands', { name, content: 'Do it.', enabled: false })),
+  subagent: ({ user }, name) =>
+    idOf(user('POST', '/subagents', { name, description: 'of tests', prompt: 'Do it.', enabled: false })),
+  preset: ({ user }, name) => idOf(user('POST', '/presets', { name })),
+  'operator’s env var': ({ manager }, key) => idOf(manager('/internal/system-env-vars', { key, value: 'secret' })),
+  'operator’s mcp server': ({ manager }, name) => idOf(manager('/internal/mcp-servers', mcpServer(name))),
+  'operator’s skill': ({ manager }, name) => idOf(manager('/internal/skills', skill(name))),
+  'operator’s plugin': ({ manager }, name) => idOf(manager('/internal/plugins', plugin(name))),
+}
+
+const idOf = async (made: Promise<unknown>): Promise<number> => ((await made) as { id: number }).id
+
+const mcpServer = (name: string) => ({ name, server_config: { command: 'true' } })
+
+export const skill = (name: string) => ({
+  files: [{ path: 'SKILL.md', content: `---\nname: ${name}\ndescription: of tests\n---\nDo it.\n` }],
+})
+
+export const plugin = (name: string) => ({
+  files: [{ path: '.claude-plugin/plugin.json', content: JSON.stringify({ name }) }],
+})
+
+/**
+ * A session in a project, with a turn that is over and has its files, one that waits for an answer, and a message behind that. Its
+ * workspace lies on the manager's host.
+ */
+const makeConversation = async (maker: Maker): Promise<Partial<Objects>> => {
+  const { userId, user, upload, manager, objectsRoot, workspaceRoot } = maker
   const project = (await user('POST', '/projects', { name: 'A project' })) as { project_id: string }
   const { session_id } = (await user('POST', '/tasks', {
     ...{ prompt: 'hello', project_id: project.project_id },
   })) as { session_id: string }
+  const { source } = await upload('a.txt', 'a file')
+  const file = { file_name: 'a.txt', file_source: source }
+  const given = (await user('POST', `/projects/${project.project_id}/files`, file)) as { id: number }
+  await placeWorkspace(join(workspaceRoot, 'active', userFolder(userId), session_id), userId, session_id)
   const claim = async (): Promise<[ClaimedRun, object]> => {
     const run = (await manager('/runs/claim', { worker_id: 'm', boot_id: 'b', wait_seconds: 20 })) as ClaimedRun
     const holder = { worker_id: 'm', lease_token: run.lease_token, attempt: run.attempt }
@@ -107,12 +134,26 @@ export const make = async ({ user, manager, objectsRoot }: Maker): Promise<Objec
   const requests = (await user('GET', `/user-input-requests?session_id=${session_id}`)) as { id: string }[]
   const first = (role: string): string => String(messages.find((each) => each.role === role)?.id)
   return {
+    ...{ user: userId, upload: source, 'project file': String(given.id) },
     ...{ session: session_id, run: run.run_id, project: project.project_id, 'tool use': use },
     ...{ message: first('user'), 'assistant message': first('assistant') },
     'tool execution': tools[0]?.id ?? '',
     request: requests[0]?.id ?? '',
     'queue item': queued.queue_item_id,
   }
+}
+
+/** As a manager leaves it, when all of it is stored. */
+const placeWorkspace = async (folder: string, user_id: string, session_id: string): Promise<void> => {
+  const workspace_path = join(folder, 'workspace')
+  await mkdir(workspace_path, { recursive: true })
+  await writeFile(join(workspace_path, 'a.txt'), `of ${user_id}`)
+  const at = new Date().toISOString()
+  const meta = {
+    ...{ session_id, user_id, task_id: session_id, created_at: at, last_used_at: at, status: 'idle', pid: process.pid },
+    ...{ workspace_path, size_bytes: 10, base_key: 'stored', stored_key: 'stored', changed: false },
+  }
+  await writeFile(join(folder, 'meta.json'), JSON.stringify(meta))
 }
 
 const storeOf = (root: string) => createLocalObjects({ root, publicUrl: 'http://nowhere', secret: 'none' })

@@ -29,7 +29,6 @@ const tasksOf = ({ workbench }: RouteDeps): ScheduledTasks => {
 export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
   const { userId, taskBodyBytes: bodyLimit } = deps.config
   return async (app) => {
-    const tasks = tasksOf(deps)
     app.get(
       '/scheduled-tasks',
       {
@@ -40,7 +39,7 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       },
       async (request, reply) => {
         const { query } = request
-        const found = await tasks.list(userId, oneMore(query))
+        const found = await tasksOf(deps).list(userId, oneMore(query))
         return ok(cut(request, reply, found, query.limit, () => ({ offset: query.offset + query.limit })))
       },
     )
@@ -60,7 +59,7 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
         },
         bodyLimit,
       },
-      async ({ body }) => ok(await tasks.create(userId, body)),
+      async ({ body }) => ok(await tasksOf(deps).create(userId, body)),
     )
 
     app.get(
@@ -71,7 +70,7 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
           ...{ params: idParams, response: { 200: one, ...failures('SCHEDULED_TASK_NOT_FOUND') } },
         },
       },
-      async ({ params }) => ok(await tasks.get(userId, params.id)),
+      async ({ params }) => ok(await tasksOf(deps).get(userId, params.id)),
     )
 
     app.patch(
@@ -90,7 +89,7 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
         },
         bodyLimit,
       },
-      async ({ params, body }) => ok(await tasks.patch(userId, params.id, body)),
+      async ({ params, body }) => ok(await tasksOf(deps).patch(userId, params.id, body)),
     )
 
     app.delete(
@@ -105,7 +104,7 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
         },
       },
       async ({ params }) => {
-        await tasks.delete(userId, params.id)
+        await tasksOf(deps).delete(userId, params.id)
         return ok({ id: params.id })
       },
     )
@@ -124,7 +123,7 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
           },
         },
       },
-      async ({ params }) => ok(await tasks.trigger(userId, params.id)),
+      async ({ params }) => ok(await tasksOf(deps).trigger(userId, params.id)),
     )
 
     app.get(
@@ -145,7 +144,7 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
       },
       async (request, reply) => {
         const { query, params } = request
-        const found = await tasks.runs(userId, params.id, oneMore(query))
+        const found = await tasksOf(deps).runs(userId, params.id, oneMore(query))
         return ok(cut(request, reply, found, query.limit, () => ({ offset: query.offset + query.limit })))
       },
     )
