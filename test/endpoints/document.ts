@@ -16,6 +16,8 @@ export interface Operation {
   params: Record<string, SchemaNode>
   query: Record<string, SchemaNode>
   body: SchemaNode | undefined
+  /** Of its answers, as the document names them: `404`, or `4XX` for all that begin so. */
+  statuses: string[]
   websocket: boolean
   /** It never ends by itself. */
   stream: boolean
@@ -53,6 +55,7 @@ export const readApi = async (url: string): Promise<Api> => {
         security: security?.flatMap((each) => Object.keys(each)),
         ...{ params: of('path'), query: of('query') },
         body: requestBody?.content['application/json']?.schema,
+        statuses: Object.keys(responses).map((status) => status.toUpperCase()),
         websocket: '101' in responses,
         stream: Object.values(responses).some(({ content = {} }) => 'text/event-stream' in content),
       }
