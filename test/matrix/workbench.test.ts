@@ -3,7 +3,6 @@
  * somebody else's, and none. What is to come follows from the operation's security and from whose the object is; a new route
  * is asked without being listed anywhere.
  */
-import type { ClaimedRun } from '@tutti/contracts'
 import { createDatabase } from '@tutti/workbench'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Answered, call } from '../endpoints/call.ts'
@@ -343,30 +342,6 @@ test('a-manager-gets-through, and finds no user’s objects where the operator�
         continue
       expect((await ask(operation, { ...asking, objects: ofUsers as Objects })).status, operation.name).toBe(404)
     }
-})
-
-test('a-configuration-that-is-kept-gives-a-run-nothing-of-somebody-else’s', async () => {
-  const { user, manager } = makerAt(servers.own, 'alice')
-  const operation = backend.operations.find(({ id }) => id === 'createSession')
-  if (!operation) throw new Error('there is no POST /sessions')
-  const references = referencesOf(backend, operation).filter(({ name }) => name.startsWith('config.'))
-  expect(references.length).toBeGreaterThan(4)
-  /** What a run is given in a session that names these. */
-  const givenWith = async (objects: Objects): Promise<string> => {
-    const parts = references.map(({ kind, naming }) => (naming(objects[kind]) as { config: object }).config)
-    const sent = { config: Object.assign({}, ...parts) as object }
-    const { session_id } = (await user('POST', '/sessions', sent)) as { session_id: string }
-    const { run_id } = (await user('POST', '/tasks', { prompt: 'hello', session_id })) as { run_id: string }
-    for (;;) {
-      const run = (await manager('/runs/claim', { worker_id: 'm', boot_id: 'b', wait_seconds: 20 })) as ClaimedRun
-      const { lease_token, attempt, staging, options } = run
-      await manager(`/runs/${run.run_id}/finish`, { worker_id: 'm', lease_token, attempt, outcome: 'canceled' })
-      if (run.run_id === run_id) return JSON.stringify([staging, options])
-    }
-  }
-  const nothing = await givenWith(missing)
-  expect(await givenWith(foreign)).toBe(nothing)
-  expect(await givenWith(own)).not.toBe(nothing)
 })
 
 test('every-status-that-came-is-in-the-document', () => {

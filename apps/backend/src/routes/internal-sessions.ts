@@ -16,7 +16,10 @@ export const internalSessionRoutes = ({ workbench, config }: RouteDeps): Fastify
       {
         schema: {
           ...{ tags, operationId: 'createInternalSession', summary: 'Make a session in which nothing was said yet' },
-          ...{ body: createSession, response: { 200: envelope(sessionView), ...failures('PROJECT_NOT_FOUND') } },
+          ...{
+            body: createSession,
+            response: { 200: envelope(sessionView), ...failures('PROJECT_NOT_FOUND', 'CAPABILITY_NOT_FOUND') },
+          },
         },
       },
       async ({ body }) => ok(await workbench.createSession(userId, body)),

@@ -71,7 +71,7 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
           operationId: 'createSession',
           summary: 'Make a session in which nothing was said yet',
           body: createSession,
-          response: { 200: envelope(sessionView), ...failures('PROJECT_NOT_FOUND') },
+          response: { 200: envelope(sessionView), ...failures('PROJECT_NOT_FOUND', 'CAPABILITY_NOT_FOUND') },
         },
       },
       async ({ body }) => ok(await workbench.createSession(userId, body)),

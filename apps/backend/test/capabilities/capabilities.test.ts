@@ -354,6 +354,14 @@ describe('presets', () => {
     )
     const { options } = await claim(await send({}, { project_id: project.project_id }))
     expect(options.instructions).toBe('About the project "Harbour":\n\nAll about tides.\n\nFrom the preset.')
+    // Also where the session was made before anything was said in it.
+    const { session_id } = data<Sent>(await own.post('/api/v1/sessions', { project_id: project.project_id }))
+    const first = await claim(data<Sent>(await own.post('/api/v1/tasks', { prompt: 'go', session_id })))
+    expect(first.options.instructions).toContain('From the preset.')
+    const strange = await own.post('/api/v1/sessions', { config: { preset_id: stranger } })
+    expect([...(code(strange) as unknown[]), pathOf(strange)]).toEqual([
+      ...[404, 'CAPABILITY_NOT_FOUND', 'body.config.preset_id'],
+    ])
     expect(code(await own.send('DELETE', `/api/v1/presets/${preset}`, {}))).toEqual([409, 'CAPABILITY_IN_USE'])
     data(await own.send('PATCH', `/api/v1/projects/${project.project_id}`, { default_preset_id: null }))
     data(await own.send('DELETE', `/api/v1/presets/${preset}`, {}))

@@ -1,4 +1,5 @@
-import { type CreateSession, type SessionView, type TaskConfig, TuttiError } from '@tutti/contracts'
+import { type CreateSession, type SessionView, TuttiError } from '@tutti/contracts'
+import { choose } from '../capabilities/choose.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { findProject } from '../projects/projects.ts'
 import { viewSession } from '../read/sessions.ts'
@@ -6,22 +7,24 @@ import type { SessionChange } from '../session/change-session.ts'
 import { plainJson } from '../session/plain-json.ts'
 import { storable } from '../session/storable.ts'
 import { firstTitle } from '../titles/first-title.ts'
-import { mergeConfig } from './merge-config.ts'
+import { lasting, withProject } from './merge-config.ts'
 
-/** POST /api/v1/sessions: a session in which nothing was said yet. @throws TuttiError PROJECT_NOT_FOUND, INVALID_BODY */
+/** POST /api/v1/sessions: a session in which nothing was said yet. @throws TuttiError PROJECT_NOT_FOUND, CAPABILITY_NOT_FOUND, INVALID_BODY */
 export const createSession = async (
   { database, newId, offersModel }: WorkbenchDeps,
   userId: string,
   sent: CreateSession,
 ): Promise<SessionView> => {
   const { config, project_id } = storable(plainJson(sent)) as CreateSession
-  if (project_id) await findProject(database, userId, project_id, 'body.project_id')
+  const project = project_id ? await findProject(database, userId, project_id, 'body.project_id') : undefined
   if (config?.model && !offersModel(config.model))
     throw new TuttiError('INVALID_BODY', `The model ${JSON.stringify(config.model)} is not offered: see GET /models`, {
       path: 'body.config.model',
     })
   const id = newId()
-  const settings = config ? mergeConfig({}, config) : ({} satisfies TaskConfig)
+  const presetId = project?.default_preset_id ?? null
+  const choice = { base: {}, sent: config ?? {}, presetId, installed: true, path: 'body.config' }
+  const settings = lasting(withProject(await choose(database, userId, choice), choice.sent, project))
   await database.query(
     // Nothing can be made a title of yet: its first message gives it one.
     `insert into workbench.sessions (id, user_id, project_id, status, config_snapshot, title_wanted)
