@@ -1,6 +1,5 @@
 /**
- * `npm run chaos -- [--seed N] [--kills N] [--minutes N] [--store s3|folder] [--pause MS]`: a thousand kills for a night, fifty
- * in CI. Prints what it found, and exits with 1 if something was lost, doubled, reordered or stuck, or if the run has proved nothing.
+ * `npm run chaos -- [--seed N] [--kills N] [--minutes N] [--store s3|folder] [--pause MS]`: a thousand kills for a night. Prints what it found, and exits with 1 if something was lost, doubled, reordered or stuck, or if the run has proved nothing.
  */
 import { parseArgs } from 'node:util'
 import { type ChaosResult, runChaos } from './chaos.ts'

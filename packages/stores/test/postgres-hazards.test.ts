@@ -290,6 +290,8 @@ test('a transaction that commits late does not put its lines in front of those t
     return { ids: events.map(({ jobId }) => jobId), cursor }
   }
   const first = await job()
+  // Whatever else is under way at this server, in other databases too, is waited for.
+  await until(async () => expect((await told(null)).ids).toEqual([first]))
   const slow = new pg.Client({ connectionString: database.connectionString })
   await slow.connect()
   try {
