@@ -7,7 +7,7 @@ export default defineConfig({
     // Real servers, sandboxes and processes: generous, because a time-out is no measurement.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // On two cores: many of the tests wait for leases and processes, and with two of them half of the processors' time was idle.
-    maxWorkers: 3,
+    // Two cores: more workers would only make tests wait for one another.
+    maxWorkers: 2,
   },
 })
