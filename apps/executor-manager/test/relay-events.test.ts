@@ -6,10 +6,18 @@ import { createRelayRig, type RelayRig } from './support/relay.ts'
 let rig: RelayRig
 afterEach(() => rig.close())
 
-const delta = (n: number): NumberedAgentEvent => ({
+const said = (n: number): NumberedAgentEvent => ({
   n,
   at: n,
-  event: { type: 'text_delta', text: `${n}`, parent_tool_use_id: null },
+  event: {
+    ...{ type: 'message', role: 'assistant', parent_tool_use_id: null },
+    blocks: [{ type: 'text', text: `${n}` }],
+  },
+})
+const delta = (after: number, text: string): NumberedAgentEvent => ({
+  n: after,
+  at: after,
+  event: { type: 'text_delta', text, parent_tool_use_id: null },
 })
 const failure: AgentEvent = { type: 'error', code: 'max_turns', message: 'enough', retryable: false }
 const batch = (events: NumberedAgentEvent[], more: object = {}) => ({
@@ -54,7 +62,7 @@ it('a-receipt-comes-only-after-the-backend-has-stored-the-events', async () => {
   })
   assign()
   let answered = false
-  const receipt = rig.ask('/v1/events', batch([delta(1)])).then((answer) => {
+  const receipt = rig.ask('/v1/events', batch([said(1)])).then((answer) => {
     answered = true
     return answer
   })
@@ -67,9 +75,9 @@ it('a-receipt-comes-only-after-the-backend-has-stored-the-events', async () => {
 it('events-sent-twice-or-side-by-side-are-stored-once-and-in-order', async () => {
   rig = await createRelayRig()
   assign()
-  const first = batch([delta(1), delta(2)])
+  const first = batch([said(1), said(2)])
   const answers = await Promise.all([rig.ask('/v1/events', first), rig.ask('/v1/events', first)])
-  answers.push(await rig.ask('/v1/events', batch([delta(2), delta(3)])))
+  answers.push(await rig.ask('/v1/events', batch([said(2), said(3)])))
   expect(answers.map(({ body }) => JSON.parse(body))).toEqual([{ received: 2 }, { received: 2 }, { received: 3 }])
   expect(rig.stored.map(({ n }) => n)).toEqual([1, 2, 3])
 })
@@ -84,18 +92,39 @@ it('a-backend-that-is-away-is-waited-for', async () => {
     },
   })
   assign()
-  expect(await rig.ask('/v1/events', batch([delta(1)]))).toMatchObject({ status: 200 })
+  expect(await rig.ask('/v1/events', batch([said(1)]))).toMatchObject({ status: 200 })
   expect(calls).toBe(3)
+})
+
+it('what-is-only-shown-is-not-waited-for-and-is-shown-in-its-place', async () => {
+  let away = true
+  const shown: NumberedAgentEvent[] = []
+  rig = await createRelayRig({
+    events: async (events) => {
+      if (away) throw new BackendError('unreachable', 'restarting')
+      shown.push(...events)
+      return { received: events.at(-1)?.n ?? 0 }
+    },
+  })
+  assign()
+  expect(JSON.parse((await rig.ask('/v1/events', batch([delta(0, 'lost')]))).body)).toEqual({ received: 0 })
+  away = false
+  const all = [delta(0, 'a'), said(1), delta(1, 'b'), said(2), delta(2, 'c')]
+  expect(JSON.parse((await rig.ask('/v1/events', batch(all))).body)).toEqual({ received: 2 })
+  expect(JSON.parse((await rig.ask('/v1/events', batch([said(1), delta(1, 'b')]))).body)).toEqual({ received: 2 })
+  expect(shown).toEqual(all)
+  // Its place is behind an event that nobody has seen.
+  expect((await rig.ask('/v1/events', batch([delta(3, 'd')]))).status).toBe(400)
 })
 
 it('a-batch-of-another-run-or-attempt-or-after-the-turn-is-answered-409', async () => {
   rig = await createRelayRig()
-  expect((await rig.ask('/v1/events', batch([delta(1)]))).status).toBe(409)
+  expect((await rig.ask('/v1/events', batch([said(1)]))).status).toBe(409)
   assign()
-  expect((await rig.ask('/v1/events', batch([delta(1)], { attempt: 1 }))).status).toBe(409)
-  expect((await rig.ask('/v1/events', batch([delta(1)], { run_id: rig.turn.session_id }))).status).toBe(409)
+  expect((await rig.ask('/v1/events', batch([said(1)], { attempt: 1 }))).status).toBe(409)
+  expect((await rig.ask('/v1/events', batch([said(1)], { run_id: rig.turn.session_id }))).status).toBe(409)
   rig.lease.lose('test')
-  expect((await rig.ask('/v1/events', batch([delta(1)]))).status).toBe(409)
+  expect((await rig.ask('/v1/events', batch([said(1)]))).status).toBe(409)
   expect(rig.stored).toEqual([])
 })
 
@@ -106,7 +135,7 @@ it('a-lease-that-the-backend-says-is-lost-is-lost', async () => {
     },
   })
   assign()
-  expect((await rig.ask('/v1/events', batch([delta(1)]))).status).toBe(409)
+  expect((await rig.ask('/v1/events', batch([said(1)]))).status).toBe(409)
   expect(rig.lease.lost.aborted).toBe(true)
 })
 
@@ -115,7 +144,7 @@ it('what-is-no-batch-or-leaves-out-events-or-is-too-large-is-refused', async () 
   assign()
   for (const body of ['', 'no json', [], { run_id: 'x' }, { ...batch([]).body }])
     expect((await rig.ask('/v1/events', { body })).status).toBe(400)
-  expect((await rig.ask('/v1/events', batch([delta(2)]))).status).toBe(400)
+  expect((await rig.ask('/v1/events', batch([said(2)]))).status).toBe(400)
   expect(
     (await rig.ask('/v1/events', batch([{ n: 1, at: 1, event: { ...failure, type: 'forged' } as never }]))).status,
   ).toBe(400)
@@ -127,6 +156,6 @@ it('what-is-no-batch-or-leaves-out-events-or-is-too-large-is-refused', async () 
 it('the-turns-end-is-known-once-it-is-stored', async () => {
   rig = await createRelayRig()
   assign()
-  await rig.ask('/v1/events', batch([delta(1), { n: 2, at: 2, event: failure }]))
+  await rig.ask('/v1/events', batch([said(1), { n: 2, at: 2, event: failure }]))
   expect(await rig.intake.final).toEqual(failure)
 })

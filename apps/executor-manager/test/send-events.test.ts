@@ -13,9 +13,11 @@ beforeAll(async () => {
 })
 afterAll(() => backend.close())
 
+const done = { is_error: false, duration_ms: 1 }
+
 const batchOf = ({ attempt, lease_token }: ClaimedRun, n: number, text = 'word') => ({
   ...{ worker_id: 'manager', lease_token, attempt },
-  events: [{ n, at: 0, event: { type: 'text_delta' as const, text, parent_tool_use_id: null } }],
+  events: [{ n, at: 0, event: { type: 'tool_result' as const, tool_use_id: 't', output: text, ...done } }],
 })
 
 const send = ({ claimed }: FakeRun, n: number, text?: string) =>

@@ -1,9 +1,9 @@
 /**
- * What a turn has said and the relay has not yet got. Numbers events without gaps, sends them in batches with one batch
+ * What a turn has said and the relay has not yet got. Numbers events, sends them in batches with one batch
  * on its way at a time, and holds back the turn when too much waits: a relay that is away for long must not fill memory.
  */
 import { joined } from '@tutti/agents'
-import type { AgentEvent, EventBatch, NumberedAgentEvent } from '@tutti/contracts'
+import { type AgentEvent, type EventBatch, type NumberedAgentEvent, nextNumber } from '@tutti/contracts'
 import type { Refused, Sent } from './relay.ts'
 
 export interface OutboxOptions {
@@ -74,7 +74,7 @@ export const createOutbox = ({ run_id, attempt, send, now, pause }: OutboxOption
     weight -= heavy
     // Numbered only now: until an event is sent, what follows may still be joined to it.
     return taken.map(({ at, event }) => {
-      lastNumber += 1
+      lastNumber = nextNumber(lastNumber, event)
       return { n: lastNumber, at, event }
     })
   }

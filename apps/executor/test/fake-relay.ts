@@ -5,6 +5,8 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import {
   type AgentEvent,
   eventBatch,
+  freshEvents,
+  isDelta,
   type NumberedAgentEvent,
   type Turn,
   type TurnCommand,
@@ -91,16 +93,17 @@ export const createFakeRelay = async (socketPath: string, model: { url: string; 
     }
     const events = held.get(batch.run_id) ?? []
     held.set(batch.run_id, events)
-    for (const event of batch.events) {
-      arrivals.push(event.n)
-      if (event.n === events.length + 1) events.push(event)
-      else if (event.n > events.length + 1) faults.push(`a gap before event ${event.n}`)
-    }
+    arrivals.push(...batch.events.flatMap(({ n, event }) => (isDelta(event) ? [] : [n])))
+    const fresh = freshEvents(events.at(-1)?.n ?? 0, batch.events)
+    if ('gap' in fresh) faults.push(`a gap before event ${fresh.gap.got}`)
+    else events.push(...fresh.events)
     if (cutsAfter > 0) {
       cutsAfter -= 1
       response.destroy()
     } else {
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ received: events.length }))
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ received: events.at(-1)?.n ?? 0 }))
     }
     for (const watcher of [...watchers]) watcher()
   }

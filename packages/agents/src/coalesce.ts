@@ -1,11 +1,6 @@
 /** Joins the small pieces of a fast stream, so that a long answer is hundreds of events and not tens of thousands. */
 import { setTimeout } from 'node:timers/promises'
-import type { AgentEvent } from '@tutti/contracts'
-
-type Delta = Extract<AgentEvent, { type: 'text_delta' | 'thinking_delta' }>
-
-export const isDelta = (event: AgentEvent): event is Delta =>
-  event.type === 'text_delta' || event.type === 'thinking_delta'
+import { type AgentEvent, type Delta, isDelta } from '@tutti/contracts'
 
 /** One delta out of two that follow each other, or undefined when they do not belong together. */
 export const joined = (first: AgentEvent, second: AgentEvent): Delta | undefined =>

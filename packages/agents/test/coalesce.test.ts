@@ -1,7 +1,7 @@
-import type { AgentEvent } from '@tutti/contracts'
+import { type AgentEvent, isDelta } from '@tutti/contracts'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { coalesceDeltas, isDelta } from '../src/coalesce.ts'
+import { coalesceDeltas } from '../src/coalesce.ts'
 
 const text = (value: string, parent: string | null = null): AgentEvent => ({
   type: 'text_delta',

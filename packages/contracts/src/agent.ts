@@ -134,6 +134,8 @@ export const agentEvent = z.discriminatedUnion('type', [
 ])
 export type AgentEvent = z.infer<typeof agentEvent>
 
-/** An event with its number within the attempt: 1, 2, 3, … without gaps. `at` is milliseconds since the epoch, display only. */
-export const numberedAgentEvent = z.object({ n: z.int().min(1), at: z.number(), event: agentEvent })
-export type NumberedAgentEvent = z.infer<typeof numberedAgentEvent>
+export type Delta = Extract<AgentEvent, { type: 'text_delta' | 'thinking_delta' }>
+
+/** Whether it is shown while it is said, and never stored. */
+export const isDelta = (event: AgentEvent): event is Delta =>
+  event.type === 'text_delta' || event.type === 'thinking_delta'

@@ -13,11 +13,11 @@
  *   ANY  /model/*            forwarded to the model provider with the real key added outside; streamed both ways
  */
 import { z } from 'zod'
-import { numberedAgentEvent } from './agent.ts'
+import { numberedAgentEvent } from './event-numbers.ts'
 import { turnCommand } from './turn.ts'
 import { userFolder } from './workspaces.ts'
 
-/** Events of one attempt, consecutive by `n`. Sending a batch again is harmless: what was received is skipped. */
+/** Events of one attempt in their order. Sending a batch again is harmless: what was received is skipped. */
 export const eventBatch = z.object({
   run_id: z.uuid(),
   attempt: z.int().min(1),
@@ -25,7 +25,7 @@ export const eventBatch = z.object({
 })
 export type EventBatch = z.infer<typeof eventBatch>
 
-/** `received` is the highest `n` that is safely held outside the sandbox; the executor may forget up to it. */
+/** `received` is the highest number that is safely held outside the sandbox; the executor may forget up to it. */
 export const eventReceipt = z.object({ received: z.int().nonnegative() })
 export type EventReceipt = z.infer<typeof eventReceipt>
 

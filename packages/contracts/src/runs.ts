@@ -3,7 +3,8 @@
  * A claim is a lease of the engine's task: `lease_token` is its fencing token, and a late holder gets 409 LEASE_LOST.
  */
 import { z } from 'zod'
-import { numberedAgentEvent, tokenUsage } from './agent.ts'
+import { tokenUsage } from './agent.ts'
+import { numberedAgentEvent } from './event-numbers.ts'
 import { json, jsonObject } from './json.ts'
 import { memoryCall } from './memories.ts'
 import { scheduleMode } from './schedule-mode.ts'

@@ -7,6 +7,7 @@ let stage: Stage
 
 beforeAll(async () => {
   stage = await createStage()
+  await stage.workbench.start()
 })
 afterAll(() => stage.close())
 
@@ -49,7 +50,7 @@ const told = async (run: ClaimedRun): Promise<[SessionFrame['type'], string][]> 
 test('what-many-runs-say-at-once-is-stored-for-each-in-its-order', async () => {
   const runs = await claimed(8)
   expect(await Promise.all(runs.map((run, n) => store(run, turn(`agent ${n}`))))).toEqual(
-    runs.map(() => ({ received: 5 })),
+    runs.map(() => ({ received: 4 })),
   )
   for (const [n, run] of runs.entries()) {
     expect(await told(run)).toEqual([
@@ -107,7 +108,6 @@ test('a-session-that-somebody-is-changing-keeps-nobody-else-waiting', async () =
 test('live-readers-of-many-sessions-get-the-lines-of-theirs', async () => {
   const runs = await claimed(5)
   const stop = new AbortController()
-  await stage.workbench.start()
   const readers = runs.map(({ session_id }) =>
     stage.workbench.follow({ sessionId: session_id, userId: user, since: 0, signal: stop.signal }),
   )
@@ -123,4 +123,59 @@ test('live-readers-of-many-sessions-get-the-lines-of-theirs', async () => {
   for (const chunks of await Promise.all(heard)) expect(chunks).toBeDefined()
   stop.abort()
   for (const run of runs) await stage.workbench.finishRun(run.run_id, finishOf(run))
+})
+
+test('text-is-shown-while-it-is-said-and-nothing-of-it-is-stored', async () => {
+  const [run, other] = (await claimed(2)) as [ClaimedRun, ClaimedRun]
+  const stop = new AbortController()
+  const shown = Promise.withResolvers<unknown[]>()
+  const listening = Promise.withResolvers<void>()
+  const reading = (async () => {
+    const texts: unknown[] = []
+    for await (const { type, data } of stage.workbench.follow({
+      ...{ sessionId: run.session_id, userId: user, signal: stop.signal },
+    })) {
+      if (type === 'session.snapshot') listening.resolve()
+      if (type === 'message.chunk' || type === 'message.new') texts.push(data.text ?? data.text_preview)
+      if (type === 'message.new') shown.resolve(texts)
+    }
+  })()
+  await listening.promise
+  const delta = (text: string): AgentEvent => ({ type: 'text_delta', text, parent_tool_use_id: null })
+  const before = await stage.frames(run.session_id)
+  // Longer than a notification may be; and twice the same, which PostgreSQL would tell once.
+  const long = 'ä'.repeat(20_000)
+  for (const text of ['one ', 'two ', 'two ', long])
+    expect(await Promise.all([store(run, [delta(text)]), store(other, [delta('for others')])])).toEqual([
+      ...[{ received: 0 }, { received: 0 }],
+    ])
+  expect(await stage.frames(run.session_id)).toHaveLength(before.length)
+  expect(await store(run, [said('all of it')])).toEqual({ received: 1 })
+  const texts = await shown.promise
+  expect(texts.at(-1)).toBe('all of it')
+  expect(texts.slice(0, -1).join('')).toBe(`one two two ${long}`)
+  stop.abort()
+  await reading
+  for (const each of [run, other]) await stage.workbench.finishRun(each.run_id, finishOf(each))
+})
+
+test('a-replaced-holder-shows-nothing', async () => {
+  const [run] = (await claimed(1)) as [ClaimedRun]
+  const delta: AgentEvent = { type: 'text_delta', text: 'late', parent_tool_use_id: null }
+  const stale = { ...run, lease_token: 'of an earlier lease' }
+  const answers = await Promise.allSettled([
+    store(stale, [delta]),
+    store({ ...run, attempt: run.attempt + 1 }, [delta]),
+    store(run, [delta], 5),
+    store({ ...run, run_id: crypto.randomUUID() }, [delta]),
+    store(run, [delta]),
+  ])
+  expect(answers.map((answer) => (answer.status === 'rejected' ? answer.reason : answer.value))).toMatchObject([
+    { code: 'LEASE_LOST' },
+    { code: 'LEASE_LOST' },
+    { name: 'EventGapError', expected: 1 },
+    { code: 'RUN_NOT_FOUND' },
+    { received: 0 },
+  ])
+  await stage.workbench.finishRun(run.run_id, finishOf(run))
 })

@@ -1,4 +1,4 @@
-import type { AgentEvent } from '@tutti/contracts'
+import { type AgentEvent, isDelta } from '@tutti/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EventGapError } from '../src/index.ts'
 import { createStage, finishOf, holder, numbered, type Stage, said, spend, user } from './support/stage.ts'
@@ -85,7 +85,7 @@ test('a-turn-is-told-in-the-words-of-the-wire', async () => {
   const run = await stage.claim()
   await stage.workbench.startRun(run_id, { ...holder(run), model: 'm-1', sandbox: 'test' })
   const answer = await stage.workbench.storeEvents(run_id, { ...holder(run), attempt: 1, events: numbered(turn) })
-  expect(answer).toEqual({ received: turn.length })
+  expect(answer).toEqual({ received: turn.filter((event) => !isDelta(event)).length })
   await spend(stage.workbench, run, { ...usage, cost_usd: 0.25, duration_ms: 1500 })
   const file = { path: 'a.txt', size: 3, sha256: 'f00', key: 'w/a.txt' }
   await stage.workbench.finishRun(

@@ -20,6 +20,8 @@ export class BackendError extends Error {
 
 export const isLeaseLost = (error: unknown): boolean => error instanceof BackendError && error.kind === 'lease_lost'
 
+export const isUnreachable = (error: unknown): boolean => error instanceof BackendError && error.kind === 'unreachable'
+
 /** What an answer that is no success means. `code` is the backend's own, stable one. */
 export const kindOf = (status: number, code: string | undefined): BackendErrorKind => {
   if (code === 'LEASE_LOST' || code === 'RUN_NOT_FOUND') return 'lease_lost'

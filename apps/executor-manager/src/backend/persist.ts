@@ -1,7 +1,7 @@
 import type { Logger } from '@tutti/telemetry'
 import { messageOf } from '../fault.ts'
 import { backOff } from './backoff.ts'
-import { BackendError } from './error.ts'
+import { isUnreachable } from './error.ts'
 
 /**
  * Asks the backend until it answers. A backend that restarts must not cost a run that works well, so only the end of the
@@ -14,7 +14,7 @@ export const persist = async <T>(ask: () => Promise<T>, given: { signal: AbortSi
     try {
       return await ask()
     } catch (error) {
-      if (!(error instanceof BackendError) || error.kind !== 'unreachable') throw error
+      if (!isUnreachable(error)) throw error
       // Once is enough to say that it began; each further try would say the same.
       if (tries === 1)
         log.warn({ reason: messageOf(error) }, 'the backend can’t be reached; trying until the lease ends')

@@ -2,10 +2,17 @@
  * Taking an attempt's events from the executor to the backend. A receipt says that the backend has stored them, not that
  * this process has read them: what the executor forgets must survive this process.
  */
-import type { AgentEvent, ClaimedRun, EventBatch, NumberedAgentEvent } from '@tutti/contracts'
+import {
+  type AgentEvent,
+  type ClaimedRun,
+  type EventBatch,
+  freshEvents,
+  isDelta,
+  type NumberedAgentEvent,
+} from '@tutti/contracts'
 import type { Logger } from '@tutti/telemetry'
 import type { BackendClient } from '../backend/client.ts'
-import { BackendError, isLeaseLost } from '../backend/error.ts'
+import { BackendError, isLeaseLost, isUnreachable } from '../backend/error.ts'
 import { persist } from '../backend/persist.ts'
 import type { Lease } from '../claim/lease.ts'
 import { messageOf } from '../fault.ts'
@@ -48,13 +55,13 @@ export const createIntake = (deps: { backend: BackendClient; log: Logger }, opti
 
   const store = async (events: NumberedAgentEvent[]): Promise<Taken> => {
     const { attempt, lease_token } = claimed
+    const send = () => deps.backend.events(claimed.run_id, { worker_id: workerId, lease_token, attempt, events })
     try {
-      const answer = await persist(
-        () => deps.backend.events(claimed.run_id, { worker_id: workerId, lease_token, attempt, events }),
-        { signal: lease.over, log: deps.log },
-      )
+      const answer = await (isShownOnly(events) ? send() : persist(send, { signal: lease.over, log: deps.log }))
       received = Math.max(received, answer.received)
     } catch (error) {
+      // The complete text follows in a message: what is late shows nobody anything.
+      if (isShownOnly(events) && isUnreachable(error)) return { kind: 'received', upTo: received }
       if (lease.over.aborted) return { kind: 'replaced' }
       if (isLeaseLost(error)) {
         lease.lose(messageOf(error))
@@ -73,12 +80,9 @@ export const createIntake = (deps: { backend: BackendClient; log: Logger }, opti
     if (lease.over.aborted || batch.run_id !== claimed.run_id || batch.attempt !== claimed.attempt) {
       return { kind: 'replaced' }
     }
-    const fresh = batch.events.filter(({ n }) => n > received)
-    if (fresh.length === 0) return { kind: 'received', upTo: received }
-    if (fresh.some(({ n }, index) => n !== received + 1 + index)) {
-      return { kind: 'refused', message: `event ${received + 1} is missing` }
-    }
-    return store(fresh)
+    const fresh = freshEvents(received, batch.events)
+    if ('gap' in fresh) return { kind: 'refused', message: `event ${fresh.gap.expected} is missing` }
+    return fresh.events.length === 0 ? { kind: 'received', upTo: received } : store(fresh.events)
   }
 
   return {
@@ -98,3 +102,5 @@ export const createIntake = (deps: { backend: BackendClient; log: Logger }, opti
     },
   }
 }
+
+const isShownOnly = (events: readonly NumberedAgentEvent[]): boolean => events.every(({ event }) => isDelta(event))

@@ -10,6 +10,7 @@ import {
   claimRun,
   type FinishRun,
   finishRun,
+  freshEvents,
   manyRunEvents,
   type NumberedAgentEvent,
   renewRun,
@@ -84,11 +85,10 @@ export const createFakeBackend = async (): Promise<FakeBackend> => {
   const lost = (response: ServerResponse): void => send(response, 409, { code: 'LEASE_LOST' })
 
   const store = (run: FakeRun, batch: NumberedAgentEvent[]): number => {
-    for (const event of batch) {
-      if (event.n === run.events.length + 1) run.events.push(event)
-      else if (event.n > run.events.length + 1) throw new Error(`a gap before event ${event.n}`)
-    }
-    return run.events.length
+    const fresh = freshEvents(run.events.at(-1)?.n ?? 0, batch)
+    if ('gap' in fresh) throw new Error(`a gap before event ${fresh.gap.got}`)
+    run.events.push(...fresh.events)
+    return fresh.received
   }
 
   const act = (run: FakeRun, action: string, body: unknown, response: ServerResponse): (() => void) => {

@@ -10,7 +10,7 @@ import type { WorkbenchDeps } from '../deps.ts'
 import { parkedOutcome } from '../finish/park.ts'
 import { markReported, reportLease } from '../finish/report.ts'
 import { settle } from '../finish/settle.ts'
-import { type News, newsChannel } from '../session/log.ts'
+import { tell } from '../session/log.ts'
 import { schemaFault } from '../session/output.ts'
 import type { RunRow } from '../session/rows.ts'
 import type { Hub } from '../stream/hub.ts'
@@ -106,7 +106,7 @@ const stepBack = async (deps: ClaimDeps, left: Left[], worker: string, signal: A
   leaves.push(deps.hub.subscribe({ sessionId: leftTo(worker) }, () => enough.abort()))
   try {
     for (const { lease } of left) await release(deps, lease)
-    await tell(deps, left)
+    await tellLeft(deps, left)
     const ms = Math.min(...left.map((each) => each.ms))
     await delay(ms, undefined, { signal: AbortSignal.any([enough.signal, signal]) }).catch(() => undefined)
   } finally {
@@ -117,12 +117,11 @@ const stepBack = async (deps: ClaimDeps, left: Left[], worker: string, signal: A
 /** Managers are told on the channel of sessions, under a name that no session has. */
 const leftTo = (worker: string): string => `worker:${worker}`
 
-const tell = async ({ database }: WorkbenchDeps, left: Left[]): Promise<void> => {
-  const news = [...new Set(left.map(({ to }) => to))].map((to) =>
-    JSON.stringify({ session_id: leftTo(to), user_id: '', seq: 0 } satisfies News),
+const tellLeft = ({ database }: WorkbenchDeps, left: Left[]): Promise<void> =>
+  tell(
+    database,
+    [...new Set(left.map(({ to }) => to))].map((to) => ({ session_id: leftTo(to), user_id: '', seq: 0 })),
   )
-  await database.query('select pg_notify($1, payload) from unnest($2::text[]) payload', [newsChannel, news])
-}
 
 /** `next`: the task needed no manager, and is dealt with; null: nobody is there to take it. One that is left is still leased. */
 const claimLease = async (

@@ -1,5 +1,5 @@
-/** The numbers of events make a repeated batch harmless and a lost one visible. */
-import { type NumberedAgentEvent, type runEvents, TuttiError } from '@tutti/contracts'
+/** What of a batch is new to its run. */
+import { freshEvents as freshAfter, type NumberedAgentEvent, type runEvents, TuttiError } from '@tutti/contracts'
 import type { z } from 'zod'
 import { plainJson } from '../session/plain-json.ts'
 import type { RunRow } from '../session/rows.ts'
@@ -18,17 +18,18 @@ export class EventGapError extends Error {
   }
 }
 
-/** The batch's events that are new, fit to be stored. @throws TuttiError LEASE_LOST for another attempt's; EventGapError */
-export const freshEvents = (
-  run: Pick<RunRow, 'id' | 'attempt' | 'received_n'>,
-  { attempt, events }: Batch,
-): NumberedAgentEvent[] => {
+export interface Fresh {
+  /** Fit to be stored. */
+  events: NumberedAgentEvent[]
+  /** The last number that the run has with them. */
+  received: number
+}
+
+/** @throws TuttiError LEASE_LOST for another attempt's; EventGapError */
+export const freshEvents = (run: Pick<RunRow, 'id' | 'attempt' | 'received_n'>, { attempt, events }: Batch): Fresh => {
   if (run.attempt !== attempt)
     throw new TuttiError('LEASE_LOST', `Run ${run.id} is in attempt ${run.attempt}, not ${attempt}`)
-  const fresh = events.filter(({ n }) => n > run.received_n)
-  fresh.forEach(({ n }, at) => {
-    const expected = run.received_n + at + 1
-    if (n !== expected) throw new EventGapError(expected, n)
-  })
-  return storable(plainJson(fresh)) as unknown as NumberedAgentEvent[]
+  const fresh = freshAfter(run.received_n, events)
+  if ('gap' in fresh) throw new EventGapError(fresh.gap.expected, fresh.gap.got)
+  return { events: storable(plainJson(fresh.events)) as unknown as NumberedAgentEvent[], received: fresh.received }
 }

@@ -2,7 +2,7 @@
  * What a batch of an agent's events means: rows to store, lines for the log, things to show. Pure, so that one look at
  * its result tells what a session's readers will see.
  */
-import type { AgentEvent, Json, JsonObject, NumberedAgentEvent } from '@tutti/contracts'
+import type { AgentEvent, Delta, Json, JsonObject, NumberedAgentEvent } from '@tutti/contracts'
 import type { NewRequest } from '../requests/requests.ts'
 import type { LineType } from '../session/log.ts'
 import { agentMessage, type NewMessage, promptMessage, resultMessage } from '../session/messages.ts'
@@ -54,17 +54,11 @@ export const project = (
     park: null,
   }
   const left = new Map(steered)
-  for (const { n, event } of events) add(projection, runId, n, event, left)
+  for (const { event } of events) add(projection, runId, event, left)
   return projection
 }
 
-const add = (
-  projection: Projection,
-  runId: string,
-  n: number,
-  event: AgentEvent,
-  steered: Map<string, string>,
-): void => {
+const add = (projection: Projection, runId: string, event: AgentEvent, steered: Map<string, string>): void => {
   const line = (type: LineType, data: object): void => {
     projection.steps.push({ kind: 'line', type, data: plainJson({ ...data, run_id: runId }) as JsonObject })
   }
@@ -78,7 +72,7 @@ const add = (
       return
     case 'text_delta':
     case 'thinking_delta':
-      addChunk(projection, runId, n, event)
+      addChunk(projection, runId, event)
       return
     case 'message':
       message(agentMessage(event))
@@ -140,12 +134,7 @@ const add = (
 }
 
 /** Consecutive pieces of one text travel together: a notification each would cost more than the text. */
-const addChunk = (
-  { steps }: Projection,
-  runId: string,
-  n: number,
-  { type, text, parent_tool_use_id }: AgentEvent & { type: 'text_delta' | 'thinking_delta' },
-): void => {
+const addChunk = ({ steps }: Projection, runId: string, { type, text, parent_tool_use_id }: Delta): void => {
   const kind = type === 'text_delta' ? 'text' : 'thinking'
   const last = steps.at(-1)
   if (last?.kind === 'chunk' && last.data.kind === kind && last.data.parent_tool_use_id === parent_tool_use_id) {
@@ -158,8 +147,7 @@ const addChunk = (
   for (let from = 0; from < text.length; from += chunkLength)
     steps.push({
       kind: 'chunk',
-      // With its number: of equal notifications in one transaction PostgreSQL delivers one.
-      data: { run_id: runId, n, kind, text: text.slice(from, from + chunkLength), parent_tool_use_id },
+      data: { run_id: runId, kind, text: text.slice(from, from + chunkLength), parent_tool_use_id },
     })
 }
 

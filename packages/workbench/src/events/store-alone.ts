@@ -15,12 +15,11 @@ import { insertRows, logSteps } from './write-steps.ts'
 export const storeAlone = async (deps: WorkbenchDeps, runId: string, batch: Batch): Promise<number> => {
   const received = await changeSession(deps.database, { runId }, async (change) => {
     const run = await heldRun(change.tx, runId, batch)
-    const events = freshEvents(run, batch)
-    const last = events.at(-1)
-    if (!last) return run.received_n
+    const { events, received } = freshEvents(run, batch)
+    if (events.length === 0) return received
     const steered = events.flatMap(({ event }) => (event.type === 'steered' ? [event.id] : []))
-    await write(deps, change, run, last.n, project(run.id, events, await takeMessages(change.tx, run, steered)))
-    return last.n
+    await write(deps, change, run, received, project(run.id, events, await takeMessages(change.tx, run, steered)))
+    return received
   })
   if (received === undefined) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
   return received
@@ -30,7 +29,7 @@ const write = async (
   deps: WorkbenchDeps,
   change: SessionChange,
   run: RunRow,
-  n: number,
+  received: number,
   projection: Projection,
 ): Promise<void> => {
   const { tx, session } = change
@@ -39,7 +38,7 @@ const write = async (
   const [messages = []] = await insertRows(tx, [{ run, projection }])
   await insertRequests(change, run, projection.requests, deps.newId)
   await updateRun(tx, run, {
-    received_n: n,
+    received_n: received,
     // From here on the turn is over, whatever becomes of its manager: see `takeOver`.
     ...(park === null ? {} : { park, parks: run.parks + 1 }),
     ...(sdkSessionId === null ? {} : { sdk_session_id: sdkSessionId }),

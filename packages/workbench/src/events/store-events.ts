@@ -6,6 +6,7 @@ import { createBatcher, type runEventsAnswer } from '@tutti/contracts'
 import type { z } from 'zod'
 import type { WorkbenchDeps } from '../deps.ts'
 import type { Batch } from './fresh-events.ts'
+import { isShownOnly, showTogether } from './show-together.ts'
 import { storeAlone } from './store-alone.ts'
 import { isPlain, type RunBatch, type Stored, storeTogether } from './store-together.ts'
 
@@ -23,12 +24,22 @@ export const createEventStore = (deps: WorkbenchDeps): StoreEvents => {
     maxInFlight: transactionsAtOnce,
     call: (batches) => storeMany(deps, batches),
   })
+  const shown = createBatcher<RunBatch, Stored>({
+    maxBatch: mostTogether,
+    maxInFlight: transactionsAtOnce,
+    call: (batches) => showTogether(deps.database, batches),
+  })
   return async (runId, batch) => {
+    if (isShownOnly(batch)) return received(await shown.add({ runId, batch }))
     const stored = isPlain(batch) ? await together.add({ runId, batch }) : null
     if (stored === null) return { received: await storeAlone(deps, runId, batch) }
-    if ('error' in stored) throw stored.error
-    return stored
+    return received(stored)
   }
+}
+
+const received = (stored: Stored): { received: number } => {
+  if ('error' in stored) throw stored.error
+  return stored
 }
 
 /** Null for a batch that is to be stored alone: one that can't be stored, or whose session is busy, must not hold up the others. */

@@ -34,15 +34,14 @@ export const storeTogether = (database: Database, batches: readonly RunBatch[]):
       batches.map(({ runId }) => runId),
     )
     const answers = new Map<RunBatch, Stored>()
-    const writes: (RunSteps & { n: number; log: SessionLog })[] = []
+    const writes: (RunSteps & { received: number; log: SessionLog })[] = []
     for (const each of batches) {
       const { run, log } = runs.get(each.runId) ?? {}
       if (!run || !log) continue
       try {
-        const events = freshEvents(ifHeld(run, each.runId, each.batch), each.batch)
-        const n = events.at(-1)?.n
-        answers.set(each, { received: n ?? run.received_n })
-        if (n !== undefined) writes.push({ run, log, n, projection: project(run.id, events) })
+        const { events, received } = freshEvents(ifHeld(run, each.runId, each.batch), each.batch)
+        answers.set(each, { received })
+        if (events.length > 0) writes.push({ run, log, received, projection: project(run.id, events) })
       } catch (error) {
         answers.set(each, { error })
       }
@@ -55,16 +54,16 @@ export const storeTogether = (database: Database, batches: readonly RunBatch[]):
     await tx.query(
       `update workbench.runs set received_n = stored.n
        from unnest($1::uuid[], $2::bigint[]) as stored (id, n) where runs.id = stored.id`,
-      [writes.map(({ run }) => run.id), writes.map(({ n }) => n)],
+      [writes.map(({ run }) => run.id), writes.map(({ received }) => received)],
     )
     const logs = [...new Set(writes.map(({ log }) => log))]
-    await storeLines(
+    const at = await storeLines(
       tx,
       logs.flatMap(({ lines }) => lines),
     )
     await tell(
       tx,
-      logs.flatMap((log) => log.news()),
+      logs.flatMap((log) => log.news(at)),
     )
     return answers
   })
@@ -96,14 +95,16 @@ const lockRuns = async (tx: Queryable, runIds: string[]): Promise<Map<string, { 
   )
 }
 
-const storeLines = async (tx: Queryable, lines: Line[]): Promise<void> => {
-  if (lines.length === 0) return
-  await tx.query(
+/** @returns when, as the lines have it */
+const storeLines = async (tx: Queryable, lines: Line[]): Promise<Date | undefined> => {
+  if (lines.length === 0) return undefined
+  const [stored] = await tx.query<{ at: Date }>(
     `${withLines}
      update workbench.sessions set seq = grown.seq, updated_at = now()
      from (select session_id, max(seq) as seq
            from jsonb_to_recordset($1::jsonb) as line (session_id uuid, seq bigint) group by session_id) grown
-     where sessions.id = grown.session_id`,
+     where sessions.id = grown.session_id returning now() as at`,
     [JSON.stringify(lines)],
   )
+  return stored?.at
 }

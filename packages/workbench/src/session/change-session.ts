@@ -42,8 +42,9 @@ export const commitChange = async <T>(
     Object.assign(patched, fields)
   }
   const result = await work({ tx, session, patch, log: log.log, show: log.show, alert: log.alert })
-  if (log.lines.length > 0 || Object.keys(patched).length > 0) await storeChange(tx, session, patched, log.lines)
-  await tell(tx, log.news())
+  const changed = log.lines.length > 0 || Object.keys(patched).length > 0
+  const at = changed ? await storeChange(tx, session, patched, log.lines) : undefined
+  await tell(tx, log.news(at))
   return result
 }
 
@@ -66,13 +67,13 @@ const lockSession = async (
   return session
 }
 
-/** Column names come from the code only, never from input. */
+/** Column names come from the code only, never from input. @returns when, as the lines have it */
 const storeChange = async (
   tx: Queryable,
   session: SessionRow,
   patched: SessionPatch,
   lines: readonly Line[],
-): Promise<void> => {
+): Promise<Date | undefined> => {
   const fields = Object.entries(patched)
   const sets = fields.map(([column], at) => `, ${column} = $${at + 4}`)
   const values: unknown[] = [JSON.stringify(lines), session.id, session.seq, ...fields.map(([, value]) => value)]
@@ -80,9 +81,10 @@ const storeChange = async (
     values.push(wordsOf(patched.title ?? ''))
     sets.push(`, search = to_tsvector('simple', $${values.length})`)
   }
-  await tx.query(
+  const [stored] = await tx.query<{ at: Date }>(
     `${withLines}
-     update workbench.sessions set seq = $3, updated_at = now()${sets.join('')} where id = $2`,
+     update workbench.sessions set seq = $3, updated_at = now()${sets.join('')} where id = $2 returning now() as at`,
     values,
   )
+  return stored?.at
 }

@@ -1,7 +1,7 @@
 /**
  * A session as a stream: snapshot, then the log after `since`, then whatever comes. There is no seam between replay and
- * live: both read the log after a cursor, and news only says when to look. The reader's pace is the stream's: lines wait
- * in the database, and only what is shown live is dropped when the reader can't keep up.
+ * live: both go on after a cursor, and a line that came with its news is taken only where it is the next one. The reader's pace is the
+ * stream's: lines wait in the database, and only what is shown live is dropped when the reader can't keep up.
  */
 import type { SessionFrame } from '@tutti/contracts'
 import type { Database } from '../database/database.ts'
@@ -52,7 +52,10 @@ export async function* follow(
 
     yield* catchUp()
     for (let next = await news.take(); next !== null; next = await news.take()) {
-      if (next === 'resync' || next.seq > cursor) yield* catchUp()
+      if (next !== 'resync' && next.line !== undefined && next.seq === cursor + 1) {
+        cursor = next.seq
+        yield lineFrame(sessionId, { ...next.line, seq: next.seq, at: new Date(next.line.at) })
+      } else if (next === 'resync' || next.seq > cursor) yield* catchUp()
       // A chunk of an older line is stale: the complete text has been sent meanwhile.
       if (next !== 'resync' && next.chunk !== undefined && next.seq === cursor)
         yield chunkFrame(sessionId, next.seq, next.chunk)

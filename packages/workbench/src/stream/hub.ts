@@ -5,7 +5,7 @@
 import type pg from 'pg'
 import type { Database } from '../database/database.ts'
 import type { WorkbenchLog } from '../deps.ts'
-import { type News, newsChannel } from '../session/log.ts'
+import { type News, newsChannel, readNews } from '../session/log.ts'
 
 /** `resync`: the connection was lost for a while, anything may have happened. */
 export type HubNews = News | 'resync'
@@ -41,7 +41,7 @@ export const createHub = ({ database, log }: { database: Database; log: Workbenc
   const connect = async (): Promise<void> => {
     const fresh = await database.connect()
     fresh.on('notification', ({ payload }) => {
-      if (payload !== undefined) tell(JSON.parse(payload) as News)
+      for (const news of payload === undefined ? [] : readNews(payload)) tell(news)
     })
     fresh.on('end', () => lost(fresh))
     fresh.on('error', () => lost(fresh))

@@ -2,8 +2,10 @@ import type { HubNews } from './hub.ts'
 
 /** Things to show that wait for a slow reader at most; the complete text follows in a message. */
 const maxChunks = 500
+/** Lines that wait at most; of more, only the newest counts, and the reader looks for what is before it in the log. */
+const maxLines = 50
 
-/** News of one session, waiting for one reader. Bounded: of news of lines only the newest counts, chunks are dropped. */
+/** News of one session, waiting for one reader. Bounded: what does not fit is left to the log, or dropped where it is only shown. */
 export const createInbox = (
   signal: AbortSignal,
 ): { put: (news: HubNews) => void; take: () => Promise<HubNews | null> } => {
@@ -18,7 +20,7 @@ export const createInbox = (
       if (isChunk(news) && waiting.length >= maxChunks) return
       const last = waiting.at(-1)
       const replaces = last !== undefined && last !== 'resync' && !isChunk(last) && !isChunk(news)
-      if (replaces) waiting.pop()
+      if (replaces && waiting.length >= maxLines) waiting.pop()
       waiting.push(news)
       wake()
     },

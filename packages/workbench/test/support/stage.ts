@@ -1,6 +1,6 @@
 /** Everything a test of the workbench needs: a real PostgreSQL, an engine whose clock the test moves, and managers. */
 import type { AgentEvent, ClaimedRun, CreateTask, NumberedAgentEvent, SessionFrame, TokenUsage } from '@tutti/contracts'
-import { accountRun, createTask, finishRun } from '@tutti/contracts'
+import { accountRun, createTask, finishRun, nextNumber } from '@tutti/contracts'
 import { type Blueprint, createEngine, type Engine } from '@tutti/engine'
 import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
@@ -142,8 +142,14 @@ export const holder = (run: ClaimedRun, worker = 'manager-1'): { worker_id: stri
   lease_token: run.lease_token,
 })
 
-export const numbered = (events: AgentEvent[], from = 1): NumberedAgentEvent[] =>
-  events.map((event, at) => ({ n: from + at, at: 0, event }))
+/** @param from the number of the first event that is stored */
+export const numbered = (events: AgentEvent[], from = 1): NumberedAgentEvent[] => {
+  let n = from - 1
+  return events.map((event) => {
+    n = nextNumber(n, event)
+    return { n, at: 0, event }
+  })
+}
 
 export const said = (text: string): AgentEvent => ({
   type: 'message',
