@@ -11,6 +11,10 @@ export const numberedAgentEvent = z
   .refine(({ n, event }) => n > 0 || isDelta(event), { path: ['n'], error: 'what is stored is counted from 1' })
 export type NumberedAgentEvent = z.infer<typeof numberedAgentEvent>
 
+/** Whether nothing of it is stored: it is shown at once, and may be lost. */
+export const isShownOnly = (events: readonly { event: AgentEvent }[]): boolean =>
+  events.every(({ event }) => isDelta(event))
+
 /** The number of the event that comes behind the one numbered `last`. */
 export const nextNumber = (last: number, event: AgentEvent): number => (isDelta(event) ? last : last + 1)
 

@@ -4,6 +4,7 @@
  */
 import {
   createBatcher,
+  isShownOnly,
   manyRunEventsAnswer,
   type runEvents,
   type runEventsAnswer,
@@ -58,9 +59,11 @@ export const createEventSender = (post: (path: string, body: object) => Promise<
     }
     return Promise.all(items.map((item) => alone(item).catch(asOutcome)))
   }
-  const batcher = createBatcher({ maxBatch: mostTogether, maxInFlight: requestsAtOnce, call: send })
+  const batcher = () => createBatcher({ maxBatch: mostTogether, maxInFlight: requestsAtOnce, call: send })
+  // Text that somebody watches being said does not wait in one request with what has to reach a disk.
+  const [stored, shown] = [batcher(), batcher()]
   return async (runId, batch) => {
-    const outcome = await batcher.add({ runId, batch })
+    const outcome = await (isShownOnly(batch.events) ? shown : stored).add({ runId, batch })
     if (outcome instanceof BackendError) throw outcome
     return outcome
   }

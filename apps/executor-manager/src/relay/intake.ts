@@ -7,7 +7,7 @@ import {
   type ClaimedRun,
   type EventBatch,
   freshEvents,
-  isDelta,
+  isShownOnly,
   type NumberedAgentEvent,
 } from '@tutti/contracts'
 import type { Logger } from '@tutti/telemetry'
@@ -102,5 +102,3 @@ export const createIntake = (deps: { backend: BackendClient; log: Logger }, opti
     },
   }
 }
-
-const isShownOnly = (events: readonly NumberedAgentEvent[]): boolean => events.every(({ event }) => isDelta(event))

@@ -2,17 +2,14 @@
  * Pieces of text while they are said: told to whoever reads, and not stored. Four of five events are such; they cost no lock, no row and
  * no wait for the disk.
  */
-import { isDelta } from '@tutti/contracts'
 import { ifHeld } from '../claim/held-run.ts'
 import type { Database } from '../database/database.ts'
 import { type News, openLog, show } from '../session/log.ts'
 import type { RunRow } from '../session/rows.ts'
-import { type Batch, freshEvents } from './fresh-events.ts'
+import { freshEvents } from './fresh-events.ts'
 import { project } from './project.ts'
 import type { RunBatch, Stored } from './store-together.ts'
 import { logSteps } from './write-steps.ts'
-
-export const isShownOnly = ({ events }: Batch): boolean => events.every(({ event }) => isDelta(event))
 
 type ShownRun = Pick<
   RunRow,

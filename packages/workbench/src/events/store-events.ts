@@ -2,11 +2,11 @@
  * POST /api/v1/runs/{id}/events: what an agent said and did, in numbered batches. The lease's token fences late holders. What many runs say
  * at once is stored together; a run alone waits for nobody.
  */
-import { createBatcher, type runEventsAnswer } from '@tutti/contracts'
+import { createBatcher, isShownOnly, type runEventsAnswer } from '@tutti/contracts'
 import type { z } from 'zod'
 import type { WorkbenchDeps } from '../deps.ts'
 import type { Batch } from './fresh-events.ts'
-import { isShownOnly, showTogether } from './show-together.ts'
+import { showTogether } from './show-together.ts'
 import { storeAlone } from './store-alone.ts'
 import { isPlain, type RunBatch, type Stored, storeTogether } from './store-together.ts'
 
@@ -30,7 +30,7 @@ export const createEventStore = (deps: WorkbenchDeps): StoreEvents => {
     call: (batches) => showTogether(deps.database, batches),
   })
   return async (runId, batch) => {
-    if (isShownOnly(batch)) return received(await shown.add({ runId, batch }))
+    if (isShownOnly(batch.events)) return received(await shown.add({ runId, batch }))
     const stored = isPlain(batch) ? await together.add({ runId, batch }) : null
     if (stored === null) return { received: await storeAlone(deps, runId, batch) }
     return received(stored)
