@@ -33,8 +33,14 @@ const smallBytes = 1024 * 1024
 /** How often a file is read that changes meanwhile. Nothing is at work in the workspace, unless a sandbox was left behind. */
 const mostReads = 3
 
-/** @param stored hashes that are known to be there; grows */
-export const createBlobs = (deps: BlobDeps, stored: Set<string>): Blobs => {
+export interface StoredBlobs {
+  /** What is known to be there; grows. */
+  hashes: Set<string>
+  /** Whether it was listed: what is not among them need not be asked for. */
+  all: boolean
+}
+
+export const createBlobs = (deps: BlobDeps, { hashes: stored, all }: StoredBlobs): Blobs => {
   const { objects, prefix, workspace } = deps
   const storing = new Map<string, Promise<void>>()
 
@@ -48,10 +54,10 @@ export const createBlobs = (deps: BlobDeps, stored: Set<string>): Blobs => {
     return one
   }
 
-  /** It may be there from an export that was interrupted, or from an earlier state of the workspace. */
+  /** Unless all were listed, it may be there from an export that was interrupted, or from an earlier state of the workspace. */
   const uploadUnlessThere = async (sha256: string, upload: () => Promise<void>): Promise<void> => {
     await retried(deps, async () => {
-      if ((await objects.head(blobKey(prefix, sha256))) === null) await upload()
+      if (all || (await objects.head(blobKey(prefix, sha256))) === null) await upload()
     })
     stored.add(sha256)
   }

@@ -17,9 +17,10 @@ import type { ObjectStore } from '@tutti/objects'
 import type { Logger } from '@tutti/telemetry'
 import { RunFault } from '../fault.ts'
 import { type KnownFiles, newKnownFiles, openKnownFiles } from '../files/known-files.ts'
+import { sideBySide } from '../files/side-by-side.ts'
 import { type Home, noteMeta } from '../stage/home.ts'
 import { isGivenToRuntime } from '../stage/paths.ts'
-import { type BlobDeps, createBlobs, exportFailed, listBlobs, retried } from './blobs.ts'
+import { type BlobDeps, type Blobs, createBlobs, exportFailed, listBlobs, retried } from './blobs.ts'
 import { mimeTypeOf } from './mime.ts'
 import { type KeepOptions, keepRules } from './rules.ts'
 import { type Found, type FoundFile, scan } from './scan.ts'
@@ -70,9 +71,16 @@ const exportAll = async (deps: ExportDeps, run: ExportedRun, home: Home, options
   const stored = known.storedHashes()
   const blobDeps: BlobDeps = { objects: deps.objects, workspace: home.workspace, prefix, ...options }
   const news = found.files.filter((file) => !known.get(file.path, file.stats)?.stored)
-  if (news.length > manyNew) for (const sha256 of await listBlobs(blobDeps)) stored.add(sha256)
+  const listed = news.length > manyNew
+  if (listed) for (const sha256 of await listBlobs(blobDeps)) stored.add(sha256)
 
-  const contents = await storeContents(blobDeps, stored, known, found.files, options.parallel)
+  const contents = await storeContents(
+    createBlobs(blobDeps, { hashes: stored, all: listed }),
+    stored,
+    known,
+    found.files,
+    options.parallel,
+  )
   const skipped = [...found.skipped, ...contents.skipped]
   if (skipped.length > 0)
     deps.log.warn({ files: skipped.slice(0, 20), count: skipped.length }, 'some files are not kept')
@@ -120,45 +128,35 @@ interface Contents {
 }
 
 const storeContents = async (
-  deps: BlobDeps,
-  stored: Set<string>,
+  blobs: Blobs,
+  stored: ReadonlySet<string>,
   known: KnownFiles,
   files: readonly FoundFile[],
   parallel: number,
 ): Promise<Contents> => {
-  const blobs = createBlobs(deps, stored)
   const hashes = new Map<FoundFile, string>()
   const skipped: Contents['skipped'] = []
-  const waiting: FoundFile[] = []
-  for (const file of files) {
-    const before = known.get(file.path, file.stats)
-    if (before !== undefined && stored.has(before.sha256)) hashes.set(file, before.sha256)
-    else waiting.push(file)
-  }
-  waiting.reverse()
-  const work = async (): Promise<void> => {
-    try {
-      for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
-        const sha256 = await blobs.store(file, known.get(file.path, file.stats)?.sha256)
-        if (sha256 === 'gone') continue
-        if (sha256 === 'changing') skipped.push({ path: file.path, reason: sha256 })
-        else {
-          hashes.set(file, sha256)
-          known.set(file.path, file.stats, { sha256, stored: true })
-        }
-      }
-    } finally {
-      // One that fails ends the others after their file.
-      waiting.length = 0
+  const store = async (file: FoundFile): Promise<void> => {
+    const sha256 = await blobs.store(file, known.get(file.path, file.stats)?.sha256)
+    if (sha256 === 'gone') return
+    if (sha256 === 'changing') skipped.push({ path: file.path, reason: sha256 })
+    else {
+      hashes.set(file, sha256)
+      known.set(file.path, file.stats, { sha256, stored: true })
     }
   }
-  // All have ended before the first fault is told: an upload that went on would read a workspace that is in use again.
-  const ends = await Promise.allSettled(Array.from({ length: parallel }, work))
-  for (const end of ends) {
-    if (end.status === 'fulfilled') continue
+  const waiting = files.filter((file) => {
+    const before = known.get(file.path, file.stats)
+    if (before === undefined || !stored.has(before.sha256)) return true
+    hashes.set(file, before.sha256)
+    return false
+  })
+  try {
+    await sideBySide(waiting, parallel, store)
+  } catch (error) {
     // What was stored until here need not be read again by the next attempt.
     await known.save()
-    throw end.reason
+    throw error
   }
   return { hashes, skipped }
 }

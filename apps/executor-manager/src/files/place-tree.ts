@@ -5,6 +5,7 @@ import { placeEntry, placeFile } from '../stage/place.ts'
 import type { ContentCache } from './content-cache.ts'
 import type { Directory } from './directory.ts'
 import type { KnownFiles } from './known-files.ts'
+import { sideBySide } from './side-by-side.ts'
 import type { Tree, WantedFile } from './tree.ts'
 
 export interface Placing {
@@ -17,25 +18,16 @@ export interface Placing {
   beforeChange?: (() => Promise<void> | undefined) | undefined
 }
 
-/** Files are placed this many at a time: they wait for the disk, or for object storage. */
+/** Files are placed this many at a time. */
 const parallel = 8
 
 /** @param path of the directory from the workspace, with a slash at the end; '' for the workspace itself */
 export const placeTree = async (directory: Directory, tree: Tree, path: string, placing: Placing): Promise<void> => {
   if (tree.exact) await clear(directory, tree, path, placing)
-  const files = [...tree.files].reverse()
-  const work = async (): Promise<void> => {
-    try {
-      for (let next = files.pop(); next !== undefined; next = files.pop()) {
-        placing.signal.throwIfAborted()
-        await placeWanted(directory, next[0], next[1], `${path}${next[0]}`, placing)
-      }
-    } finally {
-      files.length = 0
-    }
-  }
-  const ends = await Promise.allSettled(Array.from({ length: parallel }, work))
-  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  await sideBySide(tree.files, parallel, async ([name, file]) => {
+    placing.signal.throwIfAborted()
+    await placeWanted(directory, name, file, `${path}${name}`, placing)
+  })
   for (const [name, target] of tree.links) await placeLink(directory, name, target, placing)
   for (const [name, inner] of tree.folders) {
     placing.signal.throwIfAborted()

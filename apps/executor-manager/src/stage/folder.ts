@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import type { WorkspaceSpec } from '@tutti/contracts'
 import { RunFault } from '../fault.ts'
 import { type Directory, openDirectory } from '../files/directory.ts'
+import { sideBySide } from '../files/side-by-side.ts'
 import { enterFolder, type IgnoreLevels, isIgnored } from './gitignore.ts'
 import { segmentsOf } from './paths.ts'
 import { placeFile, withFolder } from './place.ts'
@@ -21,6 +22,9 @@ export interface CopyOptions {
 
 /** History and what a package manager can fetch again: large, and nothing that an agent is asked about. */
 const leftOut = new Set(['.git', 'node_modules'])
+
+/** Files are copied this many at a time. */
+const parallel = 8
 
 /** Read at once below this size; above it in pieces. */
 const smallBytes = 1024 * 1024
@@ -75,13 +79,19 @@ interface Place {
 const copyTree = async (source: Directory, target: Directory, place: Place, copying: Copying): Promise<void> => {
   const { path } = place
   const levels = await enterFolder(source, path, place.above)
-  for (const { name, kind } of await source.entries()) {
-    if (leftOut.has(name) || isIgnored(levels, path, kind === 'directory' ? `${name}/` : name)) continue
+  const entries = (await source.entries()).filter(
+    ({ name, kind }) => !leftOut.has(name) && !isIgnored(levels, path, kind === 'directory' ? `${name}/` : name),
+  )
+  await sideBySide(entries, parallel, async ({ name, kind }) => {
+    copying.signal.throwIfAborted()
+    if (kind === 'file') await copyFile(source, target, name, copying)
+    else if (kind === 'link') await copyLink(target, name, join(copying.sourceRoot, path), copying)
+  })
+  // One after the other: each holds two open for as long as it takes, and a tree may be wide at every depth.
+  for (const { name, kind } of entries) {
     copying.signal.throwIfAborted()
     const inner = { path: `${path}${name}/`, above: levels }
     if (kind === 'directory') await copyDirectory(source, target, name, inner, copying)
-    else if (kind === 'file') await copyFile(source, target, name, copying)
-    else if (kind === 'link') await copyLink(target, name, join(copying.sourceRoot, path), copying)
   }
 }
 

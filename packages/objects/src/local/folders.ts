@@ -11,13 +11,19 @@ export interface Folders {
   objects: string
   /** Real path of the folder of unfinished writes; on the same filesystem, so that a rename is atomic. */
   temporary: string
+  /** As {@link syncFolder}, shared by all writers of this store. */
+  sync: (folder: string) => Promise<void>
 }
 
 export async function openFolders(root: string): Promise<Folders> {
   const folders = { objects: join(root, 'objects'), temporary: join(root, 'temporary') }
   await mkdir(folders.objects, { recursive: true, mode: 0o700 })
   await mkdir(folders.temporary, { recursive: true, mode: 0o700 })
-  return { objects: await realpath(folders.objects), temporary: await realpath(folders.temporary) }
+  return {
+    objects: await realpath(folders.objects),
+    temporary: await realpath(folders.temporary),
+    sync: createSharedSync(),
+  }
 }
 
 /** Whether the folder is there. Throws `INVALID_KEY` when a link on the way leads elsewhere. */
@@ -55,6 +61,29 @@ export async function syncFolder(folder: string): Promise<void> {
     await handle.sync()
   } finally {
     await handle.close()
+  }
+}
+
+/** Many writers into one folder share its syncs: one that begins after their renames holds for all of them. */
+export const createSharedSync = (sync: (folder: string) => Promise<void> = syncFolder): typeof sync => {
+  const waiting = new Map<string, Promise<void>>()
+  const running = new Map<string, Promise<void>>()
+  return (folder) => {
+    const next = waiting.get(folder)
+    if (next !== undefined) return next
+    const before = running.get(folder) ?? Promise.resolve()
+    const mine = before
+      .catch(() => undefined)
+      .then(() => {
+        waiting.delete(folder)
+        running.set(folder, mine)
+        return sync(folder)
+      })
+      .finally(() => {
+        if (running.get(folder) === mine) running.delete(folder)
+      })
+    waiting.set(folder, mine)
+    return mine
   }
 }
 

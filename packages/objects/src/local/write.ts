@@ -6,7 +6,7 @@ import { chunksOf } from '../body.ts'
 import { ObjectStoreError, systemCode } from '../errors.ts'
 import type { ObjectBody } from '../port.ts'
 import { checkHash } from '../verified.ts'
-import { type Folders, isAbsent, makeFolder, syncFolder } from './folders.ts'
+import { type Folders, isAbsent, makeFolder } from './folders.ts'
 import { writeFooter } from './footer.ts'
 
 /** Writes all the bytes at the end of the file. Replaced in tests, to fail like a full disk. */
@@ -30,7 +30,7 @@ export async function writeObject(request: WriteRequest): Promise<{ size: number
     const written = await fill(handle, request)
     await spaceChecked(() => handle.sync())
     await handle.close()
-    await spaceChecked(() => moveIntoPlace(request.folders.objects, temporary, request.path))
+    await spaceChecked(() => moveIntoPlace(request.folders, temporary, request.path))
     return written
   } catch (error) {
     await handle.close().catch(() => undefined)
@@ -64,7 +64,7 @@ async function fill(handle: FileHandle, request: WriteRequest): Promise<{ size: 
 
 const attempts = 20
 
-async function moveIntoPlace(objects: string, temporary: string, path: string): Promise<void> {
+async function moveIntoPlace({ objects, sync }: Folders, temporary: string, path: string): Promise<void> {
   const folder = dirname(path)
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -76,7 +76,7 @@ async function moveIntoPlace(objects: string, temporary: string, path: string): 
       if (!isAbsent(error) || attempt === attempts) throw error
     }
   }
-  await syncFolder(folder).catch((error: unknown) => {
+  await sync(folder).catch((error: unknown) => {
     // The object is in place; a delete may already have taken it and its folder away again.
     if (!isAbsent(error)) throw error
   })
