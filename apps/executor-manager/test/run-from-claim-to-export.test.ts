@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { eventsOf } from './support/fake-backend.ts'
+import { eventsOf, storedNumbers } from './support/fake-backend.ts'
 import { bash, createStage, model, providerKey, type Stage, script } from './support/stage.ts'
 
 let stage: Stage
@@ -37,7 +37,8 @@ it('run-from-claim-to-export', async () => {
   const end = await stage.finished(run)
   expect(end).toMatchObject({ outcome: 'completed', result: 'All done.', attempt: 1 })
   expect(run.started).toEqual({ model, sandbox: 'bubblewrap' })
-  expect(run.events.map(({ n }) => n)).toEqual(run.events.map((_, index) => index + 1))
+  const stored = storedNumbers(run)
+  expect(stored).toEqual(stored.map((_, index) => index + 1))
   const [first] = eventsOf(run, 'tool_result')
   expect(JSON.stringify(first?.output)).toContain('staged\\nfrom the folder\\nsrc\\ntool.sh\\nwithin\\nruns')
   expect(end.usage).toMatchObject({ input_tokens: expect.any(Number), cost_usd: expect.any(Number) })

@@ -11,6 +11,7 @@ import {
   type FinishRun,
   finishRun,
   freshEvents,
+  isDelta,
   manyRunEvents,
   type NumberedAgentEvent,
   renewRun,
@@ -224,3 +225,7 @@ export const eventsOf = <Type extends AgentEvent['type']>(
   type: Type,
 ): Extract<AgentEvent, { type: Type }>[] =>
   run.events.flatMap(({ event }) => (event.type === type ? [event as Extract<AgentEvent, { type: Type }>] : []))
+
+/** The numbers of what is to be stored, in the order in which it came. */
+export const storedNumbers = (run: FakeRun): number[] =>
+  run.events.flatMap(({ n, event }) => (isDelta(event) ? [] : [n]))
