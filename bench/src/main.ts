@@ -10,6 +10,7 @@ import { http } from './http.ts'
 import { type Figure, table } from './measure.ts'
 import { relay } from './relay.ts'
 import { sandbox } from './sandbox.ts'
+import { sessions } from './sessions.ts'
 import { snapshot } from './snapshot.ts'
 import { up } from './stack.ts'
 
@@ -19,6 +20,7 @@ const benchmarks: Record<string, (quick: boolean) => Promise<Figure[]>> = {
   sandbox,
   relay,
   events,
+  sessions,
   snapshot,
   agent,
   up,
