@@ -153,6 +153,42 @@ test('manager-that-dies-after-the-turn-was-parked-costs-no-second-turn', async (
   await stage.workbench.finishRun(next.run_id, finishOf(next, {}, 'manager-2'))
 })
 
+test('what-was-said-to-a-turn-whose-files-died-with-its-manager-is-said-again-and-shown-once', async () => {
+  const steered = async (stored: boolean): Promise<{ next: ClaimedRun; heard: string[]; shown: number }> => {
+    await stage.send('listen')
+    const run = await stage.claim()
+    const answered = await stage.workbench.steer(user, run.session_id, { prompt: 'use French' })
+    const id = 'command_id' in answered ? answered.command_id : ''
+    await store(run, [{ type: 'steered', id }, asks('s'), parkedEvent])
+    if (stored) {
+      const prefix = `workspaces/${user}/${run.session_id}`
+      const files = { status: 'ready', prefix, manifest_key: `${prefix}/manifest.json`, files: [] }
+      await stage.workbench.finishRun(run.run_id, finishOf(run, { ...park, export: files }))
+    } else {
+      await stage.loseLease(run.run_id)
+      expect(await stage.tryClaim('manager-2')).toBeNull()
+    }
+    const [request] = await stage.workbench.requests(user, run.session_id)
+    await answer(request, { decision: 'allow' })
+    const next = await stage.claim('manager-2')
+    const renewal = { ...holder(next, 'manager-2'), lease_seconds: 60, wait_seconds: 0, commands_after: 0 }
+    const { commands } = await stage.workbench.renewRun(next.run_id, renewal)
+    const again: AgentEvent[] = commands.flatMap((one) =>
+      one.type === 'message' ? [{ type: 'steered', id: one.id }] : [],
+    )
+    if (again.length > 0) await store(next, again, 'manager-2')
+    await stage.workbench.finishRun(next.run_id, finishOf(next, {}, 'manager-2'))
+    const messages = await stage.workbench.messages(user, run.session_id, { afterId: 0, limit: 100 })
+    return {
+      next,
+      heard: commands.flatMap((one) => (one.type === 'message' ? [one.text] : [])),
+      shown: messages.filter(({ text_preview }) => text_preview === 'use French').length,
+    }
+  }
+  expect(await steered(true)).toMatchObject({ next: { continues: true }, heard: [], shown: 1 })
+  expect(await steered(false)).toMatchObject({ next: { continues: true }, heard: ['use French'], shown: 1 })
+})
+
 test('question-of-an-attempt-that-was-lost-before-it-was-parked-is-withdrawn', async () => {
   await stage.send('lost')
   const run = await stage.claim()

@@ -102,6 +102,8 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
   const again = sameTask && run.task_attempt > 0 && lease.task.attempt > run.task_attempt
   // Given back untried, it is the same hand-out.
   const attempt = sameTask && lease.task.attempt === run.task_attempt ? run.attempt : run.attempt + 1
+  // Its manager died with the files of the parked turn: the conversation that goes on may not know of anything since the turn before.
+  const forgotten = !sameTask && run.parks > 0 && run.workspace_export_status !== 'ready'
   // What an attempt asked that never came to its end is asked again, or not at all.
   await expireRequests(change, run.id)
   await updateRun(
@@ -124,7 +126,7 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
     await interruptTools(change.tx, run.id, 'interrupted')
     await reopenMessages(change.tx, run.id, lease.task.id)
     change.log('run.attempt', { run_id: run.id, attempt: run.attempt, error: run.last_error })
-  }
+  } else if (forgotten) await reopenMessages(change.tx, run.id, null)
   await logStatus(change, run, 'pending')
   // Its former holder is to let go; who left it to this one need not wait any longer.
   change.alert(run.id)
