@@ -69,29 +69,16 @@ const auditOrder = (_: PlayedSession, { frames }: SessionFacts): string[] => {
   return found
 }
 
-const ownDeaths: ReadonlySet<string> = new Set([
-  'executor killed',
-  'sandbox killed',
-  'manager killed',
-  'manager stopped beyond its lease',
-])
-const silences: ReadonlySet<string> = new Set(['backend killed', 'backend stopped for a while', 'postgres ended'])
+const ownDeaths: ReadonlySet<string> = new Set(['executor killed', 'sandbox killed'])
 
-/**
- * How often the run's holder or its sandbox was ended. Whatever keeps a manager from renewing counts, too, whoever it was aimed at: the
- * lease is shorter than some of what is taken away. The object store does not: what needs it has to wait.
- */
+/** How often the run's sandbox was ended. A host or a manager that died, or was not heard of, costs a run its time and none of its tries. */
 const hits = (session: PlayedSession, run: RunView, { strikes }: Evidence): number => {
   const from = Date.parse(run.created_at)
   const to = Date.parse(run.finished_at ?? '9999-01-01')
-  return strikes.filter(({ kind, at, sessions }) =>
-    silences.has(kind)
-      ? at >= from - longestSilenceMs && at <= to
-      : ownDeaths.has(kind) && sessions.includes(session.sessionId) && at >= from && at <= to,
+  return strikes.filter(
+    ({ kind, at, sessions }) => ownDeaths.has(kind) && sessions.includes(session.sessionId) && at >= from && at <= to,
   ).length
 }
-
-const longestSilenceMs = 10_000
 
 const auditEnd = (session: PlayedSession, played: PlayedTurn, evidence: Evidence): string[] => {
   const { turn, end } = played

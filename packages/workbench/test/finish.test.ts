@@ -1,3 +1,4 @@
+import { AGENT_LOSSES } from '@tutti/contracts'
 import type { Engine } from '@tutti/engine'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createStage, finishOf, holder, numbered, type Stage, said, user } from './support/stage.ts'
@@ -116,11 +117,27 @@ test('permanent-failure-ends-the-run-and-the-next-message-waits-to-be-sent', asy
   await stage.workbench.finishRun(second.run_id, finishOf(second))
 })
 
-test('managers-that-keep-dying-end-the-run-as-failed', async () => {
+test('a-run-outlives-the-deaths-of-managers-and-its-own-failures-count-apart', { timeout: 30_000 }, async () => {
+  const { run_id } = await stage.send('unlucky')
+  for (let death = 1; death <= 6; death += 1) {
+    await stage.claim()
+    await stage.loseLease(run_id)
+  }
+  for (const failure of [1, 2, 3]) {
+    const run = await stage.claim()
+    expect(run.attempt).toBe(6 + failure)
+    const view = await stage.workbench.finishRun(run_id, finishOf(run, retryable))
+    expect(view.status).toBe(failure < 3 ? 'queued' : 'failed')
+    stage.advance(60_000)
+  }
+})
+
+test('managers-that-keep-dying-end-the-run-as-failed', { timeout: 60_000 }, async () => {
   const { run_id } = await stage.send('killer')
-  for (const attempt of [1, 2, 3]) {
+  const most = AGENT_LOSSES + 1
+  for (let attempt = 1; attempt <= most; attempt += 1) {
     expect(await stage.claim()).toMatchObject({ attempt })
-    if (attempt < 3) await stage.loseLease(run_id)
+    if (attempt < most) await stage.loseLease(run_id)
   }
   stage.advance(61_000)
   await expect.poll(async () => (await stage.engine.job(run_id, null)).status).toBe('failed')

@@ -64,6 +64,7 @@ export const applyLost = (draft: Draft, lost: Of<'task_lost'>): boolean => {
           message:
             reason === 'timed_out' ? 'the task took longer than its time-out' : `worker ${worker} gave no sign of life`,
         }
+  if (reason === 'lease_expired' && found.open.retry.losses !== undefined) found.open.lost = (found.open.lost ?? 0) + 1
   const verdict = reason === 'not_picked_up' ? ({ error, end: 'failed' } as const) : verdictOn(found.open, error)
   const facts = factsOf(draft, found)
   failed(draft, found, worker, error, verdict, (told) =>
@@ -143,7 +144,8 @@ const verdictOn = (open: OpenTask, error: JobError): FinalVerdict | null => {
   const { code, message } = error
   const final = own(finalCodes, code)
   if (final) return { end: final.end, error: { ...error, message: `${final.as}: ${message}` } }
-  if (open.attempt < open.retry.attempts) return null
+  const { attempt, lost = 0, retry } = open
+  if (attempt - lost < retry.attempts && lost <= (retry.losses ?? 0)) return null
   return { end: 'quarantined', error: { ...error, message: `Task failed after ${open.attempt} attempts: ${message}` } }
 }
 
