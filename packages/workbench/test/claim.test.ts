@@ -211,6 +211,39 @@ test('a-run-of-the-night-waits-for-a-manager-whose-window-is-open', async () => 
   await stage.workbench.cancelSession(user, later.session_id, null)
 })
 
+test('a-backend-that-slept-between-taking-and-writing-takes-no-run-from-its-new-holder', async () => {
+  const { run_id } = await stage.send('contested')
+  const asleep = Promise.withResolvers<void>()
+  let takes = 0
+  const taken = Promise.withResolvers<void>()
+  const { workbench } = stage.process((engine) => ({
+    ...engine,
+    take: async (request) => {
+      takes += 1
+      if (takes > 1) return []
+      const leases = await engine.take(request)
+      taken.resolve()
+      await asleep.promise
+      return leases
+    },
+  }))
+  const late = stage.tryClaim('manager-1', workbench)
+  await taken.promise
+  await stage.loseLease(run_id)
+  const held = await stage.claim('manager-2')
+  expect(held).toMatchObject({ run_id, attempt: 1 })
+  // Its own hand-out is noted, so that an older one is known as such.
+  await stage.loseLease(run_id)
+  const again = await stage.claim('manager-2')
+  asleep.resolve()
+  expect(await late).toBeNull()
+  const batch = { ...holder(again, 'manager-2'), attempt: again.attempt, events: numbered([said('mine')]) }
+  expect(await stage.workbench.storeEvents(run_id, batch)).toEqual({ received: 1 })
+  expect(await stage.workbench.finishRun(run_id, finishOf(again, {}, 'manager-2'))).toMatchObject({
+    status: 'completed',
+  })
+})
+
 test('claim-that-can-not-be-written-is-given-back-untried', async () => {
   const { run_id } = await stage.send('wait')
   const gone = new AbortController()

@@ -181,6 +181,7 @@ const write = async (deps: ClaimDeps, lease: LeasedTask, leaseMs: number): Promi
   if (verdict.kind === 'blocked')
     throw new Error(`the session of run ${run.id} is still held by ${verdict.runs.join()}`)
   if (verdict.kind === 'claimed') return verdict.run
+  if (verdict.kind === 'late') return 'next'
   if (verdict.kind === 'parked') {
     await reportLease(deps, lease, await parkedOutcome(deps, verdict.run))
     // What it waits for may have come meanwhile.

@@ -22,6 +22,8 @@ export type Verdict =
   | { kind: 'parked'; run: RunRow }
   /** These runs of the session are still written down as held. */
   | { kind: 'blocked'; runs: string[] }
+  /** The lease has ended, and somebody else has the run: this process slept between taking it and here. */
+  | { kind: 'late' }
 
 /** How long after its lease's end a run is compared with the engine: time enough for the engine to notice first. */
 export const leaseGraceMs = 5_000
@@ -35,6 +37,7 @@ export const takeOver = async (
   const verdict = await changeSession(deps.database, { runId }, async (change): Promise<Verdict> => {
     const run = await findRun(change.tx, runId)
     if (!run) throw new Error(`run ${runId} is gone`)
+    if (await isLate(deps, run, lease, leaseMs)) return { kind: 'late' }
     if (hasEnded(run.status)) return { kind: 'over', outcome: run.outcome ?? cancelled }
     if (run.status === 'canceling') {
       // Whoever was to stop the turn has lost it: the sandbox is gone, or its manager is, and its events are refused.
@@ -69,6 +72,18 @@ export const takeOver = async (
   })
   if (!verdict) throw new Error(`the session of run ${runId} is gone`)
   return verdict
+}
+
+/** Under the session's lock: a hand-out that is newer than this one has been written down, or will be after it. */
+const isLate = async (
+  { engine }: WorkbenchDeps,
+  run: RunRow,
+  { task, worker }: LeasedTask,
+  leaseMs: number,
+): Promise<boolean> => {
+  if (run.task_id === null) return false
+  if (run.task_id === task.id) return task.attempt < run.task_attempt
+  return !(await engine.renew(worker, [task.id], leaseMs)).includes(task.id)
 }
 
 const cancelled: StoredOutcome = { status: 'cancelled', data: null, error: null }
