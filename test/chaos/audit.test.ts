@@ -79,7 +79,7 @@ const auditOf = (doctor: (given: Given) => void): string[] => {
     turns: [played],
     follower: { frames: [], until: async () => undefined, readOn: async () => {} },
   }
-  const evidence: Evidence = { facts, strikes, calls: [], cancelRepeated: false }
+  const evidence: Evidence = { facts, strikes, calls: [] }
   return auditSession(session, evidence)
 }
 

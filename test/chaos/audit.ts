@@ -9,8 +9,6 @@ export interface Evidence {
   facts: SessionFacts
   strikes: readonly Strike[]
   calls: readonly ProviderCall[]
-  /** The user's cancel was sent twice, and may have been heard later. */
-  cancelRepeated: boolean
 }
 
 /** Tries of a turn; more hits than this, and it may fail. */
@@ -88,8 +86,7 @@ const auditEnd = (session: PlayedSession, played: PlayedTurn, evidence: Evidence
   const told = evidence.facts.frames.filter(isEnd(run.run_id)).length
   if (told !== 1) return [`the end of ${turn.tag} is told ${told} times`]
   if (end === 'completed') return played.cancelled ? [] : turn.kind === 'budget' ? budgetHeld(played, evidence) : []
-  if (end === 'canceled')
-    return played.cancelled || evidence.cancelRepeated ? [] : [`${turn.tag} was cancelled by nobody: ${run.last_error}`]
+  if (end === 'canceled') return played.cancelled ? [] : [`${turn.tag} was cancelled by nobody: ${run.last_error}`]
   if (turn.kind === 'budget' && run.last_error?.startsWith('BUDGET_EXCEEDED')) return budgetHeld(played, evidence)
   const struck = hits(session, run, evidence)
   return struck >= tries ? [] : [`${turn.tag} failed after ${struck} hits and ${run.attempts} tries: ${run.last_error}`]

@@ -208,7 +208,7 @@ test('a-run-of-the-night-waits-for-a-manager-whose-window-is-open', async () => 
   const weekend = await stage.tryClaim('manager-2', stage.workbench, ['weekend'])
   expect(weekend?.run_id).toBe(own.run_id)
   if (weekend) await stage.workbench.finishRun(own.run_id, finishOf(weekend, {}, 'manager-2'))
-  await stage.workbench.cancelSession(user, later.session_id, null)
+  await stage.workbench.cancelSession(user, later.session_id)
 })
 
 test('a-backend-that-slept-between-taking-and-writing-takes-no-run-from-its-new-holder', async () => {

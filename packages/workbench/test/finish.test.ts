@@ -150,7 +150,7 @@ test('cancel-reaches-a-claimed-run', async () => {
   const queued = await stage.send('and me', { session_id })
   const run = await stage.claim()
   await stage.workbench.storeEvents(run_id, { ...holder(run), attempt: 1, events: numbered([said('working')]) })
-  expect(await stage.workbench.cancelSession(user, session_id, 'changed my mind')).toEqual({
+  expect(await stage.workbench.cancelSession(user, session_id, { reason: 'changed my mind' })).toEqual({
     session_id,
     status: 'canceling',
     canceled_runs: 1,
@@ -186,7 +186,7 @@ test('cancel-reaches-a-claimed-run', async () => {
 test('cancel-of-a-run-whose-manager-is-dead-ends-without-it', async () => {
   const { session_id, run_id } = await stage.send('stop me')
   await stage.claim()
-  await stage.workbench.cancelSession(user, session_id, null)
+  await stage.workbench.cancelSession(user, session_id)
   await stage.sweepAll()
   expect(await stage.workbench.session(user, session_id)).toMatchObject({ status: 'canceled' })
   expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'cancelled' })

@@ -88,7 +88,7 @@ test('run-that-asks-a-hundred-times-is-no-loop', { timeout: 60_000 }, async () =
   }
   expect(await jobOf(run)).toMatchObject({ status: 'waiting_for_event' })
   expect(await stage.workbench.run(user, run.run_id)).toMatchObject({ status: 'waiting', attempts: 61 })
-  await stage.workbench.cancelSession(user, run.session_id, null)
+  await stage.workbench.cancelSession(user, run.session_id)
 })
 
 test('two-answers-at-once-one-wins-and-repeating-it-is-harmless', async () => {
@@ -136,7 +136,7 @@ test('backend-crash-between-parking-and-engine-heals-by-the-sweeper', async () =
   await expect(dying.workbench.finishRun(run.run_id, finishOf(run, park))).rejects.toThrow('died')
   await stage.sweepAll()
   expect(await jobOf(run)).toMatchObject({ status: 'waiting_for_event' })
-  await stage.workbench.cancelSession(user, run.session_id, null)
+  await stage.workbench.cancelSession(user, run.session_id)
 })
 
 test('manager-that-dies-after-the-turn-was-parked-costs-no-second-turn', async () => {
@@ -232,7 +232,7 @@ test('unanswered-request-ends-the-run-when-its-time-is-over', async () => {
 
 test('cancel-while-waiting-expires-the-request-and-ends-the-job', async () => {
   const { run, requests } = await parked([asks('j')])
-  const cancelled = await stage.workbench.cancelSession(user, run.session_id, 'changed my mind')
+  const cancelled = await stage.workbench.cancelSession(user, run.session_id, { reason: 'changed my mind' })
   expect(cancelled).toMatchObject({
     ...{ status: 'canceled', canceled_runs: 1, expired_user_input_requests: 1 },
     executor_cancel_status: 'not_required',
@@ -312,7 +312,9 @@ test('a-cancelled-session-does-not-wake-when-the-rate-limit-is-over', async () =
   const until = Date.now() + 40 * 86_400_000
   const limited = finishOf(run, { outcome: 'parked', park: { reason: 'rate_limit', until } })
   await stage.workbench.finishRun(run.run_id, limited)
-  expect(await stage.workbench.cancelSession(user, run.session_id, 'enough')).toMatchObject({ canceled_runs: 1 })
+  expect(await stage.workbench.cancelSession(user, run.session_id, { reason: 'enough' })).toMatchObject({
+    canceled_runs: 1,
+  })
   expect(await jobOf(run)).toMatchObject({ status: 'cancelled' })
   stage.advance(41 * 86_400_000)
   await stage.sweepAll()
