@@ -102,7 +102,7 @@ describe('the backend', () => {
     const stopped = manager.stop({ drainMs: 0 })
     expect(manager.health()).toMatchObject({ status: 'draining' })
     await stopped
-    expect(run.finished).toMatchObject([{ outcome: 'failed', error: { code: 'MANAGER_STOPPING', retryable: true } }])
+    expect(run.finished).toMatchObject([{ outcome: 'released', error: { code: 'MANAGER_STOPPING', retryable: true } }])
     expect(await driver.started[0]?.exited).toMatchObject({ reason: 'killed' })
     const late = stage.backend.offer()
     await stage.start()

@@ -117,7 +117,8 @@ export type ExportReport = z.infer<typeof exportReport>
 export const finishRun = z.object({
   ...holder,
   attempt: z.int().min(1),
-  outcome: z.enum(['completed', 'failed', 'canceled', 'parked']),
+  /** `released`: the manager stops before the turn has ended; the run is handed out again, and has lost no try. */
+  outcome: z.enum(['completed', 'failed', 'canceled', 'parked', 'released']),
   /** Of a parked turn: what it waits for. `until` is milliseconds since the epoch. */
   park: z.object({ reason: z.enum(['input', 'rate_limit']), until: z.number().nullable() }).optional(),
   error: z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }).optional(),

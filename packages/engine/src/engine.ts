@@ -7,7 +7,7 @@ import type { BlueprintRegistry } from './blueprint/registry.ts'
 import type { JobChanges } from './job/cause.ts'
 import type { ClientFacts, Job, JobEvent, OpenTask, Origin } from './job/job.ts'
 import type { Queue } from './job/needs.ts'
-import type { LeasedTask } from './job/task.ts'
+import type { HeldTask, LeasedTask } from './job/task.ts'
 import type { JobQuery, StoredRecord, WorkerRecord } from './store/port.ts'
 
 export interface JobSpec {
@@ -250,7 +250,7 @@ export interface Engine {
   /** @throws TuttiError WORKER_NOT_FOUND: it must register (again) */
   take(request: TakeRequest): Promise<LeasedTask[]>
   /** Gives tasks back untried. */
-  release(leases: LeasedTask[]): Promise<void>
+  release(leases: HeldTask[]): Promise<void>
   /** Records results, each once; answers in the same order. */
   results(outcomes: TaskOutcome[]): Promise<OutcomeAnswer[]>
   /** Notes progress; silently nothing when the task is not, or no longer, the worker's. */

@@ -95,6 +95,35 @@ test('retryable-failure-is-tried-again-until-the-engine-gives-up', async () => {
   expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'failed' })
 })
 
+test('a-run-that-a-stopping-manager-gives-back-is-there-at-once-and-has-lost-no-try', async () => {
+  const { session_id, run_id } = await stage.send('moved about')
+  const error = { code: 'MANAGER_STOPPING', message: 'it stops', retryable: true }
+  for (const attempt of [1, 2, 3, 4]) {
+    const worker = `manager-${attempt}`
+    const run = await stage.claim(worker)
+    expect(run).toMatchObject({ run_id, attempt })
+    const call = { tool_use_id: `t${attempt}`, name: 'Bash', input: {}, parent_tool_use_id: null }
+    const batch = { ...holder(run, worker), attempt, events: numbered([{ type: 'tool_call', ...call }]) }
+    await stage.workbench.storeEvents(run_id, batch)
+    const released = finishOf(run, { outcome: 'released', error }, worker)
+    expect(await stage.workbench.finishRun(run_id, released)).toMatchObject({ status: 'queued' })
+    // As a manager does that heard no answer.
+    await stage.workbench.finishRun(run_id, released)
+  }
+  const tools = await stage.workbench.toolExecutions(user, session_id, { limit: 10, offset: 0 })
+  expect(tools.map(({ tool_output }) => tool_output)).toEqual(Array.from({ length: 4 }, () => 'interrupted'))
+  expect((await stage.engine.job(run_id, null)).waiting).toMatchObject({ task: { attempt: 1 } })
+  const attempts = (await stage.frames(session_id)).filter(({ type }) => type === 'run.attempt')
+  expect(attempts.map(({ data }) => data.attempt)).toEqual([2, 3, 4])
+  const last = await stage.claim()
+  await stage.workbench.cancelSession(user, session_id)
+  // One that is being cancelled does not come back.
+  expect(await stage.workbench.finishRun(run_id, finishOf(last, { outcome: 'released', error }))).toMatchObject({
+    status: 'canceled',
+  })
+  expect(await stage.tryClaim()).toBeNull()
+})
+
 test('permanent-failure-ends-the-run-and-the-next-message-waits-to-be-sent', async () => {
   const { session_id, run_id } = await stage.send('bad')
   const next = await stage.send('good', { session_id })

@@ -85,8 +85,8 @@ const verdictFor = (end: TurnEnd | RunFault, lease: Lease, account: Spending): V
   if (end.kind !== 'stopped') return verdictOf(end, account)
   const usage = { ...account.spent, duration_ms: Math.round(account.durationMs) }
   if (lease.cancelled.aborted) return { outcome: 'canceled', usage }
-  const released = new RunFault('MANAGER_STOPPING', 'The executor manager is being stopped', { retryable: true })
-  return { ...failed(released), usage }
+  const why = new RunFault('MANAGER_STOPPING', 'The executor manager is being stopped', { retryable: true })
+  return { ...failed(why), outcome: 'released', usage }
 }
 
 /** Also after a failure or a cancellation: what the agent did until then is there to be seen. */

@@ -114,9 +114,12 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
     lease.worker,
   ])
   const sameTask = run.task_id === lease.task.id
-  const again = sameTask && run.task_attempt > 0 && lease.task.attempt > run.task_attempt
-  // Given back untried, it is the same hand-out.
-  const attempt = sameTask && lease.task.attempt === run.task_attempt ? run.attempt : run.attempt + 1
+  // Its manager had begun it, and gave it back when it stopped.
+  const released = run.status === 'queued'
+  const again = sameTask && run.task_attempt > 0 && (lease.task.attempt > run.task_attempt || released)
+  // Given back before any manager had it, it is the same hand-out.
+  const same = sameTask && lease.task.attempt === run.task_attempt && !released
+  const attempt = same ? run.attempt : run.attempt + 1
   // Its manager died with the files of the parked turn: the conversation that goes on may not know of anything since the turn before.
   const forgotten = !sameTask && run.parks > 0 && run.workspace_export_status !== 'ready'
   // What an attempt asked that never came to its end is asked again, or not at all.
