@@ -240,6 +240,11 @@ export interface Engine {
   deregister(worker: string): Promise<void>
   /** Prolongs leases only. Answers the tasks that are still the worker's. */
   renew(worker: string, taskIds: string[], leaseMs: number): Promise<string[]>
+  /**
+   * Gives back untried what this worker was handed out and does not know of, because the answer was lost; all it knows of is prolonged. For a
+   * worker that asks for one thing at a time, before it asks again. Answers what was given back.
+   */
+  giveBackOthers(worker: string, taskIds: string[], leaseMs: number): Promise<string[]>
   workers(): Promise<ListedWorker[]>
   worker(id: string): Promise<ListedWorker | undefined>
   /** The worker as this instance knows it, by news a moment late: it is read only where it is not known. For what happens with every task. */

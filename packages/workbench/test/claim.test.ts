@@ -244,6 +244,26 @@ test('a-backend-that-slept-between-taking-and-writing-takes-no-run-from-its-new-
   })
 })
 
+test('a-run-whose-claim-was-never-heard-is-handed-out-again-at-once', async () => {
+  const held = await stage.send('held')
+  const mine = await stage.claim()
+  const { run_id } = await stage.send('unheard')
+  // The backend took it for the manager, wrote it down, and died before the answer was sent.
+  expect(await stage.claim()).toMatchObject({ run_id, attempt: 1 })
+  expect(await stage.tryClaim('manager-2')).toBeNull()
+  const again = await stage.workbench.claim(
+    {
+      ...{ worker_id: 'manager-1', boot_id: 'manager-1-boot', lease_seconds: 60, wait_seconds: 0, capacity: 2 },
+      ...{ schedule_modes: ['immediate'], holding: [held.run_id] },
+    },
+    new AbortController().signal,
+  )
+  expect(again).toMatchObject({ run_id, attempt: 1 })
+  for (const run of [mine, again as typeof mine])
+    expect(await stage.workbench.finishRun(run.run_id, finishOf(run))).toMatchObject({ status: 'completed' })
+  expect((await stage.engine.job(run_id, null)).status).toBe('finished')
+})
+
 test('claim-that-can-not-be-written-is-given-back-untried', async () => {
   const { run_id } = await stage.send('wait')
   const gone = new AbortController()

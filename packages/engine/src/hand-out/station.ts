@@ -35,6 +35,7 @@ export interface HandOutStation
     | 'drain'
     | 'deregister'
     | 'renew'
+    | 'giveBackOthers'
     | 'workers'
     | 'worker'
     | 'knownWorker'
@@ -150,7 +151,7 @@ export const createHandOutStation = (deps: StationDeps): HandOutStation => {
   const refresh = (): void => {
     Promise.all([queues.refresh(), directory.refresh()]).catch(onError)
   }
-  const { register, heartbeat, drain, deregister, renew, workers, worker, knownWorker } = desk
+  const { register, heartbeat, drain, deregister, renew, giveBackOthers, workers, worker, knownWorker } = desk
 
   return {
     register,
@@ -158,6 +159,7 @@ export const createHandOutStation = (deps: StationDeps): HandOutStation => {
     drain,
     deregister,
     renew,
+    giveBackOthers,
     workers,
     worker,
     knownWorker,

@@ -37,7 +37,7 @@ export const takeOver = async (
   const verdict = await changeSession(deps.database, { runId }, async (change): Promise<Verdict> => {
     const run = await findRun(change.tx, runId)
     if (!run) throw new Error(`run ${runId} is gone`)
-    if (await isLate(deps, run, lease, leaseMs)) return { kind: 'late' }
+    if (await isLate(deps, run, lease)) return { kind: 'late' }
     if (hasEnded(run.status)) return { kind: 'over', outcome: run.outcome ?? cancelled }
     if (run.status === 'canceling') {
       // Whoever was to stop the turn has lost it: the sandbox is gone, or its manager is, and its events are refused.
@@ -75,16 +75,8 @@ export const takeOver = async (
 }
 
 /** Under the session's lock: a hand-out that is newer than this one has been written down, or will be after it. */
-const isLate = async (
-  { engine }: WorkbenchDeps,
-  run: RunRow,
-  { task, worker }: LeasedTask,
-  leaseMs: number,
-): Promise<boolean> => {
-  if (run.task_id === null) return false
-  if (run.task_id === task.id) return task.attempt < run.task_attempt
-  return !(await engine.renew(worker, [task.id], leaseMs)).includes(task.id)
-}
+const isLate = async ({ engine }: WorkbenchDeps, run: RunRow, { task, worker, token }: LeasedTask): Promise<boolean> =>
+  run.task_id !== null && (await engine.heldTask({ worker, jobId: task.jobId, taskId: task.id, token })) === undefined
 
 const cancelled: StoredOutcome = { status: 'cancelled', data: null, error: null }
 
