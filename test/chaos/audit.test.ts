@@ -3,9 +3,10 @@ import type { RunView, SessionFrame } from '@tutti/contracts'
 import { createRandom } from '@tutti/stores/simulator'
 import { expect, test } from 'vitest'
 import { auditSession, type Evidence } from './audit.ts'
+import type { FaultKind, Strike } from './executioner.ts'
 import type { SessionFacts } from './facts.ts'
 import { planSession, type Turn } from './plan.ts'
-import type { PlayedSession } from './player.ts'
+import type { PlayedSession, PlayedTurn } from './player.ts'
 
 const sessionId = '00000000-0000-4000-8000-000000000001'
 const runId = '00000000-0000-4000-8000-000000000002'
@@ -41,7 +42,15 @@ const twiceTried = (turn: Turn): Line[] => {
 
 const nonce = '0123456789abcdef'
 
-const auditOf = (doctor: (given: { lines: Line[]; facts: SessionFacts; turn: Turn }) => void): string[] => {
+interface Given {
+  lines: Line[]
+  facts: SessionFacts
+  turn: Turn
+  strikes: Strike[]
+  played: PlayedTurn
+}
+
+const auditOf = (doctor: (given: Given) => void): string[] => {
   const turn = workTurn()
   const lines = twiceTried(turn)
   const run = { run_id: runId, status: 'completed', attempts: 2, created_at: '2026-01-01T00:00:00Z' } as RunView
@@ -55,7 +64,9 @@ const auditOf = (doctor: (given: { lines: Line[]; facts: SessionFacts; turn: Tur
     ...{ frames: [], messages: [], runs: new Map([[runId, run]]), files, queued: 0, status: 'completed' },
     tools: [tool],
   } as unknown as SessionFacts
-  doctor({ lines, facts, turn })
+  const strikes: Strike[] = []
+  const played: PlayedTurn = { turn, runId, cancelled: false, end: 'completed', steered: null }
+  doctor({ lines, facts, turn, strikes, played })
   facts.frames = lines.map(([type, data], at) => ({
     ...{ type, session_id: sessionId, seq: at + 1, timestamp: '2026-01-01T00:00:00Z' },
     data: data as SessionFrame['data'],
@@ -65,10 +76,10 @@ const auditOf = (doctor: (given: { lines: Line[]; facts: SessionFacts; turn: Tur
   )
   const session: PlayedSession = {
     ...{ name: 's1', sessionId, ownFrom: 0 },
-    turns: [{ turn, runId, cancelled: false, end: 'completed', steered: null }],
+    turns: [played],
     follower: { frames: [], until: async () => undefined, readOn: async () => {} },
   }
-  const evidence: Evidence = { facts, strikes: [], calls: [], cancelRepeated: false }
+  const evidence: Evidence = { facts, strikes, calls: [] }
   return auditSession(session, evidence)
 }
 
@@ -103,6 +114,22 @@ const doctored: [string, Parameters<typeof auditOf>[0], RegExp][] = [
     /3 lines in 2 attempts/,
   ],
 ]
+
+const failedAfter = (kinds: FaultKind[]) =>
+  auditOf(({ lines, facts, strikes, played }) => {
+    lines.splice(-1, 1, ['session.status', { run_id: runId, run_status: 'failed' }])
+    Object.assign(facts.runs.get(runId) ?? {}, { status: 'failed' })
+    played.end = 'failed'
+    const at = Date.parse('2026-01-01T00:00:01Z')
+    strikes.push(...kinds.map((kind): Strike => ({ kind, at, moment: 'any', victim: 'it', sessions: [sessionId] })))
+  })
+
+test('a-run-that-failed-because-managers-died-is-found-and-one-whose-sandbox-was-ended-three-times-is-excused', () => {
+  expect(failedAfter(['manager killed', 'manager killed', 'postgres ended', 'sandbox killed']).join()).toMatch(
+    /failed after 1 hits/,
+  )
+  expect(failedAfter(['sandbox killed', 'executor killed', 'sandbox killed'])).toEqual([])
+})
 
 for (const [name, doctor, told] of doctored)
   test(`${name}-is-found`, () => {

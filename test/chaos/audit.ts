@@ -9,8 +9,6 @@ export interface Evidence {
   facts: SessionFacts
   strikes: readonly Strike[]
   calls: readonly ProviderCall[]
-  /** The user's cancel was sent twice, and may have been heard later. */
-  cancelRepeated: boolean
 }
 
 /** Tries of a turn; more hits than this, and it may fail. */
@@ -69,29 +67,16 @@ const auditOrder = (_: PlayedSession, { frames }: SessionFacts): string[] => {
   return found
 }
 
-const ownDeaths: ReadonlySet<string> = new Set([
-  'executor killed',
-  'sandbox killed',
-  'manager killed',
-  'manager stopped beyond its lease',
-])
-const silences: ReadonlySet<string> = new Set(['backend killed', 'backend stopped for a while', 'postgres ended'])
+const ownDeaths: ReadonlySet<string> = new Set(['executor killed', 'sandbox killed'])
 
-/**
- * How often the run's holder or its sandbox was ended. Whatever keeps a manager from renewing counts, too, whoever it was aimed at: the
- * lease is shorter than some of what is taken away. The object store does not: what needs it has to wait.
- */
+/** How often the run's sandbox was ended. A host or a manager that died, or was not heard of, costs a run its time and none of its tries. */
 const hits = (session: PlayedSession, run: RunView, { strikes }: Evidence): number => {
   const from = Date.parse(run.created_at)
   const to = Date.parse(run.finished_at ?? '9999-01-01')
-  return strikes.filter(({ kind, at, sessions }) =>
-    silences.has(kind)
-      ? at >= from - longestSilenceMs && at <= to
-      : ownDeaths.has(kind) && sessions.includes(session.sessionId) && at >= from && at <= to,
+  return strikes.filter(
+    ({ kind, at, sessions }) => ownDeaths.has(kind) && sessions.includes(session.sessionId) && at >= from && at <= to,
   ).length
 }
-
-const longestSilenceMs = 10_000
 
 const auditEnd = (session: PlayedSession, played: PlayedTurn, evidence: Evidence): string[] => {
   const { turn, end } = played
@@ -101,8 +86,7 @@ const auditEnd = (session: PlayedSession, played: PlayedTurn, evidence: Evidence
   const told = evidence.facts.frames.filter(isEnd(run.run_id)).length
   if (told !== 1) return [`the end of ${turn.tag} is told ${told} times`]
   if (end === 'completed') return played.cancelled ? [] : turn.kind === 'budget' ? budgetHeld(played, evidence) : []
-  if (end === 'canceled')
-    return played.cancelled || evidence.cancelRepeated ? [] : [`${turn.tag} was cancelled by nobody: ${run.last_error}`]
+  if (end === 'canceled') return played.cancelled ? [] : [`${turn.tag} was cancelled by nobody: ${run.last_error}`]
   if (turn.kind === 'budget' && run.last_error?.startsWith('BUDGET_EXCEEDED')) return budgetHeld(played, evidence)
   const struck = hits(session, run, evidence)
   return struck >= tries ? [] : [`${turn.tag} failed after ${struck} hits and ${run.attempts} tries: ${run.last_error}`]

@@ -6,9 +6,9 @@ import { createRandom, type Random } from '@tutti/stores/simulator'
 import { auditSession } from './audit.ts'
 import { createCaller } from './client.ts'
 import { tellSession } from './evidence.ts'
-import { createExecutioner, type Strike } from './executioner.ts'
+import { createExecutioner, type FaultKind, type Strike } from './executioner.ts'
 import { readFacts } from './facts.ts'
-import { deathOf, resumptions, type Spread, spreadOf } from './figures.ts'
+import { deathOf, resumptions, type Spread, spreadOf, tellSlowest } from './figures.ts'
 import { type Installation, leaseSeconds, startInstallation } from './installation.ts'
 import { auditEnded, auditIdle, watchCgroups } from './leftovers.ts'
 import type { StoreKind } from './object-store.ts'
@@ -25,6 +25,8 @@ export interface ChaosOptions {
   /** The longest that the object store is away. */
   awayMs: number
   pauseMs: [low: number, high: number]
+  /** Only these are ended: to see what one of them costs. */
+  only?: readonly FaultKind[] | undefined
   /** Users at a time. */
   users: number
   log?: (line: string) => void
@@ -42,6 +44,8 @@ export interface ChaosResult {
   /** Milliseconds from a strike to the next line of a session that it hit. */
   resumed: Record<'process' | 'host', Spread>
   resumedBy: Record<string, Spread>
+  /** The sessions that took longest, with their logs from the strike on. */
+  slowest: string[]
   /** From the last repair until nothing was under way. */
   restMs: number
   stretch: { median: number; worst: number }
@@ -62,8 +66,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosResult> => {
     await caller.get('/sessions')
     const executioner = createExecutioner(installation, {
       random: createRandom(random.between(1, 2 ** 31)),
-      awayMs,
-      pauseMs,
+      ...{ awayMs, pauseMs, only: options.only },
     })
     installation.onStep((sessionId, { place }) => executioner.passed(place, sessionId))
     const closing = new AbortController()
@@ -117,8 +120,9 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosResult> => {
           ends[named] = (ends[named] ?? 0) + 1
         }
         const broken = auditSession(session, {
-          ...{ facts, strikes: executioner.strikes, calls: installation.provider.calls },
-          cancelRepeated: caller.repeated.has(`/sessions/${session.sessionId}/cancel`),
+          facts,
+          strikes: executioner.strikes,
+          calls: installation.provider.calls,
         })
         violations.push(...broken)
         if (broken.length > 0) evidence.push(...tellSession(session, facts, executioner.strikes))
@@ -152,6 +156,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosResult> => {
       },
       resumed: { process: spreadOf(resumed.process), host: spreadOf(resumed.host) },
       resumedBy: Object.fromEntries([...byKind].map(([kind, all]) => [kind, spreadOf(all.map(({ ms }) => ms))])),
+      slowest: tellSlowest(found, logs),
       stretch: { median: stretch.median(), worst: stretch.worst() },
       ...{ complaints: installation.complaints, said: installation.said },
     }

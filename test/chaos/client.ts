@@ -9,8 +9,6 @@ export interface Answer<T> {
 }
 
 export interface Caller {
-  /** Paths of what was sent more than once: a backend that slept may still take up the first. */
-  repeated: ReadonlySet<string>
   /** Sends until somebody answers with less than 500. Only for what may be sent twice. */
   call<T>(method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<Answer<T>>
   /** @throws Error on any answer but 200 */
@@ -24,7 +22,6 @@ const patienceMs = 150_000
 
 export const createCaller = (urls: readonly string[]): Caller => {
   let turn = 0
-  const repeated = new Set<string>()
   const call: Caller['call'] = async <T>(method: string, path: string, body?: object) => {
     const until = performance.now() + patienceMs
     for (let tries = 1; ; tries += 1) {
@@ -43,12 +40,11 @@ export const createCaller = (urls: readonly string[]): Caller => {
       } catch (error) {
         if (performance.now() > until) throw error
       }
-      repeated.add(path)
       await delay(Math.min(100 * tries, 500))
     }
   }
   return {
-    ...{ call, repeated },
+    call,
     get: async <T>(path: string) => {
       const { status, data, message } = await call<T>('GET', path)
       if (status !== 200) throw new Error(`GET ${path}: ${status} ${message}`)

@@ -11,16 +11,7 @@ import type { Program } from './program.ts'
 
 export type Moment = Place | 'tool' | 'question' | 'any'
 
-export type FaultKind =
-  | 'executor killed'
-  | 'sandbox killed'
-  | 'manager killed'
-  | 'manager stopped beyond its lease'
-  | 'backend killed'
-  | 'backend stopped for a while'
-  | 'orchestrator killed'
-  | 'postgres ended'
-  | 'objects away'
+export type FaultKind = (typeof faultKinds)[number]
 
 export interface Strike {
   at: number
@@ -55,14 +46,28 @@ export interface ExecutionerOptions {
   awayMs: number
   /** Between two strikes. */
   pauseMs: [low: number, high: number]
+  /** Nothing else is ended; undefined: everything. */
+  only?: readonly FaultKind[] | undefined
 }
+
+export const faultKinds = [
+  'executor killed',
+  'sandbox killed',
+  'manager killed',
+  'manager stopped beyond its lease',
+  'backend killed',
+  'backend stopped for a while',
+  'orchestrator killed',
+  'postgres ended',
+  'objects away',
+] as const
 
 /** How long a certain moment is waited for. */
 const momentMs = 3_000
 
 export const createExecutioner = (
   installation: Installation,
-  { random, awayMs, pauseMs }: ExecutionerOptions,
+  { random, awayMs, pauseMs, only = faultKinds }: ExecutionerOptions,
 ): Executioner => {
   const { hands, managers, backends, orchestrator, database, store } = installation
   const strikes: Strike[] = []
@@ -185,7 +190,7 @@ export const createExecutioner = (
           : taken('objects', [...hands.keys()], store.away.take, random.between(awayMs / 4, awayMs), store.away.back),
     },
   }
-  const kinds = (Object.keys(faults) as FaultKind[]).filter((kind) => kind !== 'objects away' || store.away !== null)
+  const kinds = only.filter((kind) => kind !== 'objects away' || store.away !== null)
   const drawn = kinds.flatMap((kind) => Array.from({ length: faults[kind].weight }, () => kind))
 
   /** Undefined: nothing came to that place. */

@@ -21,14 +21,39 @@ const hosts: ReadonlySet<FaultKind> = new Set(['manager killed', 'manager stoppe
 export type Death = 'process' | 'host'
 export const deathOf = ({ kind }: Strike): Death => (hosts.has(kind) ? 'host' : 'process')
 
+export interface Resumption {
+  strike: Strike
+  sessionId: string
+  ms: number
+}
+
 /** From the strike to the next line of each session that it hit. One that was at its end already has none. */
 export const resumptions = (
   strikes: readonly Strike[],
   logs: ReadonlyMap<string, readonly SessionFrame[]>,
-): { strike: Strike; sessionId: string; ms: number }[] =>
+): Resumption[] =>
   strikes.flatMap((strike) =>
     strike.sessions.flatMap((sessionId) => {
       const next = logs.get(sessionId)?.find(({ timestamp }) => Date.parse(timestamp) > strike.at)
       return next === undefined ? [] : [{ strike, sessionId, ms: Date.parse(next.timestamp) - strike.at }]
     }),
   )
+
+/** Of those that took longest: the strike, and the lines of the session around it. */
+export const tellSlowest = (
+  found: readonly Resumption[],
+  logs: ReadonlyMap<string, readonly SessionFrame[]>,
+): string[] =>
+  [...found]
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, 6)
+    .flatMap(({ strike, sessionId, ms }) => [
+      `--- ${sessionId} went on ${ms} ms after: ${strike.kind} at ${strike.moment} (${strike.victim})`,
+      ...(logs.get(sessionId) ?? [])
+        .map((frame) => ({ frame, after: Date.parse(frame.timestamp) - strike.at }))
+        .filter(({ after }) => after > -2_000 && after < ms + 2_000)
+        .map(
+          ({ frame: { type, data }, after }) =>
+            `  ${after} ${type} ${data.run_status ?? data.role ?? ''} ${data.error ?? ''}`,
+        ),
+    ])

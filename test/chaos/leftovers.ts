@@ -3,31 +3,15 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { type SandboxRecord, sandboxRecords } from '../kill/sandbox-records.ts'
 import type { Installation } from './installation.ts'
 
-interface SandboxRecord {
-  id: string
-  workspace: string
-  cgroups: string[]
-  /** The outermost process. */
-  outer?: { pid: number }
-}
-
-const stateDir = (installation: Installation, manager: string): string =>
-  process.getuid?.() === 0 ? '/var/lib/tutti/sandboxes' : join(installation.workspaceRoot(manager), 'sandboxes')
-
 /** Records of sandboxes of this installation. */
-export const recordsOf = async (installation: Installation): Promise<SandboxRecord[]> => {
-  const found: SandboxRecord[] = []
-  for (const folder of new Set(installation.managers.map(({ name }) => stateDir(installation, name)))) {
-    const dir = join(folder, 'sandboxes')
-    for (const name of await readdir(dir).catch(() => [])) {
-      const text = await readFile(join(dir, name), 'utf8').catch(() => '')
-      if (text.includes(installation.root) && text.endsWith('}')) found.push(JSON.parse(text) as SandboxRecord)
-    }
-  }
-  return found
-}
+export const recordsOf = ({ root, managers, workspaceRoot }: Installation): Promise<SandboxRecord[]> =>
+  sandboxRecords(
+    root,
+    managers.map(({ name }) => workspaceRoot(name)),
+  )
 
 const processesOf = async (text: string): Promise<string[]> => {
   const found: string[] = []

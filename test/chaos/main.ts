@@ -1,8 +1,9 @@
 /**
- * `npm run chaos -- [--seed N] [--kills N] [--minutes N] [--store s3|folder] [--pause MS]`: a thousand kills for a night. Prints what it found, and exits with 1 if something was lost, doubled, reordered or stuck, or if the run has proved nothing.
+ * `npm run chaos -- [--seed N] [--kills N] [--minutes N] [--store s3|folder] [--pause MS] [--only KIND]… [--slowest]`: a thousand kills for a night. Prints what it found, and exits with 1 if something was lost, doubled, reordered or stuck, or if the run has proved nothing.
  */
 import { parseArgs } from 'node:util'
 import { type ChaosResult, runChaos } from './chaos.ts'
+import { faultKinds } from './executioner.ts'
 
 const { values } = parseArgs({
   options: {
@@ -13,11 +14,18 @@ const { values } = parseArgs({
     away: { type: 'string', default: '60' },
     users: { type: 'string', default: '5' },
     pause: { type: 'string', default: '2500' },
+    only: { type: 'string', multiple: true, default: [] },
+    slowest: { type: 'boolean', default: false },
   },
 })
 const numbers = [values.seed, values.kills, values.minutes, values.away, values.users, values.pause].map(Number)
 const [seed, kills, minutes, away, users, pause] = numbers as [number, number, number, number, number, number]
 const { store } = values
+const only = faultKinds.filter((kind) => values.only.includes(kind))
+if (only.length < new Set(values.only).size) {
+  console.error(`--only takes one of: ${faultKinds.join(', ')}`)
+  process.exit(2)
+}
 if (numbers.some((one) => !(one > 0)) || (store !== 's3' && store !== 'folder')) {
   console.error(
     '--seed, --kills, --minutes, --away (seconds), --users and --pause (ms) take numbers, --store s3 or folder',
@@ -37,6 +45,7 @@ const print = (result: ChaosResult): void => {
   console.log('resumed after a process died (ms):', resumed.process)
   console.log('resumed after a host died (ms):', resumed.host)
   console.table(result.resumedBy)
+  if (values.slowest) for (const line of result.slowest) console.log(line)
   console.log(`at rest ${result.restMs} ms after the last repair; this machine was ${stretch.median.toFixed(2)} times`)
   console.log(`slower than alone (the worst tenth ${stretch.worst.toFixed(2)})`)
   console.log('logged:', Object.fromEntries([...result.said].sort((a, b) => b[1] - a[1])))
@@ -61,6 +70,7 @@ const shortfalls = ({ strikes, ends, stretch }: ChaosResult): string[] => {
 }
 
 const result = await runChaos({
+  ...(only.length > 0 ? { only } : {}),
   ...{ seed, kills, store, users, longestMs: minutes * 60_000, awayMs: away * 1000, pauseMs: [pause / 12, pause] },
   log: (line) => console.log(line),
 })

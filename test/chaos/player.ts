@@ -74,7 +74,7 @@ const playTurn = async (stage: Stage, session: PlayedSession, turn: Turn, sent: 
     await delay(turn.pauseMs)
     if (turn.kind === 'cancel') {
       played.cancelled = true
-      await stage.caller.call('POST', `/sessions/${session.sessionId}/cancel`, {})
+      await stage.caller.call('POST', `/sessions/${session.sessionId}/cancel`, { client_request_id: randomUUID() })
     } else if (turn.second !== null) await playSecond(stage, session, played, turn.second)
   }
   played.end ??= await end(stage, session, turn, played.runId)
@@ -182,6 +182,7 @@ const playBranch = async (stage: Stage, source: PlayedSession, played: PlayedTur
   if (!last) return
   const branched = await call<{ session_id: string }>('POST', `/sessions/${source.sessionId}/branch`, {
     message_id: last.id,
+    client_request_id: randomUUID(),
   })
   if (branched.status !== 200) throw new Error(`a branch was refused: ${branched.status} ${branched.message}`)
   const { session_id } = branched.data

@@ -1,7 +1,7 @@
 /** An agent asks, and nothing of it stays alive until it is answered: real processes, sandbox, agent SDK and PostgreSQL. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { createScriptedModel, type ScriptedModel } from '@tutti/agents/scripted'
 import type { RunView, UserInputRequestView } from '@tutti/contracts'
 import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { sandboxRecords } from '../kill/sandbox-records.ts'
 
 const timeout = 180_000
 const patience = { timeout: 45_000, interval: 50 }
@@ -23,7 +24,7 @@ let backend: ChildProcess
 let manager: ChildProcess
 
 beforeAll(async () => {
-  root = mkdtempSync(join(tmpdir(), 'tutti-parking-'))
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'tutti-parking-')))
   database = await testDatabase()
   model = await createScriptedModel({ key: 'a-key' })
   const port = String(await freePort())
@@ -116,16 +117,15 @@ const said = async (run: Sent): Promise<string> => {
   return JSON.stringify(data)
 }
 
-/** Sandboxes of this test's manager that are alive: their processes name the folder of its workspaces. */
-const sandboxes = (): string[] =>
-  readdirSync('/proc').filter((pid) => {
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-      return /^\d+$/.test(pid) && words.includes('bwrap') && words.includes(root)
-    } catch {
-      return false
-    }
-  })
+const sandboxes = async (): Promise<string[]> => (await sandboxRecords(root, [join(root, 'w')])).map(({ id }) => id)
+
+/** How its hand-outs after the first came about. */
+const attemptsOf = async (run: Sent): Promise<string> => {
+  const path = `/sessions/${run.session_id}/events?since=0`
+  const { data } = await call<{ items: { type: string; timestamp: string; data: object }[] }>(path)
+  const told = data.items.filter(({ type }) => ['run.attempt', 'session.status'].includes(type))
+  return told.map(({ timestamp, type, data: what }) => `${timestamp} ${type} ${JSON.stringify(what)}`).join('\n')
+}
 
 const question = {
   tool: 'AskUserQuestion',
@@ -146,15 +146,18 @@ test('question-outlives-every-process-and-the-answer-wakes-it-with-files-and-mem
   const run = await send([bash('echo kept > kept.txt'), question, bash('cat kept.txt'), { say_last_result: true }], {
     permission_mode: 'bypassPermissions',
   })
+  // Were there none to be seen now, there would be none to be missed later.
+  await vi.waitFor(async () => expect(await sandboxes()).toHaveLength(1), patience)
   const request = await asked(run)
   expect(request).toMatchObject({ kind: 'question', tool_name: 'AskUserQuestion' })
-  expect(sandboxes()).toEqual([])
+  expect(await sandboxes()).toEqual([])
   await Promise.all([kill(manager), kill(backend)])
   backend = start('backend')
   manager = start('executor-manager')
   const answered = await vi.waitFor(() => answer(request, { answers: { 'Which colour?': 'blue' } }), patience)
   expect(answered).toMatchObject({ status: 200, data: { status: 'answered' } })
-  expect((await until(run, 'completed')).attempts).toBeGreaterThan(1)
+  // The one that asked, and the one that had the answer.
+  expect((await until(run, 'completed')).attempts, await attemptsOf(run)).toBe(2)
   const messages = await said(run)
   expect(messages).toContain('\\"Which colour?\\"=\\"blue\\"')
   expect(messages).toMatch(/"result":"kept/)

@@ -40,7 +40,11 @@ export const startManager = async (env: Environment): Promise<RunningManager> =>
   const manager = createManager(
     {
       ...{ config, schedule, driver, log, model: modelAccess(models) },
-      backend: createBackendClient({ baseUrl: config.backendUrl, internalToken: config.internalApiToken }),
+      backend: createBackendClient({
+        baseUrl: config.backendUrl,
+        internalToken: config.internalApiToken,
+        leaseSeconds: config.taskClaimLeaseSeconds,
+      }),
       objects: objects.store,
     },
     { accessLog: config.uvicornAccessLog },

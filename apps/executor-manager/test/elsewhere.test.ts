@@ -50,6 +50,42 @@ it('a-conversation-goes-on-on-another-host-with-its-files-and-its-memory', async
   expect(existsSync(join(elsewhere, 'active/local', first.claimed.session_id, 'workspace/one.txt'))).toBe(true)
 })
 
+it('a-parked-turn-whose-files-died-with-its-host-is-said-again-on-another-one', async () => {
+  const one = await stage.start()
+  const first = stage.backend.offer({ prompt: script([{ say: 'Ready.' }]) })
+  await stage.finished(first)
+  const { session_id } = first.claimed
+  const agentSession = eventsOf(first, 'started')[0]?.agent_session_id ?? ''
+  const question = {
+    question: 'Which colour?',
+    header: 'Colour',
+    multiSelect: false,
+    options: ['red', 'blue'].map((label) => ({ label, description: label })),
+  }
+  const second = {
+    ...{ session_id, sdk_session_id: agentSession, snapshot_key: snapshotOf(first), attended: true },
+    permission_mode: 'bypassPermissions' as const,
+    prompt: script([{ tool: 'AskUserQuestion', input: { questions: [question] } }, bash('echo two > two.txt')]),
+  }
+  const asked = stage.backend.offer(second)
+  expect(await stage.finished(asked)).toMatchObject({ outcome: 'parked' })
+  const [request] = eventsOf(asked, 'request')
+  await one.stop({ drainMs: 0 })
+
+  // Its snapshot was never told: the session's is that of the turn before.
+  await stage.start({ config: { ...stage.config, workspaceRoot: join(stage.root, 'elsewhere') } })
+  const answer = { tool_use_id: request?.tool_use_id ?? '', decision: 'allow' as const, message: 'blue' }
+  const goesOn = { ...second, run_id: asked.claimed.run_id, continues: true, answers: [answer] }
+  const again = stage.backend.offer({ ...goesOn, attempt: 2, attended: false })
+  expect(await stage.finished(again)).toMatchObject({
+    ...{
+      outcome: 'completed',
+      export: { files: expect.arrayContaining([expect.objectContaining({ path: 'two.txt' })]) },
+    },
+  })
+  expect(eventsOf(again, 'started')[0]?.agent_session_id).toBe(agentSession)
+})
+
 it('what-a-cancelled-turn-did-is-stored, and its workspace is at rest then', async () => {
   await stage.start()
   const run = stage.backend.offer({ prompt: script([bash('echo half > half.txt; echo ready > ready; sleep 600')]) })

@@ -103,7 +103,7 @@ describe('the backend', () => {
     const stopped = manager.stop({ drainMs: 0 })
     expect(manager.health()).toMatchObject({ status: 'draining' })
     await stopped
-    expect(run.finished).toMatchObject([{ outcome: 'failed', error: { code: 'MANAGER_STOPPING', retryable: true } }])
+    expect(run.finished).toMatchObject([{ outcome: 'released', error: { code: 'MANAGER_STOPPING', retryable: true } }])
     expect(await driver.started[0]?.exited).toMatchObject({ reason: 'killed' })
     const late = stage.backend.offer()
     await stage.start()
@@ -281,6 +281,31 @@ describe('the export', () => {
     await asked.promise
     run.canceling = true
     expect(await stage.finished(run)).toMatchObject({ export: { status: 'failed' } })
+  })
+
+  it('a-try-that-died-is-given-back-although-the-store-is-away, and the next one goes on with its files', async () => {
+    let away = true
+    const objects = {
+      ...stage.objects,
+      put: async (...given: Parameters<typeof stage.objects.put>) => {
+        if (away) throw new ObjectStoreError('UNREACHABLE', 'the object store is away')
+        return stage.objects.put(...given)
+      },
+    }
+    await stage.start({ objects }, { objectsAwayMs: 3_600_000 })
+    const kill = 'cd /proc; for p in [0-9]*; do grep -qsa "executor/src/main" $p/cmdline && kill -9 $p; done; sleep 60'
+    const run = stage.backend.offer({ prompt: script([bash('echo kept > kept.txt'), bash(kill)]) })
+    const end = await stage.finished(run)
+    expect(end).toMatchObject({ outcome: 'failed', error: { code: 'EXECUTOR_EXITED', retryable: true } })
+    // Nothing is said of files: those of the turn before stay the session’s until there are others.
+    expect(end).not.toHaveProperty('export')
+    away = false
+    const again = stage.backend.offer({
+      ...run.claimed,
+      attempt: 2,
+      prompt: script([bash('cat kept.txt'), { say_last_result: true }]),
+    })
+    expect(await stage.finished(again)).toMatchObject({ result: 'kept', export: { files: [{ path: 'kept.txt' }] } })
   })
 
   it('a-store-that-stays-away-is-told-in-the-end', async () => {

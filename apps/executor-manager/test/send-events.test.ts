@@ -9,7 +9,7 @@ let client: BackendClient
 
 beforeAll(async () => {
   backend = await createFakeBackend()
-  client = createBackendClient({ baseUrl: backend.url, internalToken: backend.token })
+  client = createBackendClient({ baseUrl: backend.url, internalToken: backend.token, leaseSeconds: 60 })
 })
 afterAll(() => backend.close())
 

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
-import type { Engine, LeasedTask } from '@tutti/engine'
+import type { Engine, HeldTask, LeasedTask } from '@tutti/engine'
 import type { FastifyReply } from 'fastify'
 import { expect, test } from 'vitest'
 import { handOver } from '../src/http/hand-over.ts'
@@ -77,7 +77,7 @@ test('a poll that was left before there was a task takes none', async () => {
 test('hand-over: given back unless the whole answer went out', () => {
   const leases = [{ token: 'a' }] as LeasedTask[]
   const outcome = (raw: Partial<ServerResponse>, events: string[]) => {
-    const released: LeasedTask[][] = []
+    const released: HeldTask[][] = []
     const engine: Pick<Engine, 'release'> = { release: async (held) => void released.push(held) }
     const emitter = Object.assign(new EventEmitter(), raw)
     handOver(engine, { raw: emitter } as unknown as FastifyReply, leases, () => {})

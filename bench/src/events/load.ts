@@ -27,7 +27,7 @@ export interface Load {
 
 const load = JSON.parse(process.argv[2] ?? '') as Load
 const workerId = 'bench'
-const backend = createBackendClient({ baseUrl: load.backendUrl, internalToken: load.internalToken })
+const backend = createBackendClient({ baseUrl: load.backendUrl, internalToken: load.internalToken, leaseSeconds: 60 })
 const never = new Promise<never>(() => {})
 const unused = (): never => {
   throw new Error('not part of this measurement')

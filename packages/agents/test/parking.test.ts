@@ -1,5 +1,5 @@
 /** Turns that wait for a person: the real Claude Agent SDK parks them, and takes them up again in a new process. */
-import { access, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { access, cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type AgentEvent, agentEvent, type RequestAnswer, type Turn } from '@tutti/contracts'
@@ -185,4 +185,27 @@ it('begins anew with what was answered where the conversation is lost', { timeou
     answers: [{ tool_use_id: 'toolu_gone', decision: 'allow', message: 'blue' }],
   })
   expect(last).toMatchObject({ type: 'done', result: 'Anew.' })
+})
+
+const otherRun = '00000000-0000-4000-8000-000000000003'
+
+it('says its prompt where the record of the conversation is older than the turn that goes on', {
+  timeout,
+}, async () => {
+  const record = join(workspace, '.tutti')
+  const before = await run(scripted([{ say: 'Before.' }]))
+  await cp(record, `${workspace}.before`, { recursive: true })
+  const prompt = scripted([question, bash('touch made.txt'), { say: 'Made.' }])
+  const more = { run_id: otherRun, resume: before.session, permission_mode: 'bypassPermissions' as const }
+  const asked = await run(prompt, more)
+  expect(asked.last).toMatchObject({ type: 'parked' })
+  // The host died before it could store what it had: another one has the files of the turn before.
+  await rm(record, { recursive: true })
+  await cp(`${workspace}.before`, record, { recursive: true })
+  await rm(`${workspace}.before`, { recursive: true })
+  const again = await goOn(prompt, asked, { message: 'blue' }, { ...more, attempt: 2 })
+  expect(again.last).toMatchObject({ type: 'parked' })
+  const done = await goOn(prompt, again, { message: 'blue' }, { ...more, attempt: 3 })
+  expect(done.last).toMatchObject({ type: 'done', result: 'Made.' })
+  expect(await exists('made.txt')).toBe(true)
 })

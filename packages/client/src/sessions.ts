@@ -1,5 +1,4 @@
 /** Sessions: conversations with agents and their workspaces. */
-import { randomUUID } from 'node:crypto'
 import {
   envelope,
   type MessageView,
@@ -10,6 +9,7 @@ import {
   type SessionBranched,
   type SessionCanceled,
   type SessionFrame,
+  type SessionInterrupted,
   type SessionRewound,
   type SessionUsage,
   type SessionView,
@@ -17,14 +17,13 @@ import {
   type SteerAnswer,
   sessionBranched,
   sessionCanceled,
+  sessionInterrupted,
   sessionRewound,
   sessionUsage,
   sessionView,
   spending,
   steerAnswer,
-  type TaskCreated,
   type ToolExecutionView,
-  taskCreated,
   toolExecutionView,
 } from '@tutti/contracts'
 import { nothing } from './answers.ts'
@@ -57,11 +56,14 @@ export interface SessionsApi {
   stream(id: string, options?: StreamOptions): AsyncIterable<SessionFrame>
   /** Says something to the agent while it works; where it does not, an ordinary message. */
   steer(id: string, prompt: string): Promise<SteerAnswer>
-  /** Stops what the agent does now; messages that wait are taken up. `run_id` is null where nothing was at work. */
-  interrupt(id: string): Promise<Pick<TaskCreated, 'session_id' | 'run_id'>>
-  /** Stops the turn, and drops messages and questions that wait. */
-  cancel(id: string, reason?: string): Promise<SessionCanceled>
-  /** A session of its own from the end of that message's turn. Not repeated by itself: it would be a second one. */
+  /**
+   * Stops what the agent does now; messages that wait are taken up. `run_id` is null where nothing was at work.
+   * @param options.runId only this run: where it has ended, what is at work by then goes on, and this fails with RUN_NOT_CURRENT
+   */
+  interrupt(id: string, options?: { runId?: string }): Promise<SessionInterrupted>
+  /** Stops the turn, and drops messages and questions that wait. @param options.runId as of `interrupt` */
+  cancel(id: string, options?: { reason?: string | undefined; runId?: string }): Promise<SessionCanceled>
+  /** A session of its own from the end of that message's turn. */
   branch(id: string, from: { message_id: number }): Promise<SessionBranched>
   /** The files as that run left them; the conversation stays. */
   rewind(id: string, runId: string): Promise<SessionRewound>
@@ -77,10 +79,9 @@ export interface SessionsApi {
   remove(id: string): Promise<void>
 }
 
-const interrupted = taskCreated.pick({ session_id: true, run_id: true })
-
 export const createSessions = (http: Http): SessionsApi => {
   const calls = workbenchCalls(http)
+  const { once } = calls
   const path = (id: string, rest = '') => `/sessions/${encodeURIComponent(id)}${rest}`
   const get = (id: string): Promise<SessionView> => calls.get(path(id), envelope(sessionView))
   return {
@@ -98,24 +99,12 @@ export const createSessions = (http: Http): SessionsApi => {
     toolExecutions: (id) => calls.all(path(id, '/tool-executions'), envelope(toolExecutionView.array())),
     files: async (id) => filesIn(await calls.get(path(id, '/workspace/files'), envelope(fileTree))),
     stream: (id, options = {}) => streamSession(http, id, () => get(id), options),
-    steer: (id, prompt) =>
-      calls.send(
-        'POST',
-        path(id, '/messages/steer'),
-        { prompt, client_request_id: randomUUID() },
-        envelope(steerAnswer),
-        {
-          repeatable: true,
-        },
-      ),
-    interrupt: (id) => calls.send('POST', path(id, '/interrupt'), {}, envelope(interrupted), { repeatable: true }),
-    cancel: (id, reason) =>
-      calls.send('POST', path(id, '/cancel'), reason === undefined ? {} : { reason }, envelope(sessionCanceled), {
-        repeatable: true,
-      }),
-    branch: (id, from) => calls.send('POST', path(id, '/branch'), from, envelope(sessionBranched)),
-    rewind: (id, runId) =>
-      calls.send('POST', path(id, '/rewind'), { run_id: runId }, envelope(sessionRewound), { repeatable: true }),
+    steer: (id, prompt) => once(path(id, '/messages/steer'), { prompt }, envelope(steerAnswer)),
+    interrupt: (id, { runId: run_id } = {}) => once(path(id, '/interrupt'), { run_id }, envelope(sessionInterrupted)),
+    cancel: (id, { reason, runId: run_id } = {}) =>
+      once(path(id, '/cancel'), { reason, run_id }, envelope(sessionCanceled)),
+    branch: (id, from) => once(path(id, '/branch'), from, envelope(sessionBranched)),
+    rewind: (id, run_id) => once(path(id, '/rewind'), { run_id }, envelope(sessionRewound)),
     queue: (id) => calls.get(path(id, '/queued-queries'), envelope(queueItemView.array())),
     update: (id, changes) => calls.send('PATCH', path(id), changes, envelope(sessionView)),
     usage: (id) => calls.get(path(id, '/usage'), envelope(sessionUsage)),

@@ -1,4 +1,5 @@
 /** Calls to the workbench, whose answers lie in an envelope, and whose lists come in pages. */
+import { randomUUID } from 'node:crypto'
 import type { Call, Http, Query } from './http.ts'
 
 interface Envelope<T> {
@@ -20,6 +21,8 @@ export interface WorkbenchCalls {
     answer: Schema<Envelope<T>>,
     more?: Pick<Call<T>, 'repeatable'>,
   ): Promise<T>
+  /** A POST under an id that is chosen here: repeated after a lost answer, by whichever backend, it is done once. */
+  once<T>(path: string, body: object, answer: Schema<Envelope<T>>): Promise<T>
   /** All of a list that is read from an offset on. */
   all<T>(path: string, answer: Schema<Envelope<T[]>>, query?: Query): Promise<T[]>
 }
@@ -31,10 +34,13 @@ export const mostOfPage = 1000
 export const workbenchCalls = (http: Http): WorkbenchCalls => {
   const get: WorkbenchCalls['get'] = (path, answer, query) =>
     http.call({ method: 'GET', path: `/api/v1${path}`, query, answer: inEnvelope(answer) })
+  const send: WorkbenchCalls['send'] = (method, path, body, answer, more = {}) =>
+    http.call({ method, path: `/api/v1${path}`, body, answer: inEnvelope(answer), ...more })
   return {
     get,
-    send: (method, path, body, answer, more = {}) =>
-      http.call({ method, path: `/api/v1${path}`, body, answer: inEnvelope(answer), ...more }),
+    send,
+    once: (path, body, answer) =>
+      send('POST', path, { ...body, client_request_id: randomUUID() }, answer, { repeatable: true }),
     all: async <T>(path: string, answer: Schema<Envelope<T[]>>, query: Query = {}): Promise<T[]> => {
       const found: T[] = []
       for (;;) {

@@ -166,6 +166,11 @@ export const errorCatalogue = {
     retryable: false,
     hint: 'A version stands for one blueprint for ever: give the changed one a new version.',
   },
+  RUN_NOT_CURRENT: {
+    status: 409,
+    retryable: false,
+    hint: 'The run that was meant has ended or was never the session’s: leave `run_id` out to mean whatever is at work now.',
+  },
   LEASE_LOST: { status: 409, retryable: false, hint: 'Drop this work: somebody else holds it now.' },
   REQUEST_EXPIRED: {
     status: 410,

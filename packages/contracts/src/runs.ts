@@ -20,6 +20,8 @@ export const claimRun = z.object({
   boot_id: z.string().min(1).max(128),
   lease_seconds: z.number().min(5).max(3600).default(180),
   wait_seconds: z.number().min(0).max(60).default(0),
+  /** After a request that had no answer: the runs that it has. What else was handed out to it goes to whoever asks next. */
+  holding: z.array(z.uuid()).max(1000).optional(),
   /** How many runs it works on at a time: others leave it the sessions whose workspace it has, as long as it has room. */
   capacity: z.int().min(1).default(1),
   /** Only runs of these modes: the windows of the others are closed. */
@@ -118,7 +120,8 @@ export type ExportReport = z.infer<typeof exportReport>
 export const finishRun = z.object({
   ...holder,
   attempt: z.int().min(1),
-  outcome: z.enum(['completed', 'failed', 'canceled', 'parked']),
+  /** `released`: the manager stops before the turn has ended; the run is handed out again, and has lost no try. */
+  outcome: z.enum(['completed', 'failed', 'canceled', 'parked', 'released']),
   /** Of a parked turn: what it waits for. `until` is milliseconds since the epoch. */
   park: z.object({ reason: z.enum(['input', 'rate_limit']), until: z.number().nullable() }).optional(),
   error: z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }).optional(),

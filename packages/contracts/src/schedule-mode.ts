@@ -10,6 +10,13 @@ export type ScheduleMode = z.infer<typeof scheduleMode>
 /** The engine's skill under which agent runs are handed out. */
 export const AGENT_SKILL = 'agent.run'
 
+/**
+ * Hand-outs of an agent run that may be lost because their managers fell silent, beside those that fail. Hosts die for reasons of their own,
+ * and a run that was at work on a few of them should not fail for it; but one that itself exhausts each host that takes it must end some
+ * day. With the pauses between them, of up to a minute, so many take about a quarter of an hour.
+ */
+export const AGENT_LOSSES = 20
+
 /** The built-in blueprint of agent runs, as whoever starts one as a child has to name it: the servers that run handlers need not have it. */
 export const AGENT_RUN = { blueprint: 'agent_run', version: 1, start: 'turn' } as const
 

@@ -1,9 +1,13 @@
 /** A session’s past changed or gone on from elsewhere: branch, regenerate, edit. */
 import { z } from 'zod'
-import { createTask } from './tasks.ts'
+import { clientRequestId, createTask } from './tasks.ts'
 
 /** POST /api/v1/sessions/{id}/branch: a new session with everything up to the end of the message's turn. */
-export const branchSession = z.object({ message_id: z.int().positive() })
+export const branchSession = z.object({
+  message_id: z.int().positive(),
+  client_request_id: clientRequestId.optional(),
+})
+export type BranchSession = z.input<typeof branchSession>
 export const sessionBranched = z.object({
   session_id: z.uuid(),
   source_session_id: z.uuid(),
@@ -22,6 +26,7 @@ const otherModel = { model: z.string().min(1).max(200).nullish(), model_provider
 export const regenerate = z.object({
   user_message_id: z.int().positive(),
   assistant_message_id: z.int().positive(),
+  client_request_id: clientRequestId.optional(),
   ...otherModel,
 })
 
@@ -29,5 +34,6 @@ export const regenerate = z.object({
 export const editMessage = z.object({
   user_message_id: z.int().positive(),
   content: createTask.shape.prompt,
+  client_request_id: clientRequestId.optional(),
   ...otherModel,
 })

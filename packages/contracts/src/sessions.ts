@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { instant, jsonObject } from './json.ts'
 import { taskConfigPatch } from './task-config.ts'
+import { clientRequestId } from './tasks.ts'
 
 export const sessionStatus = z.enum(['pending', 'running', 'completed', 'failed', 'canceling', 'canceled'])
 export type SessionStatus = z.infer<typeof sessionStatus>
@@ -57,7 +58,14 @@ export const patchSession = z.strictObject({
 })
 export type PatchSession = z.infer<typeof patchSession>
 
-/** POST /api/v1/sessions/{id}/cancel */
+/** POST /api/v1/sessions/{id}/cancel. With `run_id` only while that run has not ended. */
+export const cancelSession = z.object({
+  reason: z.string().trim().max(500).optional(),
+  run_id: z.uuid().optional(),
+  client_request_id: clientRequestId.optional(),
+})
+export type CancelSession = z.input<typeof cancelSession>
+
 export const sessionCanceled = z.object({
   session_id: z.uuid(),
   status: sessionStatus,

@@ -8,6 +8,9 @@ import { permissionMode } from './turn.ts'
 
 const prompt = z.string().trim().min(1).max(1_000_000)
 
+/** Chosen by the client: a request that it sends again with the same id is answered again, and done once. */
+export const clientRequestId = z.string().min(1).max(128)
+
 /** POST /api/v1/tasks: a message for a new session, or for the one named. */
 export const createTask = z.object({
   prompt,
@@ -21,7 +24,7 @@ export const createTask = z.object({
   scheduled_at: z.string().trim().max(64).nullish(),
   timezone: z.string().trim().max(64).nullish(),
   /** Sending the same request twice with the same id gives the same run. */
-  client_request_id: z.string().min(1).max(128).nullish(),
+  client_request_id: clientRequestId.nullish(),
 })
 export type CreateTask = z.input<typeof createTask>
 
@@ -42,9 +45,20 @@ export type TaskCreated = z.infer<typeof taskCreated>
 export const steerSession = z.object({
   prompt: z.string().trim().min(1).max(100_000),
   /** Sending the same request twice with the same id says it once. */
-  client_request_id: z.string().min(1).max(128).optional(),
+  client_request_id: clientRequestId.optional(),
 })
 export type SteerSession = z.input<typeof steerSession>
+
+/** POST /api/v1/sessions/{id}/interrupt. With `run_id` only that run is meant, and another one that is at work by then goes on. */
+export const interruptSession = z.strictObject({
+  run_id: z.uuid().optional(),
+  client_request_id: clientRequestId.optional(),
+})
+export type InterruptSession = z.input<typeof interruptSession>
+
+/** `run_id` is null where nothing was at work. */
+export const sessionInterrupted = z.object({ session_id: z.uuid(), run_id: z.uuid().nullable() })
+export type SessionInterrupted = z.infer<typeof sessionInterrupted>
 
 /** `command`: the run at work will hear it. Without one it was taken as POST /api/v1/tasks takes it. */
 export const steerAnswer = z.union([

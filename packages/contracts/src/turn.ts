@@ -70,7 +70,8 @@ export const turn = z.object({
   command: z.array(z.string()).min(1).optional(),
   prompt: z.string().min(1),
   /**
-   * The run was parked and goes on: the prompt has been said, `resume` names the conversation, `answers` what it waited for.
+   * The run was parked and goes on: `resume` names the conversation, `answers` what it waited for. The prompt has been said, unless the
+   * conversation is older than the run: then it is said again.
    */
   continues: z.boolean().optional(),
   answers: z.array(requestAnswer).optional(),

@@ -3,6 +3,7 @@
  * run has a manifest that names what the workspace held. Nothing that a manifest names is ever overwritten.
  */
 import { z } from 'zod'
+import { clientRequestId } from './tasks.ts'
 
 /**
  * The name of a user's folder, on disks and in keys. Different users have different ones, whatever their ids are (mail
@@ -79,7 +80,8 @@ export const privateManifest = z.object({
 export type PrivateManifest = z.infer<typeof privateManifest>
 
 /** POST /api/v1/sessions/{id}/rewind: the session's next run finds the files as that run left them. */
-export const rewindSession = z.object({ run_id: z.uuid() })
+export const rewindSession = z.object({ run_id: z.uuid(), client_request_id: clientRequestId.optional() })
+export type RewindSession = z.input<typeof rewindSession>
 export const sessionRewound = z.object({
   session_id: z.uuid(),
   run_id: z.uuid(),

@@ -58,6 +58,7 @@ const promised: Record<ErrorCode, [status: number, retryable: boolean]> = {
   QUEUE_NOT_EMPTY: [409, false],
   QUEUE_FULL: [409, true],
   QUEUE_ITEM_GONE: [409, false],
+  RUN_NOT_CURRENT: [409, false],
   LEASE_LOST: [409, false],
   REQUEST_ANSWERED: [409, false],
   EVENT_GAP: [409, true],

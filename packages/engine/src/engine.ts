@@ -7,7 +7,7 @@ import type { BlueprintRegistry } from './blueprint/registry.ts'
 import type { JobChanges } from './job/cause.ts'
 import type { ClientFacts, Job, JobEvent, OpenTask, Origin } from './job/job.ts'
 import type { Queue } from './job/needs.ts'
-import type { LeasedTask } from './job/task.ts'
+import type { HeldTask, LeasedTask } from './job/task.ts'
 import type { JobQuery, StoredRecord, WorkerRecord } from './store/port.ts'
 
 export interface JobSpec {
@@ -240,6 +240,11 @@ export interface Engine {
   deregister(worker: string): Promise<void>
   /** Prolongs leases only. Answers the tasks that are still the worker's. */
   renew(worker: string, taskIds: string[], leaseMs: number): Promise<string[]>
+  /**
+   * Gives back untried what this worker was handed out and does not know of, because the answer was lost; all it knows of is prolonged. For a
+   * worker that asks for one thing at a time, before it asks again. Answers what was given back.
+   */
+  giveBackOthers(worker: string, taskIds: string[], leaseMs: number): Promise<string[]>
   workers(): Promise<ListedWorker[]>
   worker(id: string): Promise<ListedWorker | undefined>
   /** The worker as this instance knows it, by news a moment late: it is read only where it is not known. For what happens with every task. */
@@ -250,7 +255,7 @@ export interface Engine {
   /** @throws TuttiError WORKER_NOT_FOUND: it must register (again) */
   take(request: TakeRequest): Promise<LeasedTask[]>
   /** Gives tasks back untried. */
-  release(leases: LeasedTask[]): Promise<void>
+  release(leases: HeldTask[]): Promise<void>
   /** Records results, each once; answers in the same order. */
   results(outcomes: TaskOutcome[]): Promise<OutcomeAnswer[]>
   /** Notes progress; silently nothing when the task is not, or no longer, the worker's. */

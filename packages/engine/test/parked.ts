@@ -4,7 +4,7 @@ import { createHandOut } from '../src/hand-out/hand-out.ts'
 import { createKnownQueues } from '../src/hand-out/known-queues.ts'
 import { createMatching } from '../src/hand-out/matching.ts'
 import type { WorkerRecord } from '../src/index.ts'
-import type { LeasedTask, TaskRequest } from '../src/job/task.ts'
+import type { HeldTask, LeasedTask, TaskRequest } from '../src/job/task.ts'
 import { createDirectory } from '../src/workers/directory.ts'
 import { createTime } from './time.ts'
 
@@ -36,7 +36,7 @@ const leaseOf = (skill: string, worker: string): LeasedTask => ({
 export const setUp = () => {
   const time = createTime()
   const queue: string[] = []
-  const released: LeasedTask[] = []
+  const released: HeldTask[] = []
   const looks: TaskRequest[] = []
   let gate: Promise<void> | null = null
   let failing = false

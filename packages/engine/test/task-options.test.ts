@@ -74,6 +74,31 @@ test('without `elsewhere` a retry stays in its queue', () => {
   expect(step(job, failed(taskOf(job))).change.requeue[0]).not.toHaveProperty('queue')
 })
 
+test('tries that are lost with their workers are counted apart from those that fail, and have an end of their own', () => {
+  const retry = { attempts: 2, backoff: 'fixed', initialMs: 0, maxMs: 0, elsewhere: false } as const
+  const ends = (losses: number | undefined, course: ('lost' | 'failed' | 'timed_out')[]): number => {
+    let { job } = begin({ retry: losses === undefined ? retry : { ...retry, losses } })
+    const id = taskOf(job)
+    for (const [at, what] of course.entries()) {
+      const attempt = at + 1
+      const cause: Cause =
+        what === 'failed'
+          ? result(id, { attempt, status: 'failure' })
+          : { ...(lost(id, 'lease_expired', 'w', attempt) as Cause & { type: 'task_lost' }), ...timedOut[what] }
+      job = step(job, cause).job
+      if (job.state === 'mend') return attempt
+    }
+    return 0
+  }
+  const timedOut = { lost: {}, timed_out: { reason: 'timed_out' as const } }
+  expect(ends(undefined, ['lost', 'lost', 'lost'])).toBe(2)
+  expect(ends(3, ['lost', 'lost', 'lost', 'lost', 'lost'])).toBe(4)
+  expect(ends(3, ['failed', 'lost', 'lost', 'failed', 'lost'])).toBe(4)
+  expect(ends(3, ['lost', 'lost', 'lost', 'failed', 'failed'])).toBe(5)
+  // Its worker was alive, and the task took too long: that is the task’s own doing.
+  expect(ends(3, ['timed_out', 'timed_out'])).toBe(2)
+})
+
 test('keys, limits and turns are the task’s; the turn is the client’s by default', () => {
   expect(begin({}).change.enqueue[0]).toMatchObject({ fairKey: 'client', concurrencyLimit: 1, pickupBy: null })
   const spec = task('work', {}, { concurrencyKey: 'k', concurrencyLimit: 4, fairKey: 'tenant' })

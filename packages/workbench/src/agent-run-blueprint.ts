@@ -2,7 +2,7 @@
  * The built-in blueprint `agent_run`: a session's run as a job. What can go wrong between hand-out and result (lease, retry, cancel) is
  * the engine's own business. A turn that is parked has no task and no sandbox: the job waits for the answer, and then has its next turn.
  */
-import { AGENT_RUN, agentRunParams, agentSkillOf } from '@tutti/contracts'
+import { AGENT_LOSSES, AGENT_RUN, agentRunParams, agentSkillOf } from '@tutti/contracts'
 import { blueprint } from '@tutti/engine'
 import { z } from 'zod'
 
@@ -36,7 +36,13 @@ export const agentRunBlueprint = blueprint({
       // Turns may think for hours; a worker that died is noticed by its lease, not by this.
       timeout: '1d',
       // Somebody waits for a turn whose sandbox has died. What takes longer to pass (a provider, an object store) is waited out by its holder.
-      retry: { attempts: agentRunAttempts, backoff: 'exponential', initial: '500ms', max: '1m' },
+      retry: {
+        attempts: agentRunAttempts,
+        losses: AGENT_LOSSES,
+        backoff: 'exponential',
+        initial: '500ms',
+        max: '1m',
+      },
       ...chosen,
       // With the owner in the key nobody can hold up a stranger's session by guessing its id.
       concurrencyKey: `session:${job.client}:${input.session_id ?? job.id}`,

@@ -8,7 +8,9 @@ import type {
   AddProjectFile,
   AnswerRequest,
   accountRun,
+  BranchSession,
   BudgetView,
+  CancelSession,
   ClaimedRun,
   CreateProject,
   CreateSession,
@@ -18,6 +20,7 @@ import type {
   finishRun,
   InboxItem,
   InputFile,
+  InterruptSession,
   ManifestFile,
   MemoryAnswer,
   MessageView,
@@ -28,6 +31,7 @@ import type {
   ProjectFileView,
   ProjectView,
   QueueItemView,
+  RewindSession,
   RunComparison,
   RunView,
   regenerate as regenerateSchema,
@@ -40,6 +44,7 @@ import type {
   SessionBranched,
   SessionCanceled,
   SessionFrame,
+  SessionInterrupted,
   SessionRewound,
   SessionUsage,
   SessionView,
@@ -138,12 +143,12 @@ export interface Workbench {
   createSession(userId: string, session: CreateSession): Promise<SessionView>
   steer(userId: string, sessionId: string, request: z.output<typeof steerSession>): Promise<SteerAnswer>
   /** `run_id` is null where no run is at work. */
-  interrupt(userId: string, sessionId: string): Promise<{ session_id: string; run_id: string | null }>
-  cancelSession(userId: string, sessionId: string, reason: string | null): Promise<SessionCanceled>
+  interrupt(userId: string, sessionId: string, request?: InterruptSession): Promise<SessionInterrupted>
+  cancelSession(userId: string, sessionId: string, request?: CancelSession): Promise<SessionCanceled>
   patchSession(userId: string, sessionId: string, patch: PatchSession): Promise<SessionView>
   deleteSession(userId: string, sessionId: string): Promise<void>
   /** A session of its own that goes on from the end of the message's turn. */
-  branch(userId: string, sessionId: string, messageId: number): Promise<SessionBranched>
+  branch(userId: string, sessionId: string, request: BranchSession): Promise<SessionBranched>
   /** The turn again; what came after the user's message is taken back. */
   regenerate(userId: string, sessionId: string, request: z.output<typeof regenerateSchema>): Promise<TaskCreated>
   editMessage(userId: string, sessionId: string, request: z.output<typeof editMessage>): Promise<TaskCreated>
@@ -218,7 +223,7 @@ export interface Workbench {
   session(userId: string, sessionId: string): Promise<SessionView>
   runOfToolCall(userId: string, sessionId: string, toolUseId: string): Promise<string | null>
   /** @throws TuttiError SESSION_NOT_FOUND, RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND, SESSION_BUSY */
-  rewind(userId: string, sessionId: string, runId: string): Promise<SessionRewound>
+  rewind(userId: string, sessionId: string, request: RewindSession): Promise<SessionRewound>
   /** From the workspace of a run to that of another. @throws TuttiError RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND */
   compare(userId: string, runId: string, otherId: string): Promise<RunComparison>
   /** The zip of the files, or of a folder of them; null where there are none at all. @throws as `files`, and FILE_NOT_FOUND */
@@ -317,10 +322,10 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     scheduledTasks,
     createTask: (userId, request) => createTask(deps, userId, request),
     createSession: (userId, session) => createSession(deps, userId, session),
-    cancelSession: (userId, sessionId, reason) => cancelSession(deps, userId, sessionId, reason),
+    cancelSession: (userId, sessionId, request = {}) => cancelSession(deps, userId, sessionId, request),
     patchSession: (userId, sessionId, patch) => patchSession(deps, userId, sessionId, patch),
     deleteSession: (userId, sessionId) => deleteSession(deps, userId, sessionId),
-    branch: (userId, sessionId, messageId) => branchSession(deps, userId, sessionId, messageId),
+    branch: (userId, sessionId, request) => branchSession(deps, userId, sessionId, request),
     regenerate: (userId, sessionId, request) => regenerate(deps, userId, sessionId, request),
     editMessage: (userId, sessionId, request) => editAndRegenerate(deps, userId, sessionId, request),
     queue: (userId, sessionId) => listQueue(deps, userId, sessionId),
@@ -338,7 +343,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     patchProject: (userId, id, patch) => patchProject(database, userId, id, patch),
     deleteProject: (userId, id) => deleteProject(database, userId, id),
     steer: (userId, sessionId, request) => steer(deps, userId, sessionId, request),
-    interrupt: (userId, sessionId) => interrupt(deps, userId, sessionId),
+    interrupt: (userId, sessionId, request = {}) => interrupt(deps, userId, sessionId, request),
     capabilities: createCapabilities(deps),
     claim: (request, signal) => claim({ ...deps, hub, affinity: { headStartMs } }, request, signal),
     startRun: (runId, request) => start(deps, runId, request),
@@ -364,7 +369,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     session: (userId, sessionId) => viewSession(database, userId, sessionId),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),
     runOfToolCall: (userId, sessionId, toolUseId) => runOfToolCall(database, userId, sessionId, toolUseId),
-    rewind: (userId, sessionId, runId) => rewindSession(deps, userId, sessionId, runId),
+    rewind: (userId, sessionId, request) => rewindSession(deps, userId, sessionId, request),
     compare: (userId, runId, otherId) => compareRuns(deps, userId, runId, otherId),
     archive: (userId, of, folder) => archiveOf(deps, userId, of, folder),
     files: (userId, of) => listFiles(deps, userId, of),

@@ -51,7 +51,7 @@ const start = async (session_id?: string): Promise<ClaimedRun> => {
 /** A branch from the end of the session's last turn. */
 const branch = async (sessionId: string): Promise<string> => {
   const messages = await stage.workbench.messages(user, sessionId, { afterId: 0, limit: 100 })
-  return (await stage.workbench.branch(user, sessionId, messages.at(-1)?.id ?? 0)).session_id
+  return (await stage.workbench.branch(user, sessionId, { message_id: messages.at(-1)?.id ?? 0 })).session_id
 }
 
 const total = async (): Promise<number> => {

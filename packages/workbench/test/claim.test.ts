@@ -208,7 +208,60 @@ test('a-run-of-the-night-waits-for-a-manager-whose-window-is-open', async () => 
   const weekend = await stage.tryClaim('manager-2', stage.workbench, ['weekend'])
   expect(weekend?.run_id).toBe(own.run_id)
   if (weekend) await stage.workbench.finishRun(own.run_id, finishOf(weekend, {}, 'manager-2'))
-  await stage.workbench.cancelSession(user, later.session_id, null)
+  await stage.workbench.cancelSession(user, later.session_id)
+})
+
+test('a-backend-that-slept-between-taking-and-writing-takes-no-run-from-its-new-holder', async () => {
+  const { run_id } = await stage.send('contested')
+  const asleep = Promise.withResolvers<void>()
+  let takes = 0
+  const taken = Promise.withResolvers<void>()
+  const { workbench } = stage.process((engine) => ({
+    ...engine,
+    take: async (request) => {
+      takes += 1
+      if (takes > 1) return []
+      const leases = await engine.take(request)
+      taken.resolve()
+      await asleep.promise
+      return leases
+    },
+  }))
+  const late = stage.tryClaim('manager-1', workbench)
+  await taken.promise
+  await stage.loseLease(run_id)
+  const held = await stage.claim('manager-2')
+  expect(held).toMatchObject({ run_id, attempt: 1 })
+  // Its own hand-out is noted, so that an older one is known as such.
+  await stage.loseLease(run_id)
+  const again = await stage.claim('manager-2')
+  asleep.resolve()
+  expect(await late).toBeNull()
+  const batch = { ...holder(again, 'manager-2'), attempt: again.attempt, events: numbered([said('mine')]) }
+  expect(await stage.workbench.storeEvents(run_id, batch)).toEqual({ received: 1 })
+  expect(await stage.workbench.finishRun(run_id, finishOf(again, {}, 'manager-2'))).toMatchObject({
+    status: 'completed',
+  })
+})
+
+test('a-run-whose-claim-was-never-heard-is-handed-out-again-at-once', async () => {
+  const held = await stage.send('held')
+  const mine = await stage.claim()
+  const { run_id } = await stage.send('unheard')
+  // The backend took it for the manager, wrote it down, and died before the answer was sent.
+  expect(await stage.claim()).toMatchObject({ run_id, attempt: 1 })
+  expect(await stage.tryClaim('manager-2')).toBeNull()
+  const again = await stage.workbench.claim(
+    {
+      ...{ worker_id: 'manager-1', boot_id: 'manager-1-boot', lease_seconds: 60, wait_seconds: 0, capacity: 2 },
+      ...{ schedule_modes: ['immediate'], holding: [held.run_id] },
+    },
+    new AbortController().signal,
+  )
+  expect(again).toMatchObject({ run_id, attempt: 1 })
+  for (const run of [mine, again as typeof mine])
+    expect(await stage.workbench.finishRun(run.run_id, finishOf(run))).toMatchObject({ status: 'completed' })
+  expect((await stage.engine.job(run_id, null)).status).toBe('finished')
 })
 
 test('claim-that-can-not-be-written-is-given-back-untried', async () => {

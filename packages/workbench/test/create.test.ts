@@ -41,7 +41,7 @@ test('strangers-session-is-not-found', async () => {
   await expect(stage.workbench.createTask('stranger', request)).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' })
   await expect(stage.workbench.session('stranger', session_id)).rejects.toMatchObject({ code: 'SESSION_NOT_FOUND' })
   await expect(stage.workbench.run('stranger', run_id)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' })
-  await expect(stage.workbench.cancelSession('stranger', session_id, null)).rejects.toMatchObject({
+  await expect(stage.workbench.cancelSession('stranger', session_id)).rejects.toMatchObject({
     code: 'SESSION_NOT_FOUND',
   })
   expect((await stage.workbench.snapshot('stranger', session_id)).data).toEqual({ status: 'not_found' })

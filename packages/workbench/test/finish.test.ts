@@ -1,3 +1,4 @@
+import { AGENT_LOSSES } from '@tutti/contracts'
 import type { Engine } from '@tutti/engine'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createStage, finishOf, holder, numbered, type Stage, said, user } from './support/stage.ts'
@@ -94,6 +95,35 @@ test('retryable-failure-is-tried-again-until-the-engine-gives-up', async () => {
   expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'failed' })
 })
 
+test('a-run-that-a-stopping-manager-gives-back-is-there-at-once-and-has-lost-no-try', async () => {
+  const { session_id, run_id } = await stage.send('moved about')
+  const error = { code: 'MANAGER_STOPPING', message: 'it stops', retryable: true }
+  for (const attempt of [1, 2, 3, 4]) {
+    const worker = `manager-${attempt}`
+    const run = await stage.claim(worker)
+    expect(run).toMatchObject({ run_id, attempt })
+    const call = { tool_use_id: `t${attempt}`, name: 'Bash', input: {}, parent_tool_use_id: null }
+    const batch = { ...holder(run, worker), attempt, events: numbered([{ type: 'tool_call', ...call }]) }
+    await stage.workbench.storeEvents(run_id, batch)
+    const released = finishOf(run, { outcome: 'released', error }, worker)
+    expect(await stage.workbench.finishRun(run_id, released)).toMatchObject({ status: 'queued' })
+    // As a manager does that heard no answer.
+    await stage.workbench.finishRun(run_id, released)
+  }
+  const tools = await stage.workbench.toolExecutions(user, session_id, { limit: 10, offset: 0 })
+  expect(tools.map(({ tool_output }) => tool_output)).toEqual(Array.from({ length: 4 }, () => 'interrupted'))
+  expect((await stage.engine.job(run_id, null)).waiting).toMatchObject({ task: { attempt: 1 } })
+  const attempts = (await stage.frames(session_id)).filter(({ type }) => type === 'run.attempt')
+  expect(attempts.map(({ data }) => data.attempt)).toEqual([2, 3, 4])
+  const last = await stage.claim()
+  await stage.workbench.cancelSession(user, session_id)
+  // One that is being cancelled does not come back.
+  expect(await stage.workbench.finishRun(run_id, finishOf(last, { outcome: 'released', error }))).toMatchObject({
+    status: 'canceled',
+  })
+  expect(await stage.tryClaim()).toBeNull()
+})
+
 test('permanent-failure-ends-the-run-and-the-next-message-waits-to-be-sent', async () => {
   const { session_id, run_id } = await stage.send('bad')
   const next = await stage.send('good', { session_id })
@@ -116,11 +146,27 @@ test('permanent-failure-ends-the-run-and-the-next-message-waits-to-be-sent', asy
   await stage.workbench.finishRun(second.run_id, finishOf(second))
 })
 
-test('managers-that-keep-dying-end-the-run-as-failed', async () => {
+test('a-run-outlives-the-deaths-of-managers-and-its-own-failures-count-apart', { timeout: 30_000 }, async () => {
+  const { run_id } = await stage.send('unlucky')
+  for (let death = 1; death <= 6; death += 1) {
+    await stage.claim()
+    await stage.loseLease(run_id)
+  }
+  for (const failure of [1, 2, 3]) {
+    const run = await stage.claim()
+    expect(run.attempt).toBe(6 + failure)
+    const view = await stage.workbench.finishRun(run_id, finishOf(run, retryable))
+    expect(view.status).toBe(failure < 3 ? 'queued' : 'failed')
+    stage.advance(60_000)
+  }
+})
+
+test('managers-that-keep-dying-end-the-run-as-failed', { timeout: 60_000 }, async () => {
   const { run_id } = await stage.send('killer')
-  for (const attempt of [1, 2, 3]) {
+  const most = AGENT_LOSSES + 1
+  for (let attempt = 1; attempt <= most; attempt += 1) {
     expect(await stage.claim()).toMatchObject({ attempt })
-    if (attempt < 3) await stage.loseLease(run_id)
+    if (attempt < most) await stage.loseLease(run_id)
   }
   stage.advance(61_000)
   await expect.poll(async () => (await stage.engine.job(run_id, null)).status).toBe('failed')
@@ -133,7 +179,7 @@ test('cancel-reaches-a-claimed-run', async () => {
   const queued = await stage.send('and me', { session_id })
   const run = await stage.claim()
   await stage.workbench.storeEvents(run_id, { ...holder(run), attempt: 1, events: numbered([said('working')]) })
-  expect(await stage.workbench.cancelSession(user, session_id, 'changed my mind')).toEqual({
+  expect(await stage.workbench.cancelSession(user, session_id, { reason: 'changed my mind' })).toEqual({
     session_id,
     status: 'canceling',
     canceled_runs: 1,
@@ -169,7 +215,7 @@ test('cancel-reaches-a-claimed-run', async () => {
 test('cancel-of-a-run-whose-manager-is-dead-ends-without-it', async () => {
   const { session_id, run_id } = await stage.send('stop me')
   await stage.claim()
-  await stage.workbench.cancelSession(user, session_id, null)
+  await stage.workbench.cancelSession(user, session_id)
   await stage.sweepAll()
   expect(await stage.workbench.session(user, session_id)).toMatchObject({ status: 'canceled' })
   expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'cancelled' })

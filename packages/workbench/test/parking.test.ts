@@ -88,7 +88,7 @@ test('run-that-asks-a-hundred-times-is-no-loop', { timeout: 60_000 }, async () =
   }
   expect(await jobOf(run)).toMatchObject({ status: 'waiting_for_event' })
   expect(await stage.workbench.run(user, run.run_id)).toMatchObject({ status: 'waiting', attempts: 61 })
-  await stage.workbench.cancelSession(user, run.session_id, null)
+  await stage.workbench.cancelSession(user, run.session_id)
 })
 
 test('two-answers-at-once-one-wins-and-repeating-it-is-harmless', async () => {
@@ -136,7 +136,7 @@ test('backend-crash-between-parking-and-engine-heals-by-the-sweeper', async () =
   await expect(dying.workbench.finishRun(run.run_id, finishOf(run, park))).rejects.toThrow('died')
   await stage.sweepAll()
   expect(await jobOf(run)).toMatchObject({ status: 'waiting_for_event' })
-  await stage.workbench.cancelSession(user, run.session_id, null)
+  await stage.workbench.cancelSession(user, run.session_id)
 })
 
 test('manager-that-dies-after-the-turn-was-parked-costs-no-second-turn', async () => {
@@ -151,6 +151,42 @@ test('manager-that-dies-after-the-turn-was-parked-costs-no-second-turn', async (
   const next = await stage.claim('manager-2')
   expect(next).toMatchObject({ continues: true, answers: [{ tool_use_id: 'f' }] })
   await stage.workbench.finishRun(next.run_id, finishOf(next, {}, 'manager-2'))
+})
+
+test('what-was-said-to-a-turn-whose-files-died-with-its-manager-is-said-again-and-shown-once', async () => {
+  const steered = async (stored: boolean): Promise<{ next: ClaimedRun; heard: string[]; shown: number }> => {
+    await stage.send('listen')
+    const run = await stage.claim()
+    const answered = await stage.workbench.steer(user, run.session_id, { prompt: 'use French' })
+    const id = 'command_id' in answered ? answered.command_id : ''
+    await store(run, [{ type: 'steered', id }, asks('s'), parkedEvent])
+    if (stored) {
+      const prefix = `workspaces/${user}/${run.session_id}`
+      const files = { status: 'ready', prefix, manifest_key: `${prefix}/manifest.json`, files: [] }
+      await stage.workbench.finishRun(run.run_id, finishOf(run, { ...park, export: files }))
+    } else {
+      await stage.loseLease(run.run_id)
+      expect(await stage.tryClaim('manager-2')).toBeNull()
+    }
+    const [request] = await stage.workbench.requests(user, run.session_id)
+    await answer(request, { decision: 'allow' })
+    const next = await stage.claim('manager-2')
+    const renewal = { ...holder(next, 'manager-2'), lease_seconds: 60, wait_seconds: 0, commands_after: 0 }
+    const { commands } = await stage.workbench.renewRun(next.run_id, renewal)
+    const again: AgentEvent[] = commands.flatMap((one) =>
+      one.type === 'message' ? [{ type: 'steered', id: one.id }] : [],
+    )
+    if (again.length > 0) await store(next, again, 'manager-2')
+    await stage.workbench.finishRun(next.run_id, finishOf(next, {}, 'manager-2'))
+    const messages = await stage.workbench.messages(user, run.session_id, { afterId: 0, limit: 100 })
+    return {
+      next,
+      heard: commands.flatMap((one) => (one.type === 'message' ? [one.text] : [])),
+      shown: messages.filter(({ text_preview }) => text_preview === 'use French').length,
+    }
+  }
+  expect(await steered(true)).toMatchObject({ next: { continues: true }, heard: [], shown: 1 })
+  expect(await steered(false)).toMatchObject({ next: { continues: true }, heard: ['use French'], shown: 1 })
 })
 
 test('question-of-an-attempt-that-was-lost-before-it-was-parked-is-withdrawn', async () => {
@@ -196,7 +232,7 @@ test('unanswered-request-ends-the-run-when-its-time-is-over', async () => {
 
 test('cancel-while-waiting-expires-the-request-and-ends-the-job', async () => {
   const { run, requests } = await parked([asks('j')])
-  const cancelled = await stage.workbench.cancelSession(user, run.session_id, 'changed my mind')
+  const cancelled = await stage.workbench.cancelSession(user, run.session_id, { reason: 'changed my mind' })
   expect(cancelled).toMatchObject({
     ...{ status: 'canceled', canceled_runs: 1, expired_user_input_requests: 1 },
     executor_cancel_status: 'not_required',
@@ -276,7 +312,9 @@ test('a-cancelled-session-does-not-wake-when-the-rate-limit-is-over', async () =
   const until = Date.now() + 40 * 86_400_000
   const limited = finishOf(run, { outcome: 'parked', park: { reason: 'rate_limit', until } })
   await stage.workbench.finishRun(run.run_id, limited)
-  expect(await stage.workbench.cancelSession(user, run.session_id, 'enough')).toMatchObject({ canceled_runs: 1 })
+  expect(await stage.workbench.cancelSession(user, run.session_id, { reason: 'enough' })).toMatchObject({
+    canceled_runs: 1,
+  })
   expect(await jobOf(run)).toMatchObject({ status: 'cancelled' })
   stage.advance(41 * 86_400_000)
   await stage.sweepAll()

@@ -131,7 +131,7 @@ test('a-cancellation-answers-the-renewal-that-waits-and-what-was-said-begins-not
   const run = await working()
   await stage.workbench.steer(user, run.session_id, { prompt: 'more' })
   const waiting = renew(run, 30, 1)
-  await stage.workbench.cancelSession(user, run.session_id, null)
+  await stage.workbench.cancelSession(user, run.session_id)
   expect(await waiting).toMatchObject({ held: true, cancel: true })
   expect(await finish(run, { outcome: 'canceled' })).toMatchObject({ status: 'canceled' })
   expect(await prompts(run.session_id)).toEqual(['work', 'more'])
@@ -187,6 +187,77 @@ test('without-a-run-at-work-it-is-a-message-like-any-other-and-a-repetition-says
   await finish(await stage.claim())
 })
 
+test('a-cancellation-or-an-interruption-that-is-sent-again-does-not-hit-the-next-turn', async () => {
+  const { workbench: other } = stage.process()
+  const run = await working()
+  const interrupted = await stage.workbench.interrupt(user, run.session_id, { client_request_id: 'i-1' })
+  expect(interrupted).toEqual({ session_id: run.session_id, run_id: run.run_id })
+  await finish(run, { outcome: 'canceled' })
+  await stage.send('next', { session_id: run.session_id })
+  const next = await stage.claim()
+  expect(await other.interrupt(user, run.session_id, { client_request_id: 'i-1' })).toEqual(interrupted)
+  expect((await renew(next)).commands).toEqual([])
+
+  const cancel = { reason: 'enough', client_request_id: 'c-1' }
+  const cancelled = await stage.workbench.cancelSession(user, run.session_id, cancel)
+  expect(cancelled).toMatchObject({ canceled_runs: 1, executor_cancel_status: 'pending' })
+  await finish(next, { outcome: 'canceled' })
+  await stage.send('last', { session_id: run.session_id })
+  const last = await stage.claim()
+  expect(await other.cancelSession(user, run.session_id, cancel)).toEqual(cancelled)
+  expect(await renew(last)).toMatchObject({ held: true, cancel: false })
+  // Under the same id another kind of request is another one, and both at once are one.
+  const both = await Promise.all(
+    [stage.workbench, other].map((each) => each.interrupt(user, run.session_id, { client_request_id: 'c-1' })),
+  )
+  expect(both).toEqual([1, 2].map(() => ({ session_id: run.session_id, run_id: last.run_id })))
+  expect((await renew(last)).commands).toHaveLength(1)
+  await finish(last)
+})
+
+test('what-is-meant-for-a-run-that-has-ended-leaves-the-next-one-alone', async () => {
+  const run = await working()
+  await finish(run)
+  await stage.send('next', { session_id: run.session_id })
+  const next = await stage.claim()
+  const late = { run_id: run.run_id }
+  const refused = { code: 'RUN_NOT_CURRENT', path: 'body.run_id' }
+  await expect(stage.workbench.interrupt(user, run.session_id, late)).rejects.toMatchObject(refused)
+  await expect(stage.workbench.cancelSession(user, run.session_id, late)).rejects.toMatchObject(refused)
+  expect(await renew(next)).toMatchObject({ cancel: false, commands: [] })
+  expect(await stage.workbench.interrupt(user, run.session_id, { run_id: next.run_id })).toMatchObject({
+    run_id: next.run_id,
+  })
+  expect(await stage.workbench.cancelSession(user, run.session_id, { run_id: next.run_id })).toMatchObject({
+    canceled_runs: 1,
+  })
+  await finish(next, { outcome: 'canceled' })
+})
+
+test('a-branch-and-a-second-answer-are-made-once-however-often-they-are-asked-for', async () => {
+  const { workbench: other } = stage.process()
+  const run = await working()
+  const events = numbered([said('One')])
+  await stage.workbench.storeEvents(run.run_id, { ...holder(run), attempt: 1, events })
+  await finish(run)
+  const [question, answer] = await stage.workbench.messages(user, run.session_id, { afterId: 0, limit: 10 })
+  const ids = { user_message_id: question?.id ?? 0, assistant_message_id: answer?.id ?? 0 }
+  const branch = { message_id: ids.assistant_message_id, client_request_id: 'b-1' }
+  const branched = await stage.workbench.branch(user, run.session_id, branch)
+  expect(await other.branch(user, run.session_id, branch)).toEqual(branched)
+  expect((await stage.workbench.branch(user, run.session_id, { message_id: branch.message_id })).session_id).not.toBe(
+    branched.session_id,
+  )
+
+  const again = { ...ids, client_request_id: 'r-1' }
+  const regenerated = await stage.workbench.regenerate(user, run.session_id, again)
+  // Its turn is at work: without the id this would be refused, and after it taken a third time.
+  expect(await other.regenerate(user, run.session_id, again)).toEqual(regenerated)
+  await finish(await stage.claim())
+  expect(await other.regenerate(user, run.session_id, again)).toEqual(regenerated)
+  expect(await stage.tryClaim()).toBeNull()
+})
+
 test('a-strangers-session-is-not-found-and-an-agent-that-takes-nothing-is-told-no-more', async () => {
   const run = await working()
   await expect(stage.workbench.steer('stranger', run.session_id, { prompt: 'x' })).rejects.toMatchObject({
@@ -199,7 +270,7 @@ test('a-strangers-session-is-not-found-and-an-agent-that-takes-nothing-is-told-n
   await expect(stage.workbench.steer(user, run.session_id, { prompt: 'one more' })).rejects.toMatchObject({
     code: 'TOO_MANY_COMMANDS',
   })
-  await stage.workbench.cancelSession(user, run.session_id, null)
+  await stage.workbench.cancelSession(user, run.session_id)
   await finish(run, { outcome: 'canceled' })
 })
 

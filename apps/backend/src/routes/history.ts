@@ -26,7 +26,7 @@ export const historyRoutes = ({ workbench, config }: RouteDeps): FastifyPluginAs
           },
         },
       },
-      async ({ params, body }) => ok(await workbench.branch(userId, params.id, body.message_id)),
+      async ({ params, body }) => ok(await workbench.branch(userId, params.id, body)),
     )
 
     app.post(

@@ -1,12 +1,15 @@
 import {
   archiveView,
+  cancelSession,
   createSession,
   envelope,
   fileNode,
+  interruptSession,
   patchSession,
   rewindSession,
   sessionCanceled,
   sessionFrame,
+  sessionInterrupted,
   sessionRewound,
   sessionStateView,
   sessionUsage,
@@ -34,7 +37,6 @@ const sessionsQuery = pageQuery.extend({
 })
 const logQuery = z.object({ since: z.coerce.number().int().min(0).default(0), limit: limit.default(1000) })
 const logPage = z.object({ items: z.array(sessionFrame), next_since: z.int(), has_more: z.boolean() })
-const cancelBody = z.object({ reason: z.string().trim().max(500).optional() }).default({})
 
 /** Sessions and what belongs to them. */
 export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): FastifyPluginAsyncZod => {
@@ -145,11 +147,11 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
           operationId: 'cancelSession',
           summary: 'Cancel what a session does and what waits in it',
           params: idParams,
-          body: cancelBody,
-          response: { 200: envelope(sessionCanceled), ...failures('SESSION_NOT_FOUND') },
+          body: cancelSession.default({}),
+          response: { 200: envelope(sessionCanceled), ...failures('SESSION_NOT_FOUND', 'RUN_NOT_CURRENT') },
         },
       },
-      async ({ params, body }) => ok(await workbench.cancelSession(userId, params.id, body.reason ?? null)),
+      async ({ params, body }) => ok(await workbench.cancelSession(userId, params.id, body)),
     )
 
     app.post(
@@ -178,13 +180,14 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
           operationId: 'interruptSession',
           summary: 'End the turn at work; what it did stays',
           params: idParams,
+          body: interruptSession.default({}),
           response: {
-            200: envelope(z.object({ session_id: z.uuid(), run_id: z.uuid().nullable() })),
-            ...failures('SESSION_NOT_FOUND', 'TOO_MANY_COMMANDS'),
+            200: envelope(sessionInterrupted),
+            ...failures('SESSION_NOT_FOUND', 'RUN_NOT_CURRENT', 'TOO_MANY_COMMANDS'),
           },
         },
       },
-      async ({ params }) => ok(await workbench.interrupt(userId, params.id)),
+      async ({ params, body }) => ok(await workbench.interrupt(userId, params.id, body)),
     )
 
     app.get(
@@ -331,7 +334,7 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
           },
         },
       },
-      async ({ params, body }) => ok(await workbench.rewind(userId, params.id, body.run_id)),
+      async ({ params, body }) => ok(await workbench.rewind(userId, params.id, body)),
     )
 
     app.get(

@@ -55,7 +55,7 @@ export const addSessionActions = (command: AddCommand, workbench: () => Promise<
     .option('--reason <text>', 'why; it is kept')
     .action(async (given: string, { reason, ...flags }: OutputFlags & { reason?: string }) => {
       const api = await workbench()
-      const answer = await api.sessions.cancel(await sessionOf(api, given), reason)
+      const answer = await api.sessions.cancel(await sessionOf(api, given), { reason })
       print(flags, answer, `${answer.session_id} ${answer.status}`)
     })
   command('branch <id>', 'a session of its own from the end of a turn, with its files and the agent’s memory')

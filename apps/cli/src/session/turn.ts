@@ -1,5 +1,5 @@
 /** A turn at the terminal: sent, followed, answered, interrupted, and told how it ended. */
-import type { Workbench } from '@tutti/client'
+import { TuttiApiError, type Workbench } from '@tutti/client'
 import type { CreateTask, SessionFrame, UserInputRequestView } from '@tutti/contracts'
 import type { StopSignals } from '../stop-signals.ts'
 import { type Answerer, describeRequest } from './ask.ts'
@@ -50,8 +50,7 @@ export const attend = async (
   const left = new AbortController()
   const interrupt = async (): Promise<void> => {
     if (onStop === 'leave') return left.abort(stop.signal.reason)
-    const { run_id } = await workbench.sessions.interrupt(turn.sessionId)
-    if (run_id === turn.runId) return output.note('interrupting: Ctrl+C again leaves without waiting')
+    if (await interruptRun(workbench, turn)) return output.note('interrupting: Ctrl+C again leaves without waiting')
     output.note(`nothing is at work now: it stays as it is · tutti session cancel ${turn.sessionId} ends it`)
     left.abort(stop.signal.reason)
   }
@@ -70,6 +69,16 @@ export const attend = async (
   if (stop.signal.aborted) return exitCodes.interrupted
   if (end.kind === 'waits') return exitCodes.waits
   return end.kind === 'ended' && end.run.status === 'completed' ? exitCodes.completed : exitCodes.failed
+}
+
+/** This run and no other of its session. @returns false where it is not at work */
+const interruptRun = async ({ sessions }: Workbench, { sessionId, runId }: Turn): Promise<boolean> => {
+  try {
+    return (await sessions.interrupt(sessionId, { runId })).run_id === runId
+  } catch (error) {
+    if (error instanceof TuttiApiError && error.code === 'RUN_NOT_CURRENT') return false
+    throw error
+  }
 }
 
 export const outputForPeople = (write: (text: string) => void, note: (text: string) => void): TurnOutput => {

@@ -36,12 +36,16 @@ export interface BackendClientOptions {
   /** Without a trailing slash. */
   baseUrl: string
   internalToken: string
+  /** Of the runs that are claimed: a third of it is how long an answer is waited for. */
+  leaseSeconds: number
 }
 
 /** Longer than the backend takes for anything but a long poll; a connection that is silent for longer is dead. */
-const patienceMs = 30_000
+const longestPatienceMs = 30_000
 
-export const createBackendClient = ({ baseUrl, internalToken }: BackendClientOptions): BackendClient => {
+export const createBackendClient = ({ baseUrl, internalToken, leaseSeconds }: BackendClientOptions): BackendClient => {
+  // One that went silent must be noticed while there is still time for another.
+  const patienceMs = Math.min(longestPatienceMs, (leaseSeconds * 1000) / 3)
   const post = async (path: string, body: object, timeoutMs: number, signal?: AbortSignal): Promise<unknown> => {
     // Whole milliseconds: a third of a lease is none, and a fraction would be refused as a renewal that failed.
     const patience = AbortSignal.timeout(Math.ceil(timeoutMs))
@@ -89,9 +93,7 @@ export const createBackendClient = ({ baseUrl, internalToken }: BackendClientOpt
       await post(`${runId}/start`, request, patienceMs)
     },
     renew: async (runId, request, signal) => {
-      // A connection that went silent must be noticed while there is still time for another.
-      const patience = Math.min(patienceMs, (request.lease_seconds * 1000) / 3)
-      const answer = await post(`${runId}/renew`, request, request.wait_seconds * 1000 + patience, signal)
+      const answer = await post(`${runId}/renew`, request, request.wait_seconds * 1000 + patienceMs, signal)
       return understood(renewAnswerSchema, answer)
     },
     events: createEventSender((path, body) => post(path, body, patienceMs)),

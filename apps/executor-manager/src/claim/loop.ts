@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { PullSchedule } from '@tutti/config'
 import type { ClaimedRun, ScheduleMode } from '@tutti/contracts'
 import type { Logger } from '@tutti/telemetry'
+import { backoffMs } from '../backend/backoff.ts'
 import type { BackendClient } from '../backend/client.ts'
 import { messageOf } from '../fault.ts'
 import { nextChange, openModes, pauseSeconds } from './schedule.ts'
@@ -43,11 +44,14 @@ const longestSleepMs = 3_600_000
 export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, options: ClaimLoopOptions): ClaimLoop => {
   const { schedule, now } = options
   const stopped = new AbortController()
-  const atWork = new Set<Promise<void>>()
+  /** With their runs. */
+  const atWork = new Map<Promise<void>, string>()
   const pulled = new Set<ScheduleMode>()
   const boot = now()
   let wake = new AbortController()
   let fault: string | null = null
+  /** Requests that had no answer since the last that had one. */
+  let unanswered = 0
 
   const ask = (modes: ScheduleMode[], waitSeconds: number): Promise<ClaimedRun | null> =>
     deps.backend.claim(
@@ -57,6 +61,7 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
         lease_seconds: options.leaseSeconds,
         wait_seconds: waitSeconds,
         capacity: options.room,
+        ...(unanswered === 0 ? {} : { holding: [...atWork.values()] }),
         schedule_modes: modes,
       },
       stopped.signal,
@@ -68,7 +73,7 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
       .work(claimed)
       .catch((error: unknown) => deps.log.error({ err: error, run_id, session_id }, 'working on a run failed'))
       .finally(() => atWork.delete(done))
-    atWork.add(done)
+    atWork.set(done, run_id)
   }
 
   /** Until the time is over, or somebody asks for runs. */
@@ -91,6 +96,7 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
       const claimed = await ask([...open, ...once], wait)
       if (fault !== null) deps.log.info('the backend answers again')
       fault = null
+      unanswered = 0
       if (claimed !== null) begin(claimed)
       // Nothing waits any more: what was pulled has been taken.
       else for (const mode of once) pulled.delete(mode)
@@ -99,14 +105,17 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
       if (stopped.signal.aborted) return
       if (fault === null) deps.log.warn({ reason: messageOf(error) }, 'no runs can be taken; trying again')
       fault = messageOf(error)
+      unanswered += 1
       const seconds = pauseSeconds(schedule, at, boot)
-      await rest(seconds === null ? options.pauseMs : seconds * 1000)
+      const pauseMs = seconds === null ? options.pauseMs : seconds * 1000
+      // Another backend may answer at once, and a run wait for it; the pause is for when none does.
+      await rest(unanswered === 1 ? Math.min(pauseMs, backoffMs(1, Math.random())) : pauseMs)
     }
   }
 
   const loop = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
-      while (atWork.size >= options.room) await Promise.race(atWork)
+      while (atWork.size >= options.room) await Promise.race(atWork.keys())
       // A run that is handed over while the manager stops goes back when its lease ends, or at the next start.
       if (!stopped.signal.aborted) await turn()
     }
@@ -126,7 +135,7 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
     stop: () => stopped.abort(),
     idle: async () => {
       await looping
-      while (atWork.size > 0) await Promise.all(atWork)
+      while (atWork.size > 0) await Promise.all(atWork.keys())
     },
   }
 }

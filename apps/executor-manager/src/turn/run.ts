@@ -85,8 +85,8 @@ const verdictFor = (end: TurnEnd | RunFault, lease: Lease, account: Spending): V
   if (end.kind !== 'stopped') return verdictOf(end, account)
   const usage = { ...account.spent, duration_ms: Math.round(account.durationMs) }
   if (lease.cancelled.aborted) return { outcome: 'canceled', usage }
-  const released = new RunFault('MANAGER_STOPPING', 'The executor manager is being stopped', { retryable: true })
-  return { ...failed(released), usage }
+  const why = new RunFault('MANAGER_STOPPING', 'The executor manager is being stopped', { retryable: true })
+  return { ...failed(why), outcome: 'released', usage }
 }
 
 /** Also after a failure or a cancellation: what the agent did until then is there to be seen. */
@@ -97,6 +97,8 @@ const withExport = async (
   { lease, shutdown, log }: { lease: Lease; shutdown: Shutdown; log: Logger },
 ): Promise<RunEnd | undefined> => {
   const signal = AbortSignal.any([lease.lost, shutdown.abandoned])
+  // Its next attempt goes on in this workspace and stores it then: nobody is to wait for a store that is away.
+  const again = verdict.outcome === 'failed' && verdict.error?.retryable === true
   try {
     const stored = await exportWorkspace({ objects, log }, claimed, home, {
       ignoreDotFiles: config.workspaceIgnoreDotFiles,
@@ -106,7 +108,7 @@ const withExport = async (
       tries: settings.exportTries,
       pauseMs: settings.exportPauseMs,
       // Who cancels the run is not kept waiting for its files.
-      awayMs: () => (lease.cancelled.aborted ? 0 : settings.objectsAwayMs),
+      awayMs: () => (again || lease.cancelled.aborted ? 0 : settings.objectsAwayMs),
       parallel: settings.exportParallel,
       signal,
     })
@@ -115,6 +117,10 @@ const withExport = async (
     if (!(error instanceof RunFault)) {
       if (signal.aborted) return undefined
       throw error
+    }
+    if (again) {
+      log.warn({ err: error }, 'the workspace could not be exported; the next attempt will try')
+      return verdict
     }
     log.error({ err: error }, 'the workspace could not be exported')
     const report = { ...verdict, export: { status: 'failed' as const, message: error.message } }

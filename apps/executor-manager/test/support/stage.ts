@@ -66,7 +66,7 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
         {
           ...{ config, schedule: defaultPullSchedule(0.01), driver, objects, log: testLog() },
           model: oneProvider({ baseUrl: scripted.url, key: providerKey, name: model, allowedModels: ['claude-*'] }),
-          backend: createBackendClient({ baseUrl: backend.url, internalToken: backend.token }),
+          backend: createBackendClient({ baseUrl: backend.url, internalToken: backend.token, leaseSeconds: 60 }),
           ...parts,
         },
         { renewEveryMs: 50, exportPauseMs: 1, ...settings },

@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PermissionMode, RequestAnswer, Turn } from '@tutti/contracts'
 import { isRecord, record, records, text } from '../loose.ts'
+import { beginningsOf } from './input.ts'
 
 export interface GoingOn {
   /** Of the call that the runtime takes up by itself. */
@@ -18,10 +19,14 @@ export const goOn = async (turn: Turn, configDir: string): Promise<GoingOn> => {
   if (turn.continues !== true) return { answers: [], prompt: turn.prompt, permission_mode }
   if (resume === undefined)
     return { answers: [], prompt: `${turn.prompt}${toldAnswers(answers)}`, permission_mode: modeAfter(turn) }
-  const record = await readRecord(configDir, resume)
+  const record = await readRecord(configDir, resume, turn.run_id)
   const taken = answers.filter(({ tool_use_id }) => record.deferred === tool_use_id)
   if (taken.length > 0) return { answers: taken, prompt: null, permission_mode }
-  // An attempt that ended too soon has taken it up already, or the record is older than the request.
+  // Its host died before the files of the parked turn were stored, and these are of the turn before: "continue" would be said to an agent
+  // that has nothing left to do, and the turn would end well without a word of it done.
+  if (!record.begun)
+    return { answers: [], prompt: `${turn.prompt}${toldAnswers(answers)}`, permission_mode: modeAfter(turn) }
+  // An attempt that ended too soon has taken it up already.
   const untold = answers.filter(({ tool_use_id }) => !record.answered.has(tool_use_id))
   const prompt = `Continue from where you left off.${toldAnswers(untold)}`
   return { answers: [], prompt, permission_mode: modeAfter(turn) }
@@ -43,13 +48,18 @@ interface ConversationRecord {
   /** The call that waits to be taken up. */
   deferred: string | undefined
   answered: ReadonlySet<string>
+  /** The run's prompt has been said in it. */
+  begun: boolean
 }
 
 /** Reads the runtime's record of a conversation: without a call that waits, a silent query would wait for ever. */
-const readRecord = async (configDir: string, session: string): Promise<ConversationRecord> => {
+const readRecord = async (configDir: string, session: string, runId: string): Promise<ConversationRecord> => {
   const answered = new Set<string>()
+  const beginning = `"uuid":"${beginningsOf(runId)}-`
   let deferred: string | undefined
+  let begun = false
   for (const line of await linesOf(configDir, session)) {
+    begun ||= line.includes(beginning)
     if (line.includes('"hook_deferred_tool"')) {
       const attachment = record(parsed(line).attachment)
       if (attachment.type === 'hook_deferred_tool') deferred = text(attachment.toolUseID)
@@ -57,7 +67,7 @@ const readRecord = async (configDir: string, session: string): Promise<Conversat
       for (const block of records(record(parsed(line).message).content))
         if (block.type === 'tool_result') answered.add(text(block.tool_use_id))
   }
-  return { deferred: deferred !== undefined && answered.has(deferred) ? undefined : deferred, answered }
+  return { deferred: deferred !== undefined && answered.has(deferred) ? undefined : deferred, answered, begun }
 }
 
 const parsed = (line: string): Record<string, unknown> => {

@@ -2,7 +2,7 @@
  * What is said to the runtime in one turn: the prompt, then whatever comes while it works. The stream stays open until the
  * turn is to end: with a closed input the runtime can be neither interrupted nor asked for permissions.
  */
-import { randomUUID, type UUID } from 'node:crypto'
+import { createHash, randomUUID, type UUID } from 'node:crypto'
 import type { SDKUserMessage } from '@anthropic-ai/claude-agent-sdk'
 
 export interface TurnInput {
@@ -25,9 +25,24 @@ const userMessage = (text: string, uuid: UUID): SDKUserMessage => ({
   uuid,
 })
 
+/**
+ * A number for a message with which an attempt of this run begins. The runtime writes it down with the message, so that its record tells
+ * whether it knows of the run. New each time: what it has read under a number it would not read again.
+ */
+const beginningId = (runId: string): UUID => {
+  const random = randomUUID()
+  return `${beginningsOf(runId)}${random.slice(random.indexOf('-', 9))}` as UUID
+}
+
+/** What the numbers of all beginnings of this run begin with. */
+export const beginningsOf = (runId: string): string => {
+  const hash = createHash('sha256').update(runId).digest('hex')
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}`
+}
+
 /** @param prompt null: the runtime goes on by itself */
-export const createInput = (prompt: string | null): TurnInput => {
-  const waiting: SDKUserMessage[] = prompt === null ? [] : [userMessage(prompt, randomUUID())]
+export const createInput = (runId: string, prompt: string | null): TurnInput => {
+  const waiting: SDKUserMessage[] = prompt === null ? [] : [userMessage(prompt, beginningId(runId))]
   const said = new Map<string, string>()
   let changed = Promise.withResolvers<void>()
   let ended = false

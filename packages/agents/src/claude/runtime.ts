@@ -68,7 +68,7 @@ async function* runTurn(
   const kill = new AbortController()
   const over = new AbortController()
   const { prompt, answers, permission_mode } = await goOn(turn, config.configDir)
-  const input = createInput(prompt)
+  const input = createInput(turn.run_id, prompt)
   const plans = plansFolder(config.configDir)
   const cwd = turn.cwd === undefined ? config.cwd : join(config.cwd, turn.cwd)
   const consent = createConsent({ turn: { ...turn, permission_mode }, answers, cwd, plansFolder: plans })

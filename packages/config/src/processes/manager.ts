@@ -44,7 +44,7 @@ const pullVariables = {
     name: 'TASK_PULL_INTERVAL_SECONDS',
     default: '2',
     description:
-      'The pause after a request for runs that failed, where no rule of SCHEDULE_CONFIG_PATH says another; otherwise a request waits at the backend, and a run comes at once.',
+      'The pause after requests for runs that failed (the first is repeated at once), where no rule of SCHEDULE_CONFIG_PATH says another; otherwise a request waits at the backend, and a run comes at once.',
     schema: seconds,
   },
   scheduleConfigPath: {

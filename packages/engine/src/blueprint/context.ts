@@ -1,5 +1,6 @@
 /** What a handler sees and what it can do. The action constructors make data; nothing happens until the handler returns one. */
 import {
+  AGENT_LOSSES,
   AGENT_RUN,
   AGENT_SKILL,
   type AgentRunParams,
@@ -185,9 +186,11 @@ export const agentTask = (given: AgentOptions & TaskOptions): TaskSpec | ChildSp
 /** A turn may rightly take hours: the time-out of ordinary tasks would end it in the middle. */
 const agentTimeout = '1d'
 
-const agentParts = ({ output, ...given }: AgentOptions): { params: JsonObject; options: TaskOptions } => {
+const agentParts = ({ output, ...given }: AgentOptions & TaskOptions): { params: JsonObject; options: TaskOptions } => {
   const asked = output === undefined ? {} : { config: { ...given.config, output_schema: schemaOf(output) } }
-  const entries = Object.entries({ timeout: agentTimeout, ...given, ...asked })
+  // Left out, an attended agent's job decides.
+  const retry = given.attended && !given.retry ? {} : { retry: { losses: AGENT_LOSSES, ...given.retry } }
+  const entries = Object.entries({ timeout: agentTimeout, ...given, ...asked, ...retry })
   const isOption = ([key]: [string, unknown]): boolean => Object.hasOwn(dispatchOptions, key)
   return {
     params: plain(Object.fromEntries(entries.filter((entry) => !isOption(entry)))) as JsonObject,

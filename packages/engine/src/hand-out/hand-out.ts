@@ -4,7 +4,7 @@
  */
 import { TuttiError } from '@tutti/contracts'
 import type { TakeRequest } from '../engine.ts'
-import type { LeasedTask } from '../job/task.ts'
+import type { HeldTask, LeasedTask } from '../job/task.ts'
 import type { After } from '../run/after.ts'
 import type { Worker } from '../workers/worker.ts'
 import type { Ask } from './ask.ts'
@@ -23,7 +23,7 @@ export interface HandOutDeps {
   queues: Pick<KnownQueues, 'add' | 'get' | 'all' | 'refresh'>
   matching: Pick<Matching, 'queuesFor' | 'mayTake' | 'onlyFor'>
   ask: (ask: Ask) => Promise<LeasedTask[]>
-  release: (leases: LeasedTask[]) => Promise<void>
+  release: (leases: HeldTask[]) => Promise<void>
   /** Tasks in the hands of a worker, as far as is known here. */
   held: (worker: string) => number
   overflowLimit: number

@@ -1,7 +1,7 @@
 /** The station where workers get their tasks: what is known of workers and queues, and the polls that wait, over one Store. */
 import { createBatcher } from '@tutti/contracts'
 import type { Engine, EngineSettings, TaskOutcome } from '../engine.ts'
-import type { LeasedTask, TaskRequest } from '../job/task.ts'
+import type { HeldTask, LeasedTask, TaskRequest } from '../job/task.ts'
 import type { After } from '../run/after.ts'
 import type { Change, Draw, Drawn, Store, Wakeup } from '../store/port.ts'
 import { createDesk } from '../workers/desk.ts'
@@ -35,6 +35,7 @@ export interface HandOutStation
     | 'drain'
     | 'deregister'
     | 'renew'
+    | 'giveBackOthers'
     | 'workers'
     | 'worker'
     | 'knownWorker'
@@ -113,7 +114,7 @@ export const createHandOutStation = (deps: StationDeps): HandOutStation => {
     onError,
   })
   const desk = createDesk({ store, settings, directory, drains, reputation, held, expect, onError })
-  const release = async (given: LeasedTask[]): Promise<void> => {
+  const release = async (given: HeldTask[]): Promise<void> => {
     for (const { worker, task } of given) {
       held.remove(worker, [task.id])
       void permits.giveBack(task.skill, 1)
@@ -150,7 +151,7 @@ export const createHandOutStation = (deps: StationDeps): HandOutStation => {
   const refresh = (): void => {
     Promise.all([queues.refresh(), directory.refresh()]).catch(onError)
   }
-  const { register, heartbeat, drain, deregister, renew, workers, worker, knownWorker } = desk
+  const { register, heartbeat, drain, deregister, renew, giveBackOthers, workers, worker, knownWorker } = desk
 
   return {
     register,
@@ -158,6 +159,7 @@ export const createHandOutStation = (deps: StationDeps): HandOutStation => {
     drain,
     deregister,
     renew,
+    giveBackOthers,
     workers,
     worker,
     knownWorker,

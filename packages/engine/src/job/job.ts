@@ -8,6 +8,8 @@ export interface OpenTask {
   id: string
   skill: string
   attempt: number
+  /** Tries that were lost with their workers, where they are counted apart; see `RetryPolicy`. Absent: none. */
+  lost?: number
   retry: RetryPolicy
   /** Where it waits, from which follows where a retry that must go elsewhere waits. */
   queue: string

@@ -9,6 +9,8 @@ export interface RetryPolicy {
   maxMs: number
   /** A try after a failed one goes to any worker but those that failed. */
   elsewhere: boolean
+  /** So many tries may be lost with their workers, and count as none of `attempts`. Absent: a lost try counts as a failed one. */
+  losses?: number
 }
 
 /** What a blueprint's author writes. */
@@ -19,6 +21,11 @@ export interface RetryOptions {
   max?: Duration
   /** Keeps the next try from the workers that failed. Where there is no other worker, it waits for one. */
   elsewhere?: boolean
+  /**
+   * How many tries may be lost with their workers, which fell silent, beside those that fail by themselves. Left out, a lost try counts as
+   * a failed one: right where the task may be what kills its worker, and workers seldom die of anything else.
+   */
+  losses?: number
 }
 
 /** A policy whose author may have left the number of tries to the engine: null. */
@@ -35,6 +42,7 @@ export const resolveRetry = (options: RetryOptions | undefined, attempts: number
   initialMs: toMs(options?.initial ?? '1s'),
   maxMs: toMs(options?.max ?? '5m'),
   elsewhere: options?.elsewhere ?? false,
+  ...(options?.losses === undefined ? {} : { losses: options.losses }),
 })
 
 /**

@@ -40,6 +40,9 @@ export interface LeasedTask {
   deadlineAt: number | null
 }
 
+/** What of a lease is needed to give it back. */
+export type HeldTask = Pick<LeasedTask, 'worker' | 'token'> & { task: Pick<Task, 'id' | 'skill'> }
+
 export interface TaskRequest {
   worker: string
   queues: string[]

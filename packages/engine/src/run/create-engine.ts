@@ -262,6 +262,7 @@ export const createEngine = (deps: EngineDeps): Engine => {
     drain: handOut.drain,
     deregister: handOut.deregister,
     renew: handOut.renew,
+    giveBackOthers: handOut.giveBackOthers,
     workers: handOut.workers,
     worker: handOut.worker,
     knownWorker: handOut.knownWorker,

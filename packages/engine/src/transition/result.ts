@@ -64,11 +64,12 @@ export const applyLost = (draft: Draft, lost: Of<'task_lost'>): boolean => {
           message:
             reason === 'timed_out' ? 'the task took longer than its time-out' : `worker ${worker} gave no sign of life`,
         }
+  const lostOne = reason === 'lease_expired' && found.open.retry.losses !== undefined
+  if (lostOne) found.open.lost = (found.open.lost ?? 0) + 1
   const verdict = reason === 'not_picked_up' ? ({ error, end: 'failed' } as const) : verdictOn(found.open, error)
   const facts = factsOf(draft, found)
-  failed(draft, found, worker, error, verdict, (told) =>
-    log(draft, 'task_lost', { ...facts, worker_id: worker, reason, ...told }),
-  )
+  const note = (told: JsonObject): void => log(draft, 'task_lost', { ...facts, worker_id: worker, reason, ...told })
+  failed(draft, found, worker, error, verdict, note, lostOne)
   return true
 }
 
@@ -143,7 +144,8 @@ const verdictOn = (open: OpenTask, error: JobError): FinalVerdict | null => {
   const { code, message } = error
   const final = own(finalCodes, code)
   if (final) return { end: final.end, error: { ...error, message: `${final.as}: ${message}` } }
-  if (open.attempt < open.retry.attempts) return null
+  const { attempt, lost = 0, retry } = open
+  if (attempt - lost < retry.attempts && lost <= (retry.losses ?? 0)) return null
   return { end: 'quarantined', error: { ...error, message: `Task failed after ${open.attempt} attempts: ${message}` } }
 }
 
@@ -154,10 +156,11 @@ const failed = (
   error: JobError,
   verdict: FinalVerdict | null,
   note: (told: JsonObject) => void,
+  lostOne = false,
 ): void => {
   if (!verdict) {
     note({})
-    retry(draft, open, worker)
+    retry(draft, open, worker, lostOne)
     return
   }
   // The verdict is told where it differs from the error: a reader of the log must find what the job's handlers were told.
@@ -168,9 +171,11 @@ const failed = (
   else endSingle(draft, 'failure', null, verdict.error, verdict.end)
 }
 
-const retry = (draft: Draft, open: OpenTask, worker: string): void => {
+const retry = (draft: Draft, open: OpenTask, worker: string, lostOne: boolean): void => {
   const { env } = draft
-  const delay = backoffMs(open.retry, open.attempt, env.random())
+  const { attempt, lost = 0 } = open
+  // A task that has outlived many of its workers waits no longer for having failed once, nor the other way round.
+  const delay = backoffMs(open.retry, lostOne ? lost : attempt - lost, env.random())
   const visibleAt = env.now + delay
   const queue = open.retry.elsewhere && worker !== '' ? queueWithout(open.queue, worker) : open.queue
   open.attempt += 1

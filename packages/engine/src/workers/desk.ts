@@ -24,7 +24,15 @@ export interface DeskDeps {
 export interface Desk
   extends Pick<
     Engine,
-    'register' | 'heartbeat' | 'drain' | 'deregister' | 'renew' | 'workers' | 'worker' | 'knownWorker'
+    | 'register'
+    | 'heartbeat'
+    | 'drain'
+    | 'deregister'
+    | 'renew'
+    | 'giveBackOthers'
+    | 'workers'
+    | 'worker'
+    | 'knownWorker'
   > {
   /** A poll is a sign of life, too; written at most every few seconds. */
   seen(worker: Worker): void
@@ -100,6 +108,17 @@ export const createDesk = (deps: DeskDeps): Desk => {
       await endLeases(id)
     },
     renew: (worker, taskIds, leaseMs) => renew(worker, leaseMs, taskIds),
+    giveBackOthers: async (worker, taskIds, leaseMs) => {
+      const all = await renew(worker, leaseMs)
+      const strays = await Promise.all(
+        all.filter((id) => !taskIds.includes(id)).map(async (id) => ({ id, token: await store.held(worker, id) })),
+      )
+      const given = strays.flatMap(({ id, token }): [string, string][] => (token === undefined ? [] : [[id, token]]))
+      if (given.length > 0) await store.release(given)
+      const ids = given.map(([id]) => id)
+      held.remove(worker, ids)
+      return ids
+    },
     workers: async () => {
       const records = await store.workers()
       await marks(records.map((record) => record.id))

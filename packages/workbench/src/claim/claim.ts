@@ -40,6 +40,8 @@ const mostCompared = 16
 /** @param signal aborted when the manager has gone: a run must not wait for a lease's end because nobody heard the answer */
 export const claim = async (deps: ClaimDeps, request: Request, signal: AbortSignal): Promise<ClaimedRun | null> => {
   const skills = await announce(deps, request)
+  if (request.holding !== undefined)
+    await giveBackUnknown(deps, request.worker_id, request.holding, request.lease_seconds)
   const deadline = performance.now() + request.wait_seconds * 1000
   const leaseMs = request.lease_seconds * 1000
   for (let max = 1; ; ) {
@@ -59,6 +61,25 @@ export const claim = async (deps: ClaimDeps, request: Request, signal: AbortSign
     // What it left stands first in the queue, and what others left to it behind.
     max = mostCompared
   }
+}
+
+/**
+ * The answer to the claim before this one was lost, and a run with it perhaps: the manager would never begin it, and nobody else have it
+ * before its lease is over.
+ */
+const giveBackUnknown = async (
+  { database, engine, log }: WorkbenchDeps,
+  worker: string,
+  holding: string[],
+  leaseSeconds: number,
+): Promise<void> => {
+  const known = await database.query<{ task_id: string }>(
+    'select task_id from workbench.runs where id = any($1::uuid[]) and claimed_by = $2 and task_id is not null',
+    [holding, worker],
+  )
+  const ids = known.map(({ task_id }) => task_id)
+  const given = await engine.giveBackOthers(worker, ids, leaseSeconds * 1000)
+  if (given.length > 0) log.warn({ worker, tasks: given }, 'runs whose claim was never heard are handed out again')
 }
 
 /** The first that this manager should have. The rest is given back, but for those that are left to others: see `stepBack`. */
@@ -180,6 +201,7 @@ const write = async (deps: ClaimDeps, lease: LeasedTask, leaseMs: number): Promi
   if (verdict.kind === 'blocked')
     throw new Error(`the session of run ${run.id} is still held by ${verdict.runs.join()}`)
   if (verdict.kind === 'claimed') return verdict.run
+  if (verdict.kind === 'late') return 'next'
   if (verdict.kind === 'parked') {
     await reportLease(deps, lease, await parkedOutcome(deps, verdict.run))
     // What it waits for may have come meanwhile.

@@ -22,6 +22,8 @@ export type Verdict =
   | { kind: 'parked'; run: RunRow }
   /** These runs of the session are still written down as held. */
   | { kind: 'blocked'; runs: string[] }
+  /** The lease has ended, and somebody else has the run: this process slept between taking it and here. */
+  | { kind: 'late' }
 
 /** How long after its lease's end a run is compared with the engine: time enough for the engine to notice first. */
 export const leaseGraceMs = 5_000
@@ -35,6 +37,7 @@ export const takeOver = async (
   const verdict = await changeSession(deps.database, { runId }, async (change): Promise<Verdict> => {
     const run = await findRun(change.tx, runId)
     if (!run) throw new Error(`run ${runId} is gone`)
+    if (await isLate(deps, run, lease)) return { kind: 'late' }
     if (hasEnded(run.status)) return { kind: 'over', outcome: run.outcome ?? cancelled }
     if (run.status === 'canceling') {
       // Whoever was to stop the turn has lost it: the sandbox is gone, or its manager is, and its events are refused.
@@ -71,6 +74,10 @@ export const takeOver = async (
   return verdict
 }
 
+/** Under the session's lock: a hand-out that is newer than this one has been written down, or will be after it. */
+const isLate = async ({ engine }: WorkbenchDeps, run: RunRow, { task, worker, token }: LeasedTask): Promise<boolean> =>
+  run.task_id !== null && (await engine.heldTask({ worker, jobId: task.jobId, taskId: task.id, token })) === undefined
+
 const cancelled: StoredOutcome = { status: 'cancelled', data: null, error: null }
 
 /** A budget that was used up since the run was sent: a sandbox would be opened only to be refused its first model call. */
@@ -99,9 +106,14 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
     lease.worker,
   ])
   const sameTask = run.task_id === lease.task.id
-  const again = sameTask && run.task_attempt > 0 && lease.task.attempt > run.task_attempt
-  // Given back untried, it is the same hand-out.
-  const attempt = sameTask && lease.task.attempt === run.task_attempt ? run.attempt : run.attempt + 1
+  // Its manager had begun it, and gave it back when it stopped.
+  const released = run.status === 'queued'
+  const again = sameTask && run.task_attempt > 0 && (lease.task.attempt > run.task_attempt || released)
+  // Given back before any manager had it, it is the same hand-out.
+  const same = sameTask && lease.task.attempt === run.task_attempt && !released
+  const attempt = same ? run.attempt : run.attempt + 1
+  // Its manager died with the files of the parked turn: the conversation that goes on may not know of anything since the turn before.
+  const forgotten = !sameTask && run.parks > 0 && run.workspace_export_status !== 'ready'
   // What an attempt asked that never came to its end is asked again, or not at all.
   await expireRequests(change, run.id)
   await updateRun(
@@ -124,7 +136,7 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
     await interruptTools(change.tx, run.id, 'interrupted')
     await reopenMessages(change.tx, run.id, lease.task.id)
     change.log('run.attempt', { run_id: run.id, attempt: run.attempt, error: run.last_error })
-  }
+  } else if (forgotten) await reopenMessages(change.tx, run.id, null)
   await logStatus(change, run, 'pending')
   // Its former holder is to let go; who left it to this one need not wait any longer.
   change.alert(run.id)

@@ -73,11 +73,12 @@ export const takeMessages = async (
   return new Map(rows.filter(({ shown }) => !shown).map(({ id, text }) => [id, text ?? '']))
 }
 
-/** What attempts of this task took in, and died with: nobody else has heard it. */
-export const reopenMessages = async (tx: Queryable, runId: string, taskId: string): Promise<void> => {
+/** What attempts of this task (null: of any) took in, and died with: nobody else has heard it. */
+export const reopenMessages = async (tx: Queryable, runId: string, taskId: string | null): Promise<void> => {
   await tx.query(
     `update workbench.commands set taken_at = null
-     where run_id = $1 and type = 'message' and taken_task = $2 and taken_at is not null and not overtaken`,
+     where run_id = $1 and type = 'message' and ($2::text is null or taken_task = $2)
+       and taken_at is not null and not overtaken`,
     [runId, taskId],
   )
 }

@@ -1,14 +1,22 @@
 /** Saying something to a session while its agent works. What nobody is there to hear becomes an ordinary message. */
-import { type SteerAnswer, type steerSession, TuttiError } from '@tutti/contracts'
+import {
+  type InterruptSession,
+  type SessionInterrupted,
+  type SteerAnswer,
+  type steerSession,
+  TuttiError,
+} from '@tutti/contracts'
 import type { z } from 'zod'
 import { createTask } from '../create/create-task.ts'
 import type { Queryable } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
+import { notCurrent } from '../finish/cancel.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import type { RunRow } from '../session/rows.ts'
 import { openRuns } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
 import { type CommandRow, commandOfRequest, insertCommand, openCommands } from './commands.ts'
+import { once } from './once.ts'
 
 /** Of messages that a run has not taken in yet; an agent that takes none is not helped by more. */
 const mostOpen = 100
@@ -52,23 +60,28 @@ export const steer = async (
 /**
  * POST /api/v1/sessions/{id}/interrupt: stops what the agent does now. The run ends, and the session's next message is
  * taken up: that is the difference from cancelling.
- * @throws TuttiError SESSION_NOT_FOUND
+ * @throws TuttiError SESSION_NOT_FOUND, RUN_NOT_CURRENT
  */
 export const interrupt = async (
   deps: WorkbenchDeps,
   userId: string,
   sessionId: string,
-): Promise<{ session_id: string; run_id: string | null }> => {
-  const answer = await changeSession(deps.database, { sessionId, userId }, async (change) => {
-    const run = await runAtWork(change)
-    if (!run) return { session_id: sessionId, run_id: null }
-    const open = await openCommands(change.tx, run.id)
-    if (!open.some(({ type }) => type === 'interrupt')) {
-      await insertCommand(change.tx, run, { id: deps.newId(), type: 'interrupt', text: null, client_request_id: null })
-      change.alert(run.id)
-    }
-    return { session_id: sessionId, run_id: run.id }
-  })
+  { run_id, client_request_id: id }: InterruptSession,
+): Promise<SessionInterrupted> => {
+  const answer = await changeSession(deps.database, { sessionId, userId }, (change) =>
+    once(change, { kind: 'interrupt', id }, async (): Promise<SessionInterrupted> => {
+      const run = await runAtWork(change)
+      if (run_id !== undefined && run?.id !== run_id) throw notCurrent(run_id)
+      if (!run) return { session_id: sessionId, run_id: null }
+      const open = await openCommands(change.tx, run.id)
+      if (!open.some(({ type }) => type === 'interrupt')) {
+        const command = { id: deps.newId(), type: 'interrupt' as const, text: null, client_request_id: null }
+        await insertCommand(change.tx, run, command)
+        change.alert(run.id)
+      }
+      return { session_id: sessionId, run_id: run.id }
+    }),
+  )
   if (!answer) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
   return answer
 }

@@ -40,7 +40,7 @@ const write = async (
   await updateRun(tx, run, {
     received_n: received,
     // From here on the turn is over, whatever becomes of its manager: see `takeOver`.
-    ...(park === null ? {} : { park, parks: run.parks + 1 }),
+    ...(park === null ? {} : { park, parks: run.parks + 1, workspace_export_status: null }),
     ...(sdkSessionId === null ? {} : { sdk_session_id: sdkSessionId }),
     ...(changesState ? { state_patch: { ...run.state_patch, ...state } } : {}),
     ...(error === null ? {} : { last_error: error }),

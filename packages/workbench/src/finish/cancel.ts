@@ -1,4 +1,5 @@
-import { type SessionCanceled, TuttiError } from '@tutti/contracts'
+import { type CancelSession, type SessionCanceled, TuttiError } from '@tutti/contracts'
+import { once } from '../commands/once.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { moveAll } from '../queue/promote.ts'
 import { openItems } from '../queue/rows.ts'
@@ -14,18 +15,18 @@ import { reportEnd } from './report.ts'
  * POST /api/v1/sessions/{id}/cancel. Messages that wait are dropped, waiting runs end at once. A run in a manager's hands
  * becomes `canceling`: the manager hears of it at its next renewal and answers with its end. Its job is not cancelled before:
  * the engine would let the session's next turn start while this one still writes in the workspace.
- * @throws TuttiError SESSION_NOT_FOUND
+ * @throws TuttiError SESSION_NOT_FOUND, RUN_NOT_CURRENT
  */
 export const cancelSession = (
   deps: WorkbenchDeps,
   userId: string,
   sessionId: string,
-  reason: string | null,
-): Promise<SessionCanceled> => cancelAll(deps, userId, sessionId, reason, async () => {})
+  request: CancelSession,
+): Promise<SessionCanceled> => cancelAll(deps, userId, sessionId, request, async () => {})
 
 /** DELETE /api/v1/sessions/{id}: it is cancelled, and gone for its user. @throws TuttiError SESSION_NOT_FOUND */
 export const deleteSession = async (deps: WorkbenchDeps, userId: string, sessionId: string): Promise<void> => {
-  await cancelAll(deps, userId, sessionId, 'the session was deleted', async (change) =>
+  await cancelAll(deps, userId, sessionId, { reason: 'the session was deleted' }, async (change) =>
     change.patch({ is_deleted: true }),
   )
 }
@@ -34,38 +35,46 @@ const cancelAll = async (
   deps: WorkbenchDeps,
   userId: string,
   sessionId: string,
-  reason: string | null,
+  { reason, run_id, client_request_id: id }: CancelSession,
   also: (change: SessionChange) => Promise<void>,
 ): Promise<SessionCanceled> => {
-  const cancelled = await changeSession(deps.database, { sessionId, userId }, async (change) => {
-    // First: the end of a run would cancel them too, and they would not be counted.
-    const queued = (await openItems(change.tx, sessionId)).length
-    await moveAll(change, ['queued', 'paused'], 'canceled')
-    const runs = await openRuns(change.tx, sessionId)
-    let expired = 0
-    for (const run of runs) {
-      // No answer will be heard, also where the turn is still to be stopped.
-      expired += await expireRequests(change, run.id)
-      await cancelRun(change, run, storable(reason))
-    }
-    await also(change)
-    return { runs, queued, expired, status: change.session.status }
-  })
+  const ended: RunRow[] = []
+  const cancelled = await changeSession(deps.database, { sessionId, userId }, (change) =>
+    once(change, { kind: 'cancel', id }, async () => {
+      const runs = await openRuns(change.tx, sessionId)
+      if (run_id !== undefined && !runs.some((run) => run.id === run_id)) throw notCurrent(run_id)
+      // First: the end of a run would cancel them too, and they would not be counted.
+      const queued = (await openItems(change.tx, sessionId)).length
+      await moveAll(change, ['queued', 'paused'], 'canceled')
+      let expired = 0
+      for (const run of runs) {
+        // No answer will be heard, also where the turn is still to be stopped.
+        expired += await expireRequests(change, run.id)
+        await cancelRun(change, run, storable(reason ?? null))
+      }
+      await also(change)
+      ended.push(...runs.filter((run) => run.status === 'canceled'))
+      const held = runs.find((run) => run.status === 'canceling')
+      return {
+        session_id: sessionId,
+        status: change.session.status,
+        canceled_runs: runs.length,
+        canceled_queued_queries: queued,
+        expired_user_input_requests: expired,
+        executor_cancel_status: held ? ('pending' as const) : ('not_required' as const),
+        executor_cancel_target_worker_id: held?.claimed_by ?? null,
+        executor_cancelled: false,
+      }
+    }),
+  )
   if (!cancelled) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
-  const { runs, queued, expired, status } = cancelled
-  for (const run of runs.filter((run) => run.status === 'canceled')) await tell(deps, run)
-  const held = runs.find((run) => run.status === 'canceling')
-  return {
-    session_id: sessionId,
-    status,
-    canceled_runs: runs.length,
-    canceled_queued_queries: queued,
-    expired_user_input_requests: expired,
-    executor_cancel_status: held ? 'pending' : 'not_required',
-    executor_cancel_target_worker_id: held?.claimed_by ?? null,
-    executor_cancelled: false,
-  }
+  for (const run of ended) await tell(deps, run)
+  return cancelled
 }
+
+/** What a client asks for a certain run must not hit the one after it. */
+export const notCurrent = (runId: string): TuttiError =>
+  new TuttiError('RUN_NOT_CURRENT', `Run ${runId} is not at work in this session`, { path: 'body.run_id' })
 
 const cancelRun = async (change: SessionChange, run: RunRow, reason: string | null): Promise<void> => {
   if (run.status === 'canceling') return

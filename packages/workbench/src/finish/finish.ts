@@ -20,7 +20,7 @@ import { storable } from '../session/storable.ts'
 import { interruptTools } from '../session/tool-executions.ts'
 import { endRun } from './end-run.ts'
 import { canWait, parkRun, reportParked } from './park.ts'
-import { reportEnd, reportUnderLastLease } from './report.ts'
+import { giveBack, reportEnd, reportUnderLastLease } from './report.ts'
 import { settle } from './settle.ts'
 import { storeExport } from './store-export.ts'
 
@@ -38,6 +38,7 @@ export const finish = async (deps: WorkbenchDeps, runId: string, request: Reques
   const run = await changeSession(deps.database, { runId }, (change) => write(deps, change, runId, request))
   if (!run) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
   if (run.status === 'waiting') await reportParked(deps, run)
+  else if (run.status === 'queued' && request.outcome === 'released') await giveBack(deps, run)
   else if (run.status === 'queued') {
     await reportUnderLastLease(deps, run, {
       status: 'failure',
@@ -92,7 +93,8 @@ const write = async (deps: WorkbenchDeps, change: SessionChange, runId: string, 
   else if (request.outcome === 'parked' && canWait(run))
     await parkRun(change, run, request.park ?? { reason: 'input', until: null })
   else if (request.outcome === 'parked') await backIntoQueue(change, run, 'the turn has to wait')
-  else if (request.error?.retryable) await backIntoQueue(change, run, error ?? 'the turn failed')
+  else if (request.outcome === 'released' || request.error?.retryable)
+    await backIntoQueue(change, run, error ?? 'the turn failed')
   else await endRun(change, run, failedAs(error ?? 'the turn failed'))
   return run
 }

@@ -1,5 +1,5 @@
 /** Telling the engine how a run ended. Every way of telling may be repeated: the engine takes a result once. */
-import { TuttiError } from '@tutti/contracts'
+import { agentSkillOf, TuttiError } from '@tutti/contracts'
 import type { LeasedTask, OutcomeAnswer, TaskOutcome } from '@tutti/engine'
 import type { PARKED, ParkedData } from '../agent-run-blueprint.ts'
 import type { WorkbenchDeps } from '../deps.ts'
@@ -29,6 +29,15 @@ export const reportUnderLastLease = async (
   if (taskId === null || worker === null || token === null) return undefined
   const [answer] = await engine.results([{ ...asResult(outcome), jobId, taskId, worker, token, attempt }])
   return answer
+}
+
+/** Gives the run's task back untried. Where its lease is lost meanwhile nothing happens: the loss is counted then. */
+export const giveBack = async (
+  { engine }: WorkbenchDeps,
+  { task_id: id, claimed_by: worker, lease_token: token, schedule_mode }: RunRow,
+): Promise<void> => {
+  if (id === null || worker === null || token === null) return
+  await engine.release([{ worker, token, task: { id, skill: agentSkillOf(schedule_mode) } }])
 }
 
 /** How a run ended, or that its turn is parked. */

@@ -8,6 +8,7 @@ import {
   TuttiError,
 } from '@tutti/contracts'
 import type { z } from 'zod'
+import { once } from '../commands/once.ts'
 import { ensureJobsSoon } from '../create/ensure-jobs.ts'
 import { insertRun } from '../create/insert-run.ts'
 import { lasting } from '../create/merge-config.ts'
@@ -29,7 +30,7 @@ export const regenerate = (
   sessionId: string,
   request: z.output<typeof regenerateSchema>,
 ): Promise<TaskCreated> =>
-  again(deps, userId, sessionId, request, async (change, run, message) => {
+  again(deps, userId, sessionId, 'regenerate', request, async (change, run, message) => {
     const path = 'body.assistant_message_id'
     const answered = await runOfMessage(change.tx, sessionId, request.assistant_message_id, path)
     if (answered.id !== run.id || request.assistant_message_id <= message.id)
@@ -44,7 +45,7 @@ export const editAndRegenerate = (
   sessionId: string,
   request: z.output<typeof editMessage>,
 ): Promise<TaskCreated> =>
-  again(deps, userId, sessionId, request, async (change, _, message) => {
+  again(deps, userId, sessionId, 'edit', request, async (change, _, message) => {
     const prompt = storable(request.content)
     const { content, text_preview, words } = promptMessage(prompt)
     const [edited] = await change.tx.query<MessageRow>(
@@ -67,35 +68,39 @@ const again = async (
   deps: WorkbenchDeps,
   userId: string,
   sessionId: string,
-  request: Model & { user_message_id: number },
+  kind: 'regenerate' | 'edit',
+  request: Model & { user_message_id: number; client_request_id?: string | undefined },
   prepare: (change: SessionChange, run: RunRow, message: MessageRow) => Promise<Turn>,
 ): Promise<TaskCreated> => {
   await tellOfEnded(deps, sessionId)
-  const answer = await changeSession(deps.database, { sessionId, userId }, async (change) => {
-    await refuseUnlessAtRest(change)
-    const { run, message } = await humanMessage(change, request.user_message_id)
-    const turn = await prepare(change, run, message)
-    await goBackTo(change, run, turn)
-    await takeBack(change, run)
-    const config = withModel(run.config, request)
-    change.patch({ config_snapshot: lasting(config) as JsonObject })
-    const id = deps.newId()
-    await change.tx.query('update workbench.messages set run_id = $2 where id = $1', [message.id, id])
-    return started(
-      change,
-      await insertRun(change, {
-        id,
-        jobId: id,
-        taskId: null,
-        clientRequestId: null,
-        prompt: turn.prompt,
-        permissionMode: run.permission_mode,
-        config,
-        attended: run.attended,
-        message: turn.message,
-      }),
-    )
-  })
+  const id = request.client_request_id
+  const answer = await changeSession(deps.database, { sessionId, userId }, (change) =>
+    once(change, { kind, id }, async () => {
+      await refuseUnlessAtRest(change)
+      const { run, message } = await humanMessage(change, request.user_message_id)
+      const turn = await prepare(change, run, message)
+      await goBackTo(change, run, turn)
+      await takeBack(change, run)
+      const config = withModel(run.config, request)
+      change.patch({ config_snapshot: lasting(config) as JsonObject })
+      const id = deps.newId()
+      await change.tx.query('update workbench.messages set run_id = $2 where id = $1', [message.id, id])
+      return started(
+        change,
+        await insertRun(change, {
+          id,
+          jobId: id,
+          taskId: null,
+          clientRequestId: null,
+          prompt: turn.prompt,
+          permissionMode: run.permission_mode,
+          config,
+          attended: run.attended,
+          message: turn.message,
+        }),
+      )
+    }),
+  )
   if (!answer) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
   await ensureJobsSoon(deps, sessionId)
   return answer

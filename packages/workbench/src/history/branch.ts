@@ -1,10 +1,11 @@
 /** POST /api/v1/sessions/{id}/branch: a session of its own that goes on from the end of a turn of another one. */
-import { type JsonObject, type SessionBranched, TuttiError } from '@tutti/contracts'
+import { type BranchSession, type JsonObject, type SessionBranched, TuttiError } from '@tutti/contracts'
+import { once } from '../commands/once.ts'
 import { insertSession } from '../create/insert-session.ts'
 import { lasting } from '../create/merge-config.ts'
 import type { Queryable } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
-import { changeSession, commitChange } from '../session/change-session.ts'
+import { changeSession, commitChange, type SessionChange } from '../session/change-session.ts'
 import { hasEnded, type RunRow, type SessionRow } from '../session/rows.ts'
 import { openRuns } from '../session/runs.ts'
 import { runOfMessage } from './turn.ts'
@@ -19,52 +20,62 @@ export const branchSession = async (
   deps: WorkbenchDeps,
   userId: string,
   sessionId: string,
-  messageId: number,
+  { message_id: messageId, client_request_id: id }: BranchSession,
 ): Promise<SessionBranched> => {
-  const branched = await changeSession(deps.database, { sessionId, userId }, async ({ tx, session }) => {
-    const run = await runOfMessage(tx, sessionId, messageId, 'body.message_id')
-    if (!hasEnded(run.status)) throw new TuttiError('SESSION_BUSY', 'The turn of this message has not ended')
-    // A turn in the middle would be missing, and its answer with it.
-    const open = await openRuns(tx, sessionId)
-    if (open.some((one) => one.user_message_id < run.user_message_id && one.status !== 'queued'))
-      throw new TuttiError('SESSION_BUSY', 'A turn before this message has not ended')
-    const cutoff = await lastMessage(tx, sessionId, run)
-    const copy = await insertSession(tx, {
-      id: deps.newId(),
-      userId,
-      prompt: session.title ?? run.prompt,
-      projectId: session.project_id,
-    })
-    await copyHistory(deps, tx, session, copy, cutoff)
-    const hasSnapshot = run.workspace_manifest_key !== null
-    await commitChange(tx, copy, async (change) => {
-      change.patch({
-        config_snapshot: lasting(run.config) as JsonObject,
-        state_patch: run.state_patch,
-        status: 'completed',
-        ancestors: [session.id, ...session.ancestors],
-        ...(session.title === null ? {} : { title: session.title }),
-        ...(hasSnapshot
-          ? {
-              sdk_session_id: run.sdk_session_id,
-              workspace_manifest_key: run.workspace_manifest_key,
-              workspace_files_prefix: run.workspace_files_prefix,
-              workspace_export_status: 'ready' as const,
-            }
-          : {}),
-      })
-      change.log('session.status', { status: 'completed', progress: 100, branched_from: sessionId })
-    })
-    return {
-      session_id: copy.id,
-      source_session_id: sessionId,
-      cutoff_message_id: cutoff,
-      agent_memory: hasSnapshot && run.sdk_session_id !== null,
-      workspace: hasSnapshot,
-    }
-  })
+  const branched = await changeSession(deps.database, { sessionId, userId }, (change) =>
+    once(change, { kind: 'branch', id }, () => branch(deps, change, userId, messageId)),
+  )
   if (!branched) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
   return branched
+}
+
+const branch = async (
+  deps: WorkbenchDeps,
+  { tx, session }: SessionChange,
+  userId: string,
+  messageId: number,
+): Promise<SessionBranched> => {
+  const sessionId = session.id
+  const run = await runOfMessage(tx, sessionId, messageId, 'body.message_id')
+  if (!hasEnded(run.status)) throw new TuttiError('SESSION_BUSY', 'The turn of this message has not ended')
+  // A turn in the middle would be missing, and its answer with it.
+  const open = await openRuns(tx, sessionId)
+  if (open.some((one) => one.user_message_id < run.user_message_id && one.status !== 'queued'))
+    throw new TuttiError('SESSION_BUSY', 'A turn before this message has not ended')
+  const cutoff = await lastMessage(tx, sessionId, run)
+  const copy = await insertSession(tx, {
+    id: deps.newId(),
+    userId,
+    prompt: session.title ?? run.prompt,
+    projectId: session.project_id,
+  })
+  await copyHistory(deps, tx, session, copy, cutoff)
+  const hasSnapshot = run.workspace_manifest_key !== null
+  await commitChange(tx, copy, async (change) => {
+    change.patch({
+      config_snapshot: lasting(run.config) as JsonObject,
+      state_patch: run.state_patch,
+      status: 'completed',
+      ancestors: [session.id, ...session.ancestors],
+      ...(session.title === null ? {} : { title: session.title }),
+      ...(hasSnapshot
+        ? {
+            sdk_session_id: run.sdk_session_id,
+            workspace_manifest_key: run.workspace_manifest_key,
+            workspace_files_prefix: run.workspace_files_prefix,
+            workspace_export_status: 'ready' as const,
+          }
+        : {}),
+    })
+    change.log('session.status', { status: 'completed', progress: 100, branched_from: sessionId })
+  })
+  return {
+    session_id: copy.id,
+    source_session_id: sessionId,
+    cutoff_message_id: cutoff,
+    agent_memory: hasSnapshot && run.sdk_session_id !== null,
+    workspace: hasSnapshot,
+  }
 }
 
 const lastMessage = async (tx: Queryable, sessionId: string, run: RunRow): Promise<number> => {

@@ -6,11 +6,13 @@
 import { randomUUID } from 'node:crypto'
 import {
   type PrivateManifest,
+  type RewindSession,
   type SessionRewound,
   sessionPrefix,
   TuttiError,
   type WorkspaceManifest,
 } from '@tutti/contracts'
+import { answered, once } from '../commands/once.ts'
 import type { Queryable } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { readSession } from '../read/sessions.ts'
@@ -32,24 +34,29 @@ export const rewindSession = async (
   deps: WorkbenchDeps,
   userId: string,
   sessionId: string,
-  runId: string,
+  { run_id: runId, client_request_id: id }: RewindSession,
 ): Promise<SessionRewound> => {
+  const request = { kind: 'rewind', id } as const
   for (let tries = 1; tries <= mostTries; tries += 1) {
     const { workspace_manifest_key: current } = await readSession(deps.database, userId, sessionId)
+    const earlier = await answered<SessionRewound>(deps.database, sessionId, request)
+    if (earlier) return earlier
     const run = await snapshotRun(deps.database, userId, runId)
     if (run.session_id !== sessionId) throw new TuttiError('RUN_NOT_FOUND', 'The session has no such run')
     await refuseBusy(deps.database, sessionId)
     const composed = await compose(deps, userId, sessionId, run.workspace_manifest_key, current)
     const done = await changeSession(deps.database, { sessionId, userId }, async (change) => {
-      await refuseBusy(change.tx, sessionId)
-      if (change.session.workspace_manifest_key !== current) return false
-      write(change, runId, composed)
-      return true
+      // Also where it is a repetition that came at the same moment: then there is an answer at the next look.
+      if (change.session.workspace_manifest_key !== current) return null
+      return once(change, request, async () => {
+        await refuseBusy(change.tx, sessionId)
+        write(change, runId, composed)
+        const { key, manifest } = composed
+        return { session_id: sessionId, run_id: runId, workspace_manifest_key: key, files: manifest.files.length }
+      })
     })
     if (done === undefined) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
-    if (!done) continue
-    const { key, manifest } = composed
-    return { session_id: sessionId, run_id: runId, workspace_manifest_key: key, files: manifest.files.length }
+    if (done !== null) return done
   }
   throw new TuttiError('SESSION_BUSY', 'The session’s files keep changing')
 }
