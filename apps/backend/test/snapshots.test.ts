@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -304,6 +304,26 @@ test('archives-are-made-on-demand-and-once', async () => {
     status: 404,
     body: { data: { code: 'FILE_NOT_FOUND' } },
   })
+})
+
+test('a-content-that-breaks-off-while-it-is-packed-fails-the-archive, and nothing else', async () => {
+  const run = await claimNew(backend)
+  await end(run, { 'a.txt': 'text', 'b.bin': Buffer.alloc(300_000, 7), 'c.txt': 'more' })
+  const archive = `/api/v1/runs/${run.run_id}/workspace/archive`
+  const [, damaged] = filesIn((await backend.get(`/api/v1/runs/${run.run_id}/workspace/files`)).body.data as FileNode[])
+  const name = readdirSync(stage.objectsRoot, { recursive: true, encoding: 'utf8' }).find((path) =>
+    path.endsWith(`f${damaged?.oss_meta?.sha256}`),
+  )
+  const file = join(stage.objectsRoot, name ?? 'none')
+  const whole = readFileSync(file)
+  // The disk has lost a block of it: that shows when it has been read.
+  writeFileSync(file, Buffer.concat([Buffer.alloc(4096), whole.subarray(4096)]))
+  expect(await backend.get(archive)).toMatchObject({ status: 404, body: { data: { code: 'SNAPSHOT_NOT_FOUND' } } })
+  expect((await backend.get(`/api/v1/runs/${run.run_id}`)).status).toBe(200)
+  const { objects } = await stage.objects.list(`${sessionPrefix('default', run.session_id)}/folder-archives/`)
+  expect(objects).toEqual([])
+  writeFileSync(file, whole)
+  expect((await backend.get(archive)).body.data).toMatchObject({ url: expect.any(String) })
 })
 
 test('a-task-takes-ones-own-uploads-and-no-others', async () => {

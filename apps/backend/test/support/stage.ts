@@ -48,6 +48,8 @@ export interface Stage {
   engine: Engine
   database: Database
   objects: LocalObjects
+  /** Where they lie on disk. */
+  objectsRoot: string
   backend(settings?: Partial<GivenSettings>, more?: More): Promise<Running>
   /** @throws Error when an answer was not as the OpenAPI document says */
   close(): Promise<void>
@@ -71,6 +73,7 @@ export const createStage = async ({ blueprints = [], ...localDeps }: StageDeps =
     engine: beside,
     database,
     objects,
+    objectsRoot: folder,
     backend: async (settings = {}, { models, offersModel } = {}) => {
       const engine = createEngine({ store, blueprints: [agentRunBlueprint, ...blueprints] })
       engine.start()
