@@ -20,13 +20,17 @@ export const answerErrors = (app: FastifyInstance, log: Logger): void => {
   })
 }
 
-/** What is answered to a request that met this error; what is our own fault is logged. */
+/** What is answered to a request that met this error; what is our own fault is logged, and what was refused on purpose is none. */
 export const explain = (error: unknown, request: FastifyRequest, log: Logger): Answer => {
   const answer = answerOf(error) ?? internal(request)
-  if (answer.status >= 500)
+  const isRefusal = error instanceof TuttiError && refusals.has(error.code)
+  if (answer.status >= 500 && !isRefusal)
     log.error({ err: error, request_id: request.id, route: request.routeOptions.url }, 'a request failed')
   return answer
 }
+
+/** What was not set up, or is about to end. Whoever noticed that a manager is away has logged why. */
+const refusals: ReadonlySet<ErrorCode> = new Set(['MANAGER_UNAVAILABLE', 'SHUTTING_DOWN', 'FILES_NOT_ENABLED'])
 
 /** Of an address that can't be read: it comes before any route, hook or error handler is found. */
 export const answerUnroutable = (_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void => {

@@ -39,7 +39,7 @@ export interface Running {
   manage(path: string, body: unknown): Promise<Answer>
 }
 
-type More = Pick<BackendDeps, 'models'> & Pick<WorkbenchOptions, 'offersModel'>
+type More = Pick<BackendDeps, 'models'> & Partial<Pick<BackendDeps, 'log'>> & Pick<WorkbenchOptions, 'offersModel'>
 
 type StageDeps = LocalObjectsDeps & { blueprints?: Blueprint[] }
 
@@ -74,7 +74,7 @@ export const createStage = async ({ blueprints = [], ...localDeps }: StageDeps =
     database,
     objects,
     objectsRoot: folder,
-    backend: async (settings = {}, { models, offersModel } = {}) => {
+    backend: async (settings = {}, { models, offersModel, log = silentLogger } = {}) => {
       const engine = createEngine({ store, blueprints: [agentRunBlueprint, ...blueprints] })
       engine.start()
       const workbench = createWorkbench({
@@ -85,7 +85,7 @@ export const createStage = async ({ blueprints = [], ...localDeps }: StageDeps =
       await workbench.start()
       const config = { host: '127.0.0.1', userId: 'default', clientToken: null, internalToken, ...settings }
       const backend = createBackend({
-        ...{ workbench, objects, config, log: silentLogger, version: 'test' },
+        ...{ workbench, objects, config, log, version: 'test' },
         ...(models === undefined ? {} : { models }),
       })
       answerFaults.push(checkAnswers(backend.app))
