@@ -51,8 +51,6 @@ export const harmless: Record<string, string> = {
   'PATCH /api/v1/skill-installs/bulk {install_ids}': 'it tells how many it has changed: none',
   'PATCH /api/v1/mcp-installs/bulk {install_ids}': 'the same',
   'PATCH /api/v1/plugin-installs/bulk {install_ids}': 'the same',
-  'POST /api/v1/scheduled-tasks {config}': 'it is looked at with its owner’s eyes when it is due',
-  'PATCH /api/v1/scheduled-tasks/{id} {config}': 'the same',
 }
 
 /** Parameters of paths that name no object. */

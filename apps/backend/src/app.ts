@@ -8,6 +8,7 @@ import fastify, { type FastifyInstance } from 'fastify'
 import { requireManager } from './auth/manager.ts'
 import { accessFault, requireUser, userOf } from './auth/user.ts'
 import type { BackendDeps, RouteDeps } from './deps.ts'
+import { demandPace, headerLimits } from './http/arrival.ts'
 import { allowOrigins } from './http/cors.ts'
 import { answerErrors, answerUnroutable, refusalBody } from './http/errors.ts'
 import { createOpenRequests } from './http/open-requests.ts'
@@ -108,6 +109,7 @@ export const createBackend = (given: BackendDeps): Backend => {
   const app = fastify({
     genReqId: requestId,
     bodyLimit: 1_000_000,
+    http: headerLimits(config.arrivalMs),
     frameworkErrors: answerUnroutable,
     clientErrorHandler: answerUnreadable(refusalBody),
     // A signed link is longer than an id.
@@ -120,6 +122,7 @@ export const createBackend = (given: BackendDeps): Backend => {
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(() => JSON.stringify)
   answerErrors(app, given.log)
+  demandPace(app, config.arrivalMs)
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id).header('x-trace-id', traceId(request))

@@ -32,6 +32,8 @@ export interface BackendSettings {
   slowReaderMs: number
   /** Between two pings to each WebSocket; one that does not answer until the next is cut. */
   pingMs: number
+  /** How long the head of a request may take to arrive; and how long its body may come too slowly. */
+  arrivalMs: number
   /** How long the close waits for requests under way. */
   closeGraceMs: number
 }
@@ -55,6 +57,7 @@ export const completeSettings = (given: GivenSettings): BackendSettings => ({
   maxBufferedBytes: megabyte,
   slowReaderMs: 10_000,
   pingMs: 30_000,
+  arrivalMs: 30_000,
   closeGraceMs: 5_000,
   ...given,
 })

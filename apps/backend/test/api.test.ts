@@ -178,3 +178,31 @@ test('a-picture-of-the-browser-is-found-by-its-tool-call-once-it-is-there', asyn
   expect((await backend.get(`${address}/..%2Fx`)).status).toBe(404)
   await backend.manage(`/${run.run_id}/finish`, { ...holder(run), outcome: 'completed' })
 })
+
+test('a branch shows the pictures of the turns that it copied, and so does a branch of the branch', async () => {
+  const run = await claimNew(backend)
+  const call = { type: 'tool_call', tool_use_id: 'toolu_1', name: 'mcp__browser__browser_click', input: {} }
+  const events = [{ n: 1, at: 0, event: { ...call, parent_tool_use_id: null } }]
+  await backend.manage(`/${run.run_id}/events`, { ...holder(run), events })
+  await stage.objects.put(screenshotKey({ ...run, tool_use_id: 'toolu_1' }), 'picture')
+  await backend.manage(`/${run.run_id}/finish`, { ...holder(run), outcome: 'completed' })
+  const runOf = async (session_id: string) => {
+    const [only] = (await backend.get(`/api/v1/runs/session/${session_id}`)).body.data as Record<string, unknown>[]
+    return only
+  }
+  const branchOf = async (session_id: string): Promise<string> => {
+    const body = { message_id: (await runOf(session_id))?.user_message_id }
+    const branched = await backend.post(`/api/v1/sessions/${session_id}/branch`, body)
+    return (branched.body.data as { session_id: string }).session_id
+  }
+  const branch = await branchOf(run.session_id)
+  for (const session_id of [branch, await branchOf(branch)]) {
+    for (const place of [`sessions/${session_id}`, `runs/${(await runOf(session_id))?.run_id}`]) {
+      const { status, body } = await backend.get(`/api/v1/${place}/computer/browser/toolu_1`)
+      expect(status, place).toBe(200)
+      const { pathname, search } = new URL((body.data as { url: string }).url)
+      expect(await (await fetch(backend.address + pathname + search)).text()).toBe('picture')
+    }
+    expect((await backend.get(`/api/v1/sessions/${session_id}/computer/browser/toolu_2`)).status).toBe(404)
+  }
+})

@@ -35,5 +35,5 @@ test('refusals-name-their-codes', async () => {
   }
   const { responses } = paths['/api/v1/sessions/{id}']?.patch ?? { responses: {} }
   expect(responses[404]?.description).toBe('`SESSION_NOT_FOUND`, `PROJECT_NOT_FOUND`, `NOT_FOUND`')
-  expect(Object.keys(responses)).toEqual(['200', '400', '401', '403', '404', '413', '500', '503'])
+  expect(Object.keys(responses)).toEqual(['200', '400', '401', '403', '404', '408', '413', '500', '503'])
 })

@@ -1,6 +1,7 @@
 /** GET /api/v1/schedules asks the manager, with the token that only the two know. */
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
+import { silentLogger } from '@tutti/telemetry'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { createStage, internalToken, type Stage } from './support/stage.ts'
 
@@ -46,10 +47,14 @@ test('a-manager-that-is-away-refuses-or-talks-nonsense-is-a-503-that-says-what-t
     await manager((_request, response) => response.end('{"data": {"rules": 1}}')),
     await manager((_request, response) => response.writeHead(302, { location: 'http://127.0.0.1:9' }).end()),
   ]
+  const logged: unknown[] = []
+  const log = { ...silentLogger, error: (...said: unknown[]) => void logged.push(said) }
   for (const managerUrl of addresses) {
-    const backend = await stage.backend({ managerUrl })
+    const backend = await stage.backend({ managerUrl }, { log })
     expect(await backend.get('/api/v1/schedules')).toMatchObject({
       ...{ status: 503, body: { data: { code: 'MANAGER_UNAVAILABLE', retryable: true } } },
     })
   }
+  // Nobody has to do anything about a manager that was never set up.
+  expect(logged).toEqual([])
 })

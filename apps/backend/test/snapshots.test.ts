@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -126,6 +126,25 @@ test('a-turn-that-is-taken-back-takes-its-files-out-of-the-list', async () => {
   const again = (await backend.manage('/claim', asked)).body.data as unknown as ClaimedRun
   expect((await json(again.snapshot_key ?? '')).files).toMatchObject([{ path: 'a.txt' }, { path: 'b.txt' }])
   await end(again, { 'a.txt': '3' })
+})
+
+test('a turn behind one that left nothing goes back to the newest snapshot before both', async () => {
+  const first = await claimNew(backend)
+  const key = await end(first, { 'a.txt': '1' })
+  const second = await nextRun(first.session_id)
+  const error = { code: 'SANDBOX_ENDED', message: 'gone', retryable: false }
+  await backend.manage(`/${second.run_id}/finish`, { ...holder(second), outcome: 'failed', error })
+  const third = await nextRun(first.session_id)
+  await end(third, { 'a.txt': '3', 'wrong.txt': 'w' })
+  const session = `/api/v1/sessions/${first.session_id}`
+  const { user_message_id } = (await backend.get(`/api/v1/runs/${third.run_id}`)).body.data as Record<string, unknown>
+  const edited = await backend.post(`${session}/edit-message`, { user_message_id, content: 'otherwise' })
+  expect(edited.status).toBe(200)
+  expect(await pathsOf(`${session}/workspace/files`)).toEqual(['a.txt'])
+  const asked = { worker_id: 'manager-1', boot_id: 'boot-1', lease_seconds: 60, wait_seconds: 20 }
+  const again = (await backend.manage('/claim', asked)).body.data as unknown as ClaimedRun
+  expect(again.snapshot_key).toBe(key)
+  await end(again, { 'a.txt': '4' })
 })
 
 test('readers-of-the-stream-are-told-the-files: at connect, at each export, and when they ask', async () => {
@@ -304,6 +323,26 @@ test('archives-are-made-on-demand-and-once', async () => {
     status: 404,
     body: { data: { code: 'FILE_NOT_FOUND' } },
   })
+})
+
+test('a-content-that-breaks-off-while-it-is-packed-fails-the-archive, and nothing else', async () => {
+  const run = await claimNew(backend)
+  await end(run, { 'a.txt': 'text', 'b.bin': Buffer.alloc(300_000, 7), 'c.txt': 'more' })
+  const archive = `/api/v1/runs/${run.run_id}/workspace/archive`
+  const [, damaged] = filesIn((await backend.get(`/api/v1/runs/${run.run_id}/workspace/files`)).body.data as FileNode[])
+  const name = readdirSync(stage.objectsRoot, { recursive: true, encoding: 'utf8' }).find((path) =>
+    path.endsWith(`f${damaged?.oss_meta?.sha256}`),
+  )
+  const file = join(stage.objectsRoot, name ?? 'none')
+  const whole = readFileSync(file)
+  // The disk has lost a block of it: that shows when it has been read.
+  writeFileSync(file, Buffer.concat([Buffer.alloc(4096), whole.subarray(4096)]))
+  expect(await backend.get(archive)).toMatchObject({ status: 404, body: { data: { code: 'SNAPSHOT_NOT_FOUND' } } })
+  expect((await backend.get(`/api/v1/runs/${run.run_id}`)).status).toBe(200)
+  const { objects } = await stage.objects.list(`${sessionPrefix('default', run.session_id)}/folder-archives/`)
+  expect(objects).toEqual([])
+  writeFileSync(file, whole)
+  expect((await backend.get(archive)).body.data).toMatchObject({ url: expect.any(String) })
 })
 
 test('a-task-takes-ones-own-uploads-and-no-others', async () => {

@@ -132,8 +132,16 @@ it('a-workspace-at-rest-is-packed-and-removed, and one that is not stored stays'
   mkdirSync(unknown, { recursive: true })
   writeFileSync(join(unknown, 'only-here.txt'), 'x')
   symlinkSync('/etc', join(unknown, 'etc'))
+  // Nothing is known of it, and it can be packed all the same.
+  const archived = workspaceArchived.parse((await answer(manager, 'POST', `/archive/${place}`)).data)
+  const packedNames = execFileSync('tar', ['-tzf', join(stage.config.workspaceRoot, archived.path)], {
+    encoding: 'utf8',
+  })
+  expect(packedNames.trim().split('\n').sort()).toEqual(['workspace/', 'workspace/etc', 'workspace/only-here.txt'])
   expect(await answer(manager, 'DELETE', `/${place}`)).toMatchObject(refused(409, 'WORKSPACE_NOT_STORED'))
   expect(existsSync(join(unknown, 'only-here.txt'))).toBe(true)
   expect((await answer(manager, 'DELETE', `/${place}?force=true`)).status).toBe(200)
   expect([existsSync(unknown), existsSync('/etc/passwd')]).toEqual([false, true])
+  mkdirSync(join(unknown, '..'), { recursive: true })
+  expect(await answer(manager, 'POST', `/archive/${place}`)).toMatchObject(refused(404, 'WORKSPACE_NOT_FOUND'))
 })

@@ -50,7 +50,7 @@ export const withFailures = (
   const reads = [method].flat().some((each) => each !== 'GET' && each !== 'HEAD')
   const implied: ErrorCode[] = [
     ...common,
-    ...(reads ? (['INVALID_BODY', 'PAYLOAD_TOO_LARGE'] as const) : []),
+    ...(reads ? (['INVALID_BODY', 'PAYLOAD_TOO_LARGE', 'REQUEST_TIMEOUT'] as const) : []),
     ...(schema?.querystring === undefined ? [] : (['INVALID_QUERY'] as const)),
     ...(schema?.params === undefined ? [] : (['NOT_FOUND'] as const)),
   ]

@@ -102,8 +102,8 @@ import {
 import {
   changedToolExecutions,
   listToolExecutions,
+  pictureKey,
   readToolExecution,
-  runOfToolCall,
   type ToolCursor,
   type ToolsOf,
 } from './read/tool-executions.ts'
@@ -221,7 +221,8 @@ export interface Workbench {
 
   sessions(userId: string, filter: SessionFilter): Promise<SessionView[]>
   session(userId: string, sessionId: string): Promise<SessionView>
-  runOfToolCall(userId: string, sessionId: string, toolUseId: string): Promise<string | null>
+  /** Where the picture of a tool call lies, once there is one; null: there is no such call. @throws TuttiError SESSION_NOT_FOUND, RUN_NOT_FOUND */
+  pictureKey(userId: string, of: ToolsOf, toolUseId: string): Promise<string | null>
   /** @throws TuttiError SESSION_NOT_FOUND, RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND, SESSION_BUSY */
   rewind(userId: string, sessionId: string, request: RewindSession): Promise<SessionRewound>
   /** From the workspace of a run to that of another. @throws TuttiError RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND */
@@ -368,7 +369,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
     sessions: (userId, filter) => listSessions(database, userId, filter),
     session: (userId, sessionId) => viewSession(database, userId, sessionId),
     messages: (userId, sessionId, page) => listMessages(database, userId, sessionId, page),
-    runOfToolCall: (userId, sessionId, toolUseId) => runOfToolCall(database, userId, sessionId, toolUseId),
+    pictureKey: (userId, of, toolUseId) => pictureKey(database, userId, of, toolUseId),
     rewind: (userId, sessionId, request) => rewindSession(deps, userId, sessionId, request),
     compare: (userId, runId, otherId) => compareRuns(deps, userId, runId, otherId),
     archive: (userId, of, folder) => archiveOf(deps, userId, of, folder),

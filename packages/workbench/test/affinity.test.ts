@@ -125,3 +125,21 @@ test('a-manager-that-has-room-and-does-not-ask-is-waited-for-no-longer-than-its-
     await short.close()
   }
 })
+
+test('a-claim-that-may-not-wait-is-answered-at-once, and the run is the asker’s when the head start is over', async () => {
+  const { session_id } = await stage.send('one')
+  const first = await stage.claim('absent')
+  await finish(first, 'absent')
+  const { run_id } = await stage.send('two', { session_id })
+  // A head start is 60 s: whoever waited for it would not be answered before the test's time-out.
+  expect(await stage.tryClaim('other')).toBeNull()
+  expect(await stage.tryClaim('other')).toBeNull()
+  await stage.database.query(
+    `update workbench.runs set created_at = created_at - interval '1 hour', finished_at = finished_at - interval '1 hour'
+     where session_id = $1`,
+    [session_id],
+  )
+  const taken = await stage.claim('other')
+  expect(taken.run_id).toBe(run_id)
+  await finish(taken, 'other')
+})

@@ -62,6 +62,11 @@ test('a-schema-that-says-nothing-is-refused-before-anything-is-paid-for', async 
   await expect(stage.workbench.createTask(user, sent)).rejects.toThrow(
     expect.objectContaining({ code: 'INVALID_BODY', path: 'body.config.output_schema.properties.a.type' }),
   )
+  const config = { output_schema: { type: 'object', properties: { a: { type: 'text' } } } }
+  const refused = { code: 'INVALID_BODY', path: 'body.config.output_schema.properties.a.type' }
+  await expect(stage.workbench.createSession(user, { config })).rejects.toMatchObject(refused)
+  const { session_id } = await stage.workbench.createSession(user, {})
+  await expect(stage.workbench.patchSession(user, session_id, { config })).rejects.toMatchObject(refused)
   const id = await begin('broken')
   expect(await stage.tryClaim()).toBeNull()
   expect((await ended(id)).error?.message).toContain('params.config.output_schema.type')

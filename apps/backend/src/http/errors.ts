@@ -20,13 +20,17 @@ export const answerErrors = (app: FastifyInstance, log: Logger): void => {
   })
 }
 
-/** What is answered to a request that met this error; what is our own fault is logged. */
+/** What is answered to a request that met this error; what is our own fault is logged, and what was refused on purpose is none. */
 export const explain = (error: unknown, request: FastifyRequest, log: Logger): Answer => {
-  const answer = answerOf(error) ?? internal(request)
-  if (answer.status >= 500)
+  const answer = answerOf(error, request) ?? internal(request)
+  const isRefusal = error instanceof TuttiError && refusals.has(error.code)
+  if (answer.status >= 500 && !isRefusal)
     log.error({ err: error, request_id: request.id, route: request.routeOptions.url }, 'a request failed')
   return answer
 }
+
+/** What was not set up, or is about to end. Whoever noticed that a manager is away has logged why. */
+const refusals: ReadonlySet<ErrorCode> = new Set(['MANAGER_UNAVAILABLE', 'SHUTTING_DOWN', 'FILES_NOT_ENABLED'])
 
 /** Of an address that can't be read: it comes before any route, hook or error handler is found. */
 export const answerUnroutable = (_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void => {
@@ -56,7 +60,7 @@ const known = (error: TuttiError): Answer => {
 const internal = (request: FastifyRequest): Answer =>
   known(new TuttiError('INTERNAL', `Internal error; its id is ${request.id}`))
 
-const answerOf = (error: unknown): Answer | undefined => {
+const answerOf = (error: unknown, { raw }: FastifyRequest): Answer | undefined => {
   if (error instanceof TuttiError) return known(error)
   if (error instanceof EventGapError)
     return {
@@ -79,6 +83,9 @@ const answerOf = (error: unknown): Answer | undefined => {
   // NUL, and half a surrogate pair: JSON can hold them, PostgreSQL's text can't. What agents print is cleaned before.
   if (code === '22021' || code === '22P05')
     return known(new TuttiError('INVALID_BODY', 'A text holds a character that can’t be stored', { path: 'body' }))
+  // Its sender has gone, with half of it sent; nobody hears the answer. Else it would look like a database that hung up.
+  if (code === 'ECONNRESET' && raw.readableAborted)
+    return known(new TuttiError('REQUEST_TIMEOUT', 'The request did not come to its end'))
   return isUnreachable(error) ? known(new TuttiError('STORE_UNAVAILABLE', 'The database can’t be reached')) : undefined
 }
 

@@ -20,6 +20,12 @@ import { idParams, pageQuery } from './params.ts'
 const tags = ['scheduled tasks']
 const one = envelope(scheduledTaskView)
 
+/** As of POST /api/v1/tasks. */
+const refusalsOfMessages = [
+  ...(['BUDGET_EXCEEDED', 'SESSION_NOT_FOUND', 'SESSION_CANCELING', 'QUEUE_FULL'] as const),
+  ...(['PROJECT_NOT_FOUND', 'CAPABILITY_NOT_FOUND'] as const),
+]
+
 const tasksOf = ({ workbench }: RouteDeps): ScheduledTasks => {
   if (!workbench.scheduledTasks) throw new TypeError('the workbench keeps no schedules')
   return workbench.scheduledTasks
@@ -118,7 +124,7 @@ export const scheduledTaskRoutes = (deps: RouteDeps): FastifyPluginAsyncZod => {
             params: idParams,
             response: {
               200: envelope(scheduledTaskTriggered),
-              ...failures('SCHEDULED_TASK_NOT_FOUND', 'SESSION_BUSY', 'BUDGET_EXCEEDED'),
+              ...failures('SCHEDULED_TASK_NOT_FOUND', ...refusalsOfMessages),
             },
           },
         },

@@ -1,5 +1,5 @@
 /** Single things of a workspace, for sessions and runs alike: one file, one picture of the browser. */
-import { envelope, fileAddress, pictureView, screenshotKey, TuttiError } from '@tutti/contracts'
+import { envelope, fileAddress, pictureView, TuttiError } from '@tutti/contracts'
 import { failures } from '@tutti/openapi'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -13,15 +13,6 @@ const pictureParams = idParams.extend({ tool_use_id: z.string().regex(/^[A-Za-z0
 
 export const workspaceRoutes = ({ workbench, objects, config }: RouteDeps): FastifyPluginAsyncZod => {
   const { userId } = config
-
-  const picture = async (of: { session_id: string; run_id: string; tool_use_id: string }) => {
-    const key = screenshotKey({ ...of, user_id: userId })
-    // The picture comes after the call, and many calls show nothing.
-    if ((await objects.head(key)) === null)
-      throw new TuttiError('FILE_NOT_FOUND', 'There is no picture of this tool call')
-    const url = await objects.presignGet(key, { expiresSeconds: config.presignSeconds })
-    return ok({ tool_use_id: of.tool_use_id, url })
-  }
 
   return async (app) => {
     for (const [place, operationId, of] of [
@@ -55,49 +46,32 @@ export const workspaceRoutes = ({ workbench, objects, config }: RouteDeps): Fast
         },
       )
 
-    app.get(
-      '/sessions/:id/computer/browser/:tool_use_id',
-      {
-        schema: {
-          ...{
-            tags,
-            operationId: 'getSessionPicture',
-            summary: 'Get the picture that a tool call of the browser left',
-          },
-          ...{
-            params: pictureParams,
-            response: {
-              200: envelope(pictureView),
-              ...failures('SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'FILE_NOT_FOUND'),
+    for (const [place, operationId, of] of [
+      ['sessions', 'getSessionPicture', (id: string) => ({ sessionId: id })],
+      ['runs', 'getRunPicture', (id: string) => ({ runId: id })],
+    ] as const)
+      app.get(
+        `/${place}/:id/computer/browser/:tool_use_id`,
+        {
+          schema: {
+            ...{ tags, operationId, summary: 'Get the picture that a tool call of the browser left' },
+            ...{
+              params: pictureParams,
+              response: {
+                200: envelope(pictureView),
+                ...failures('SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'FILE_NOT_FOUND'),
+              },
             },
           },
         },
-      },
-      async ({ params: { id: session_id, tool_use_id } }) => {
-        const run_id = await workbench.runOfToolCall(userId, session_id, tool_use_id)
-        if (run_id === null) throw new TuttiError('FILE_NOT_FOUND', 'There is no picture of this tool call')
-        return picture({ session_id, run_id, tool_use_id })
-      },
-    )
-
-    app.get(
-      '/runs/:id/computer/browser/:tool_use_id',
-      {
-        schema: {
-          ...{ tags, operationId: 'getRunPicture', summary: 'Get the picture that a tool call of the browser left' },
-          ...{
-            params: pictureParams,
-            response: {
-              200: envelope(pictureView),
-              ...failures('SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'FILE_NOT_FOUND'),
-            },
-          },
+        async ({ params: { id, tool_use_id } }) => {
+          const key = await workbench.pictureKey(userId, of(id), tool_use_id)
+          // The picture comes after the call, and many calls show nothing.
+          if (key === null || (await objects.head(key)) === null)
+            throw new TuttiError('FILE_NOT_FOUND', 'There is no picture of this tool call')
+          const url = await objects.presignGet(key, { expiresSeconds: config.presignSeconds })
+          return ok({ tool_use_id, url })
         },
-      },
-      async ({ params: { id: run_id, tool_use_id } }) => {
-        const { session_id } = await workbench.run(userId, run_id)
-        return picture({ session_id, run_id, tool_use_id })
-      },
-    )
+      )
   }
 }

@@ -39,7 +39,7 @@ export interface Running {
   manage(path: string, body: unknown): Promise<Answer>
 }
 
-type More = Pick<BackendDeps, 'models'> & Pick<WorkbenchOptions, 'offersModel'>
+type More = Pick<BackendDeps, 'models'> & Partial<Pick<BackendDeps, 'log'>> & Pick<WorkbenchOptions, 'offersModel'>
 
 type StageDeps = LocalObjectsDeps & { blueprints?: Blueprint[] }
 
@@ -48,6 +48,8 @@ export interface Stage {
   engine: Engine
   database: Database
   objects: LocalObjects
+  /** Where they lie on disk. */
+  objectsRoot: string
   backend(settings?: Partial<GivenSettings>, more?: More): Promise<Running>
   /** @throws Error when an answer was not as the OpenAPI document says */
   close(): Promise<void>
@@ -71,7 +73,8 @@ export const createStage = async ({ blueprints = [], ...localDeps }: StageDeps =
     engine: beside,
     database,
     objects,
-    backend: async (settings = {}, { models, offersModel } = {}) => {
+    objectsRoot: folder,
+    backend: async (settings = {}, { models, offersModel, log = silentLogger } = {}) => {
       const engine = createEngine({ store, blueprints: [agentRunBlueprint, ...blueprints] })
       engine.start()
       const workbench = createWorkbench({
@@ -82,7 +85,7 @@ export const createStage = async ({ blueprints = [], ...localDeps }: StageDeps =
       await workbench.start()
       const config = { host: '127.0.0.1', userId: 'default', clientToken: null, internalToken, ...settings }
       const backend = createBackend({
-        ...{ workbench, objects, config, log: silentLogger, version: 'test' },
+        ...{ workbench, objects, config, log, version: 'test' },
         ...(models === undefined ? {} : { models }),
       })
       answerFaults.push(checkAnswers(backend.app))

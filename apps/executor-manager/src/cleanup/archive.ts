@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -22,7 +23,9 @@ export const packWorkspace = async (
   await mkdir(dirname(temporary), { recursive: true, mode: 0o700 })
   await mkdir(dirname(archive), { recursive: true, mode: 0o700 })
   try {
-    await run('tar', ['--create', '--gzip', '--file', temporary, '--directory', folder, 'meta.json', 'workspace'])
+    // One that nobody has written anything down about has no meta.json.
+    const members = ['meta.json', 'workspace'].filter((name) => existsSync(join(folder, name)))
+    await run('tar', ['--create', '--gzip', '--file', temporary, '--directory', folder, ...members])
     await rename(temporary, archive)
   } finally {
     await rm(temporary, { force: true })

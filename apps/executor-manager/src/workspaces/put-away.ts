@@ -28,7 +28,7 @@ export const archiveWorkspace = async (
   userId: string,
   session_id: string,
 ): Promise<WorkspaceArchived> => {
-  const home = await present(deps, userId, session_id)
+  const home = await present(deps, userId, session_id, 'workspace')
   const leave = deps.gate.tryEnter(session_id)
   if (leave === undefined) throw busy()
   try {
@@ -52,7 +52,7 @@ export const dropWorkspace = async (
   session_id: string,
   force: boolean,
 ): Promise<WorkspaceRemoved> => {
-  const home = await present(deps, userId, session_id)
+  const home = await present(deps, userId, session_id, 'folder')
   const cancelled_runs = force ? (await deps.cancel(session_id, 'its workspace is removed')).matched_container_count : 0
   const leave = force ? await enterSoon(deps.gate, session_id) : deps.gate.tryEnter(session_id)
   if (leave === undefined) throw busy()
@@ -68,9 +68,15 @@ export const dropWorkspace = async (
   }
 }
 
-const present = async ({ workspaceRoot }: PutAwayDeps, userId: string, sessionId: string): Promise<Home> => {
+/** @param what must be there: the place of the session, or its files as well */
+const present = async (
+  { workspaceRoot }: PutAwayDeps,
+  userId: string,
+  sessionId: string,
+  what: 'folder' | 'workspace',
+): Promise<Home> => {
   const home = homeOf(workspaceRoot, userId, sessionId)
-  const found = await access(home.folder).then(
+  const found = await access(home[what]).then(
     () => true,
     () => false,
   )

@@ -1,13 +1,16 @@
 /** Everything around one manager: a fake backend, the scripted model, a real object store, a real sandbox. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createScriptedModel, type ScriptedModel } from '@tutti/agents/scripted'
 import { defaultPullSchedule } from '@tutti/config'
 import { createLocalObjects, type LocalObjects } from '@tutti/objects'
+import { checkAnswers } from '@tutti/openapi/testing'
 import { createBubblewrapDriver, type SandboxDriver } from '@tutti/sandbox'
 import { ownUsers } from '@tutti/sandbox/rig'
 import { type Logger, silentLogger } from '@tutti/telemetry'
+import type { FastifyInstance } from 'fastify'
 import { createManager, type Manager } from '../../src/app.ts'
 import { createBackendClient } from '../../src/backend/client.ts'
 import type { ManagerDeps, UsedConfig } from '../../src/deps.ts'
@@ -32,6 +35,7 @@ export interface Stage {
   finished(run: FakeRun): Promise<FakeRun['finished'][number]>
   /** The content of an object. */
   read(key: string): Promise<string>
+  /** @throws Error when an answer of a manager was not as its OpenAPI document says */
   close(): Promise<void>
 }
 
@@ -59,6 +63,7 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
   }
   mkdirSync(join(root, 'folders'))
   const managers: Manager[] = []
+  const answers = watchAnswers()
   return {
     ...{ root, backend, scripted, objects, driver, config },
     start: async (parts = {}, settings = {}) => {
@@ -86,6 +91,23 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
       await Promise.all(managers.map((manager) => manager.stop({ drainMs: 0 })))
       await Promise.all([backend.close(), scripted.close()])
       rmSync(root, { recursive: true, force: true })
+      const faults = answers.stop()
+      if (faults.length > 0) throw new Error(`answers that the OpenAPI document does not know:\n${faults.join('\n')}`)
+    },
+  }
+}
+
+/** Of every server of this process: a manager shows nobody its own. */
+const watchAnswers = (): { stop(): string[] } => {
+  const looks: (() => string[])[] = []
+  const watch = (made: unknown): void => {
+    looks.push(checkAnswers((made as { fastify: FastifyInstance }).fastify))
+  }
+  subscribe('fastify.initialization', watch)
+  return {
+    stop: () => {
+      unsubscribe('fastify.initialization', watch)
+      return looks.flatMap((look) => look())
     },
   }
 }

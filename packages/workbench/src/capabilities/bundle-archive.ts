@@ -12,7 +12,7 @@ import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { type BundleFile, type BundleFileContent, TuttiError } from '@tutti/contracts'
 import { type Entry, openPromise } from 'yauzl'
-import { ZipFile } from 'yazl'
+import { packZip } from '../pack-zip.ts'
 
 export interface BundleLimits {
   files: number
@@ -176,36 +176,28 @@ const withoutCommonFolder = (members: Member[], marker: string): Member[] => {
 const mtime = new Date('2000-01-01T00:00:00Z')
 
 const pack = async (members: readonly Member[], path: string): Promise<BundleFile[]> => {
-  const zip = new ZipFile()
-  const output = zip.outputStream as Readable
-  zip.on('error', (error) => output.destroy(error instanceof Error ? error : new Error(String(error))))
   const files: BundleFile[] = []
-  for (const { path: name, executable, open } of members) {
-    const mode = 0o100000 | (executable ? 0o755 : 0o644)
-    zip.addReadStreamLazy(name, { mode, mtime, forceDosTimestamp: true }, (opened) => {
-      open().then(
-        (content) => {
-          const hash = createHash('sha256')
-          let size = 0
-          const counted = async function* (): AsyncGenerator<Buffer> {
-            for await (const chunk of content as AsyncIterable<Buffer>) {
-              hash.update(chunk)
-              size += chunk.length
-              yield chunk
-            }
-            files.push({ path: name, size, sha256: hash.digest('hex'), executable })
+  const zip = packZip(
+    members.map(({ path: name, executable, open }) => ({
+      ...{ path: name, mode: executable ? 0o755 : 0o644, mtime },
+      open: async () => {
+        const content = await open()
+        const hash = createHash('sha256')
+        let size = 0
+        const counted = async function* (): AsyncGenerator<Buffer> {
+          for await (const chunk of content as AsyncIterable<Buffer>) {
+            hash.update(chunk)
+            size += chunk.length
+            yield chunk
           }
-          const stream = Readable.from(counted())
-          // The packer listens to no errors of what it packs: unheard, one bad archive would end the process.
-          stream.on('error', (error) => output.destroy(error))
-          opened(null, stream)
-        },
-        (error: unknown) => opened(error, Readable.from([])),
-      )
-    })
-  }
-  zip.end()
-  await pipeline(output, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
+          files.push({ path: name, size, sha256: hash.digest('hex'), executable })
+        }
+        return Readable.from(counted())
+      },
+    })),
+    { isReproducible: true },
+  )
+  await pipeline(zip, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
   return files
 }
 

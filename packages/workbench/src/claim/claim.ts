@@ -57,7 +57,9 @@ export const claim = async (deps: ClaimDeps, request: Request, signal: AbortSign
     const { claimed, left } = await firstOf(deps, leases, leaseMs, signal)
     if (claimed !== undefined) return claimed
     if (left.length === 0) continue
-    await stepBack(deps, left, request.worker_id, signal)
+    await stepBack(deps, left, request.worker_id, deadline, signal)
+    // Who asked for less than the head start asks again, and gets it when that is over.
+    if (performance.now() >= deadline) return null
     // What it left stands first in the queue, and what others left to it behind.
     max = mostCompared
   }
@@ -115,9 +117,15 @@ const firstOf = async (
 
 /**
  * Gives runs back, tells the managers that should have them, and waits until one of them is taken or somebody leaves this manager one of
- * its own. All who wait listen before they tell: so of two that each left the other's run, one hears, and no pair waits for each other.
+ * its own; no longer than the request may. All who wait listen before they tell: so of two that each left the other's run, one hears, and no pair waits for each other.
  */
-const stepBack = async (deps: ClaimDeps, left: Left[], worker: string, signal: AbortSignal): Promise<void> => {
+const stepBack = async (
+  deps: ClaimDeps,
+  left: Left[],
+  worker: string,
+  deadline: number,
+  signal: AbortSignal,
+): Promise<void> => {
   const enough = new AbortController()
   const leaves = left.map(({ run }) =>
     deps.hub.subscribe({ sessionId: run.session_id }, (news) => {
@@ -128,7 +136,7 @@ const stepBack = async (deps: ClaimDeps, left: Left[], worker: string, signal: A
   try {
     for (const { lease } of left) await release(deps, lease)
     await tellLeft(deps, left)
-    const ms = Math.min(...left.map((each) => each.ms))
+    const ms = Math.max(0, Math.min(deadline - performance.now(), ...left.map((each) => each.ms)))
     await delay(ms, undefined, { signal: AbortSignal.any([enough.signal, signal]) }).catch(() => undefined)
   } finally {
     for (const leave of leaves) leave()

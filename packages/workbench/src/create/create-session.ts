@@ -1,26 +1,21 @@
-import { type CreateSession, type SessionView, TuttiError } from '@tutti/contracts'
+import type { CreateSession, SessionView } from '@tutti/contracts'
 import { choose } from '../capabilities/choose.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { findProject } from '../projects/projects.ts'
 import { viewSession } from '../read/sessions.ts'
 import type { SessionChange } from '../session/change-session.ts'
+import { checkConfig } from '../session/check-config.ts'
 import { plainJson } from '../session/plain-json.ts'
 import { storable } from '../session/storable.ts'
 import { firstTitle } from '../titles/first-title.ts'
 import { lasting, withProject } from './merge-config.ts'
 
 /** POST /api/v1/sessions: a session in which nothing was said yet. @throws TuttiError PROJECT_NOT_FOUND, CAPABILITY_NOT_FOUND, INVALID_BODY */
-export const createSession = async (
-  { database, newId, offersModel }: WorkbenchDeps,
-  userId: string,
-  sent: CreateSession,
-): Promise<SessionView> => {
+export const createSession = async (deps: WorkbenchDeps, userId: string, sent: CreateSession): Promise<SessionView> => {
+  const { database, newId } = deps
   const { config, project_id } = storable(plainJson(sent)) as CreateSession
   const project = project_id ? await findProject(database, userId, project_id, 'body.project_id') : undefined
-  if (config?.model && !offersModel(config.model))
-    throw new TuttiError('INVALID_BODY', `The model ${JSON.stringify(config.model)} is not offered: see GET /models`, {
-      path: 'body.config.model',
-    })
+  checkConfig(deps, config ?? {})
   const id = newId()
   const presetId = project?.default_preset_id ?? null
   const choice = { base: {}, sent: config ?? {}, presetId, installed: true, path: 'body.config' }

@@ -20,7 +20,7 @@ import { findProject, type ProjectRow } from '../projects/projects.ts'
 import { enqueue } from '../queue/enqueue.ts'
 import { openItems, type QueueItemRow } from '../queue/rows.ts'
 import { changeSession, commitChange, type SessionChange } from '../session/change-session.ts'
-import { schemaFault } from '../session/output.ts'
+import { checkConfig, checkModel } from '../session/check-config.ts'
 import { plainJson } from '../session/plain-json.ts'
 import type { RunRow } from '../session/rows.ts'
 import { blockingRuns } from '../session/runs.ts'
@@ -55,11 +55,7 @@ export const createTask = async (
   by?: ByTask,
 ): Promise<TaskCreated> => {
   const request = storable(plainJson(sent)) as unknown as Request
-  const schema = schemaFault(request.config?.output_schema)
-  if (schema)
-    throw new TuttiError('INVALID_BODY', `body.config.${schema.path}: ${schema.fault}`, {
-      path: `body.config.${schema.path}`,
-    })
+  checkConfig(deps, request.config ?? {})
   const schedule = scheduleOf(request)
   const answer = await write(deps, userId, request, schedule, by)
   await ensureJobsSoon(deps, answer.session_id)
@@ -201,10 +197,8 @@ const addRun = async (
 
 /** What could only fail is refused now, while somebody is there to hear of it. The claim and every model call look again. */
 const refuseInVain = async (deps: WorkbenchDeps, { tx, session }: SessionChange, config: TaskConfig): Promise<void> => {
-  if (config.model !== undefined && !deps.offersModel(config.model))
-    throw new TuttiError('INVALID_BODY', `The model ${JSON.stringify(config.model)} is not offered: see GET /models`, {
-      path: 'body.config.model',
-    })
+  // Also one that session, preset or project say.
+  checkModel(deps, config.model)
   const who = { sessionId: session.id, userId: session.user_id, budget: config.budget }
   const refusal = await exhausted(tx, deps.budgets, who)
   if (refusal !== undefined) throw new TuttiError('BUDGET_EXCEEDED', refusal.message)

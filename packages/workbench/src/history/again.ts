@@ -133,13 +133,13 @@ const humanMessage = async (
 }
 
 /**
- * The agent goes on from where it stood before the turn: the snapshot of the run before holds files and conversation. Without
- * one the files stay as they are; so does what the agent remembers, unless the words themselves were changed.
+ * The agent goes on from where it stood before the turn: the newest snapshot before it holds files and conversation. A run that was
+ * cancelled, or that failed, may have left none: what it did is lost to the session either way. Without any the files stay as they are; so does what the agent remembers, unless the words themselves were changed.
  */
 const goBackTo = async (change: SessionChange, run: RunRow, turn: Turn): Promise<void> => {
   const [before] = await change.tx.query<RunRow>(
     `select * from workbench.runs where session_id = $1 and user_message_id < $2
-     order by user_message_id desc limit 1`,
+     order by (workspace_manifest_key is not null) desc, user_message_id desc limit 1`,
     [change.session.id, run.user_message_id],
   )
   if (before?.workspace_manifest_key) {

@@ -1,4 +1,4 @@
-import { type ToolExecutionView, TuttiError } from '@tutti/contracts'
+import { screenshotKey, type ToolExecutionView, TuttiError } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
 import { readRun, readSession } from './sessions.ts'
 
@@ -72,18 +72,24 @@ export const readToolExecution = async (
   return row
 }
 
-/** The run to which a tool call of the session belongs, the latest where there are several; null where there is no such call. @throws TuttiError SESSION_NOT_FOUND */
-export const runOfToolCall = async (
+/**
+ * Where the picture of a tool call lies, once there is one; of the latest call, where several have the id. A branch has the pictures of
+ * the turns that it copied where they were taken. Null where there is no such call.
+ * @throws TuttiError SESSION_NOT_FOUND, RUN_NOT_FOUND
+ */
+export const pictureKey = async (
   database: Queryable,
   userId: string,
-  sessionId: string,
-  toolUseId: string,
+  of: ToolsOf,
+  tool_use_id: string,
 ): Promise<string | null> => {
-  await readSession(database, userId, sessionId)
-  const [row] = await database.query<{ run_id: string }>(
-    `select run_id from workbench.tool_executions where session_id = $1 and tool_use_id = $2
-     order by created_at desc limit 1`,
-    [sessionId, toolUseId],
+  const [where, id] = await scope(database, userId, of)
+  const [origin] = await database.query<{ session_id: string; run_id: string }>(
+    `select coalesce(run.copied_from_session, run.session_id) as session_id, coalesce(run.copied_from, run.id) as run_id
+     from (select run_id as id from workbench.tool_executions where ${where} and tool_use_id = $2
+           order by created_at desc limit 1) latest
+     join workbench.runs run using (id)`,
+    [id, tool_use_id],
   )
-  return row?.run_id ?? null
+  return origin === undefined ? null : screenshotKey({ ...origin, user_id: userId, tool_use_id })
 }

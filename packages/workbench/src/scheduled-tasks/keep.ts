@@ -11,9 +11,11 @@ import {
 } from '@tutti/contracts'
 import type { KeptSchedule } from '@tutti/engine'
 import type { z } from 'zod'
+import { choose } from '../capabilities/choose.ts'
 import type { Queryable } from '../database/database.ts'
 import { findProject } from '../projects/projects.ts'
 import { viewRuns } from '../read/sessions.ts'
+import { checkConfig } from '../session/check-config.ts'
 import { plainJson } from '../session/plain-json.ts'
 import type { RunRow } from '../session/rows.ts'
 import { storable } from '../session/storable.ts'
@@ -48,7 +50,7 @@ export const listTasks = async (
   return rows.map((task) => taskView(task, schedules.get(scheduleIdOf(task)) ?? null))
 }
 
-/** @throws TuttiError PROJECT_NOT_FOUND; INVALID_BODY for a model that is not offered and a file of somebody else; TOO_MANY_SCHEDULED_TASKS */
+/** @throws TuttiError PROJECT_NOT_FOUND, CAPABILITY_NOT_FOUND; INVALID_BODY as for a message; TOO_MANY_SCHEDULED_TASKS */
 export const makeTask = async (
   deps: ScheduledTaskDeps,
   userId: string,
@@ -98,7 +100,8 @@ export const patchTask = async (
     )
     if (!task) throw new TuttiError('SCHEDULED_TASK_NOT_FOUND', 'Scheduled task not found')
     const config = sentConfig === null ? {} : { ...task.config, ...sentConfig }
-    await checkParts(deps, tx, userId, { config, project_id: given.project_id ?? null })
+    // What was there before may be gone by now: that must not keep a task from being switched off.
+    await checkParts(deps, tx, userId, { config: sentConfig ?? {}, project_id: given.project_id ?? null })
     const next = { ...task, ...given }
     if (besideItself(next))
       throw new TuttiError('INVALID_BODY', `body.overlap: ${besideItselfFault}`, { path: 'body.overlap' })
@@ -166,11 +169,9 @@ const checkParts = async (
   userId: string,
   { config, project_id }: { config: TaskConfigPatch; project_id: string | null },
 ): Promise<void> => {
+  checkConfig(deps, config)
+  await choose(tx, userId, { base: {}, sent: config, installed: false, path: 'body.config' })
   await holdUploads(tx, userId, config.input_files, 'body.config.input_files')
-  if (typeof config.model === 'string' && !deps.offersModel(config.model))
-    throw new TuttiError('INVALID_BODY', `The model ${JSON.stringify(config.model)} is not offered: see GET /models`, {
-      path: 'body.config.model',
-    })
   if (project_id !== null) await findProject(tx, userId, project_id, 'body.project_id')
 }
 

@@ -27,7 +27,7 @@ interface Page {
 export interface ScheduledTasks {
   list(userId: string, page: Page): Promise<ScheduledTaskView[]>
   get(userId: string, id: string): Promise<ScheduledTaskView>
-  /** @throws TuttiError PROJECT_NOT_FOUND, TOO_MANY_SCHEDULED_TASKS, INVALID_BODY */
+  /** @throws TuttiError PROJECT_NOT_FOUND, CAPABILITY_NOT_FOUND, TOO_MANY_SCHEDULED_TASKS, INVALID_BODY */
   create(userId: string, task: z.output<typeof createScheduledTask>): Promise<ScheduledTaskView>
   patch(userId: string, id: string, patch: PatchScheduledTask): Promise<ScheduledTaskView>
   delete(userId: string, id: string): Promise<void>

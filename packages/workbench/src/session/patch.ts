@@ -4,10 +4,11 @@ import type { WorkbenchDeps } from '../deps.ts'
 import { findProject } from '../projects/projects.ts'
 import { viewSession } from '../read/sessions.ts'
 import { changeSession, type SessionPatch } from './change-session.ts'
+import { checkConfig } from './check-config.ts'
 import { plainJson } from './plain-json.ts'
 import { storable } from './storable.ts'
 
-/** PATCH /api/v1/sessions/{id}. A run under way keeps the configuration it began with. @throws TuttiError SESSION_NOT_FOUND, PROJECT_NOT_FOUND */
+/** PATCH /api/v1/sessions/{id}. A run under way keeps the configuration it began with. @throws TuttiError SESSION_NOT_FOUND, PROJECT_NOT_FOUND, CAPABILITY_NOT_FOUND, INVALID_BODY */
 export const patchSession = async (
   deps: WorkbenchDeps,
   userId: string,
@@ -15,6 +16,7 @@ export const patchSession = async (
   sent: PatchSession,
 ): Promise<SessionView> => {
   const { title, is_pinned, project_id, config } = storable(plainJson(sent)) as PatchSession
+  if (config) checkConfig(deps, config)
   const done = await changeSession(deps.database, { sessionId, userId }, async (change) => {
     const { session } = change
     if (project_id) await findProject(change.tx, userId, project_id, 'body.project_id')

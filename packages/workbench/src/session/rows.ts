@@ -88,6 +88,7 @@ export interface RunRow {
   sandbox: string | null
   /** The run of another session whose copy it is. */
   copied_from: string | null
+  copied_from_session: string | null
   memory_writes: number
   state_patch: JsonObject
   workspace_export_status: ExportStatus | null

@@ -1,10 +1,10 @@
 /** A snapshot as a zip, made when somebody asks for it, and only once: it streams from object storage into object storage. */
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
 import { sessionPrefix, TuttiError } from '@tutti/contracts'
-import { ZipFile } from 'yazl'
 import type { WorkbenchDeps } from '../deps.ts'
+import { packZip } from '../pack-zip.ts'
 import { type FilesOf, manifestOf } from '../read/files.ts'
+import { isLost } from './objects.ts'
 
 export interface Archive {
   key: string
@@ -36,19 +36,15 @@ export const archiveOf = async (
   const filename = `${within.split('/').at(-2) ?? 'workspace'}.zip`
   if ((await objects.head(key)) !== null) return { key, filename }
 
-  const zip = new ZipFile()
-  const output = zip.outputStream as Readable
-  // Told when a content can’t be opened; the store then keeps nothing of the archive.
-  zip.on('error', (error) => output.destroy(error instanceof Error ? error : new Error(String(error))))
-  for (const { path, key: content, mode, last_modified } of files) {
-    zip.addReadStreamLazy(`workspace/${path}`, { mode: 0o100000 | mode, mtime: new Date(last_modified) }, (opened) => {
-      objects.get(content).then(
-        ({ stream }) => opened(null, stream),
-        (error: unknown) => opened(error, Readable.from([])),
-      )
-    })
-  }
-  zip.end()
-  await objects.put(key, output, { contentType: 'application/zip' })
+  // When a content can’t be read the store keeps nothing of the archive.
+  const zip = packZip(
+    files.map(({ path, key: content, mode, last_modified }) => ({
+      ...{ path: `workspace/${path}`, mode, mtime: new Date(last_modified) },
+      open: async () => (await objects.get(content)).stream,
+    })),
+  )
+  await objects.put(key, zip, { contentType: 'application/zip' }).catch((error: unknown) => {
+    throw isLost(error) ? new TuttiError('SNAPSHOT_NOT_FOUND', 'A file of the snapshot can’t be read') : error
+  })
   return { key, filename }
 }

@@ -40,7 +40,7 @@ export const createSnapshotReader = (
       return { value: JSON.parse(await text(stream)), bytes }
     } catch (error) {
       if (error instanceof SyntaxError) throw lost(key)
-      if (error instanceof ObjectStoreError && ['NOT_FOUND', 'CORRUPT'].includes(error.code)) throw lost(key)
+      if (isLost(error)) throw lost(key)
       throw error
     }
   }
@@ -74,7 +74,7 @@ export const createSnapshotReader = (
       try {
         return Buffer.concat(await (await store().get(key)).stream.toArray())
       } catch (error) {
-        if (error instanceof ObjectStoreError && error.code === 'NOT_FOUND') throw lost(key)
+        if (isLost(error)) throw lost(key)
         throw error
       }
     },
@@ -121,6 +121,10 @@ const createCache = <T>(mostBytes: number): Cache<T> => {
     },
   }
 }
+
+/** Whether an object is not there any more, or not as it was stored. */
+export const isLost = (error: unknown): boolean =>
+  error instanceof ObjectStoreError && ['NOT_FOUND', 'CORRUPT'].includes(error.code)
 
 const lost = (key: string): TuttiError =>
   new TuttiError('SNAPSHOT_NOT_FOUND', `The snapshot can’t be read: ${key.split('/').slice(-3).join('/')}`)

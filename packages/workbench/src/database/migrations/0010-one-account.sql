@@ -7,7 +7,9 @@ alter table workbench.sessions
   add column ancestors uuid[] not null default '{}';
 alter table workbench.runs
   -- The run whose copy it is. What was used is in the ledger once, under that one.
-  add column copied_from uuid;
+  add column copied_from uuid,
+  -- The session of that run: what lies under its name, as pictures do, is found there.
+  add column copied_from_session uuid;
 alter table workbench.runs
   -- The job that wanted an agent, where the run's own job is its child.
   add column asked_by uuid;
