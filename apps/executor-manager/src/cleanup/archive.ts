@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { finishBinding } from '@tutti/sandbox'
 import { errnoOf } from '../fault.ts'
 
 const run = promisify(execFile)
@@ -21,6 +22,7 @@ export const packWorkspace = async (
   const archive = join(workspaceRoot, 'archive', user, now.toISOString().slice(0, 10), `${session}.tar.gz`)
   await mkdir(dirname(temporary), { recursive: true, mode: 0o700 })
   await mkdir(dirname(archive), { recursive: true, mode: 0o700 })
+  await finishBinding(join(folder, 'workspace'))
   try {
     await run('tar', ['--create', '--gzip', '--file', temporary, '--directory', folder, 'meta.json', 'workspace'])
     await rename(temporary, archive)
