@@ -73,7 +73,12 @@ const run = async (): Promise<number> => {
   })
   const acp = createAcpRuntime({ cwd: workspace, baseUrl: forwarder.url, authToken: forwarder.token, env })
   const observe = createObserve({ workspace, ignore: process.env.WORKSPACE_GIT_IGNORE ?? '', env: process.env })
-  await runtime.prepare()
+  const ahead = environment.TUTTI_AHEAD !== undefined
+  await runtime.prepare({ ahead }).catch((error: unknown) => {
+    log('warn', 'the runtime could not be started ahead', {
+      error: error instanceof Error ? error.message : String(error),
+    })
+  })
   try {
     return await serve(first ?? ask(), { relay, runtimes: [runtime, acp], observe, stop: stop.signal })
   } finally {

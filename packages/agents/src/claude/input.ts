@@ -25,8 +25,11 @@ const userMessage = (text: string, uuid: UUID): SDKUserMessage => ({
   uuid,
 })
 
-/** @param prompt null: the runtime goes on by itself */
-export const createInput = (prompt: string | null): TurnInput => {
+/**
+ * @param prompt null: the runtime goes on by itself
+ * @param ready nothing is said before; the runtime itself starts meanwhile
+ */
+export const createInput = (prompt: string | null, ready?: Promise<void>): TurnInput => {
   const waiting: SDKUserMessage[] = prompt === null ? [] : [userMessage(prompt, randomUUID())]
   const said = new Map<string, string>()
   let changed = Promise.withResolvers<void>()
@@ -38,6 +41,7 @@ export const createInput = (prompt: string | null): TurnInput => {
   }
 
   const messages = async function* (): AsyncGenerator<SDKUserMessage> {
+    await ready
     for (;;) {
       const next = waiting.shift()
       if (next !== undefined) yield next
