@@ -54,7 +54,7 @@ describe('sandboxes that are started ahead', { timeout: 60_000 }, () => {
   it('a-new-session-is-given-one-that-saw-nothing-and-it-is-replaced', async () => {
     await begin()
     await filled()
-    expect(readdirSync(join(stage.config.workspaceRoot, 'pool', waiting()[0] ?? ''))).toEqual([])
+    expect(readdirSync(join(stage.config.workspaceRoot, 'pool', waiting()[0] ?? ''))).toEqual(['.tutti'])
     expect(pool()).toMatchObject({ ready: 1, hits: 0, misses: 0 })
     expect(pool().memory_bytes).toBeGreaterThan(10_000_000)
     const given = { workspace: { files: [{ path: 'given.txt', content: 'given' }] } }
@@ -66,6 +66,24 @@ describe('sandboxes that are started ahead', { timeout: 60_000 }, () => {
     expect(started).toHaveLength(2)
     expect(await started[0]?.exited).toMatchObject({ reason: 'killed' })
     expect(waiting()).toHaveLength(1)
+  })
+
+  it('the-agents-process-was-started-ahead-with-it', async () => {
+    await begin()
+    await filled()
+    const how = bash("tr '\\0' ' ' < /proc/$PPID/cmdline > how.txt")
+    const first = await play([how], { attended: true, permission_mode: 'bypassPermissions' })
+    expect(await exported(first, 'how.txt')).toContain('--await-claim')
+    await filled()
+    // Its skills are read when it starts: where there are some, it is too late for them.
+    const skill = {
+      path: '.tutti/claude/skills/knots/SKILL.md',
+      content: '---\nname: knots\ndescription: Tying knots\n---\n',
+    }
+    const staging = { ...first.claimed.staging, managed: ['.tutti/claude/skills'], files: [skill] }
+    const second = await play([how], { attended: true, permission_mode: 'bypassPermissions', staging })
+    expect(await exported(second, 'how.txt')).not.toContain('--await-claim')
+    expect(pool()).toMatchObject({ hits: 2, misses: 0 })
   })
 
   it('no-session-is-given-what-another-has-had', async () => {

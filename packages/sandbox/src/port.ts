@@ -112,6 +112,8 @@ export interface Sandbox {
   /** Resolves once, after every process inside is gone and the workspace belongs to the caller again. Never rejects. */
   readonly exited: Promise<SandboxExit>
   usage(): Promise<SandboxUsage>
+  /** The memory alone, without looking through the workspace: see `SandboxUsage.rssBytes`. */
+  memoryBytes(): Promise<number>
   /**
    * Stops every process inside where it stands, keeping its memory: it costs no CPU time until `resume`. Wall time goes
    * on. Resolves when nothing inside runs any more, or the sandbox has ended. Any number of times.

@@ -125,7 +125,7 @@ const opened = (sandbox: Sandbox, relay: Relay, wayOut: WayOut, log: Logger): Op
     pause: () => sandbox.pause(),
     resume: () => sandbox.resume(),
     bind: ({ workspace, sessionId, runId }) => sandbox.bind({ workspace, labels: labelsOf({ sessionId, runId }) }),
-    memoryBytes: async () => (await sandbox.usage()).rssBytes,
+    memoryBytes: () => sandbox.memoryBytes(),
     close: () => {
       closing ??= close().catch((error: unknown) => ownLog.error({ err: error }, 'a sandbox left something behind'))
       return closing

@@ -113,6 +113,9 @@ export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
     stdout: boundedOutput(running.stdout),
     stderr: boundedOutput(running.stderr),
     exited,
+    async memoryBytes() {
+      return it.measure ? (await it.measure()).rssBytes : residentBytes(it.members())
+    },
     async usage() {
       const workspaceBytes = await directoryBytes(workspace)
       if (it.measure) return { ...(await it.measure()), workspaceBytes }
