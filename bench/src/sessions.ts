@@ -19,7 +19,9 @@ export const sessions = (quick: boolean): Promise<Figure[]> =>
       const backend = await startBackend(connectionString, join(folder, 'objects'))
       try {
         const workbench = createWorkbench({ url: backend.url, token: backend.clientToken })
-        const manager = createBackendClient({ baseUrl: backend.url, internalToken: backend.internalToken })
+        const manager = createBackendClient({
+          ...{ baseUrl: backend.url, internalToken: backend.internalToken, leaseSeconds: 600 },
+        })
         const took: number[] = []
         const tenths: number[][] = Array.from({ length: 10 }, () => [])
         let begun = 0

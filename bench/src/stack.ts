@@ -1,6 +1,8 @@
 /** `tutti up` as a process of its own: how long until it answers, and how much memory it then holds. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Figure, figure } from './measure.ts'
@@ -12,17 +14,19 @@ export interface ScratchStack {
   child: ChildProcess
   apiUrl: string
   backendUrl: string
+  managerUrl: string
   clientToken: string
   stop(): Promise<void>
 }
 
 /** Without a model's key, so that the scripted model answers. */
-export const startScratchStack = async (dataDir: string): Promise<ScratchStack> => {
+export const startScratchStack = async (dataDir: string, more: Record<string, string> = {}): Promise<ScratchStack> => {
+  const managerPort = await freePort()
   const { ANTHROPIC_API_KEY: _key, ANTHROPIC_AUTH_TOKEN: _token, ...env } = process.env
   const child = spawn(
     process.execPath,
-    [tutti, 'up', '--data-dir', dataDir, '--api-port', '0', '--port', '0', '--manager-port', '0'],
-    { env: { ...env, LOG_LEVEL: 'ERROR' }, stdio: ['ignore', 'pipe', 'inherit'] },
+    [tutti, 'up', '--data-dir', dataDir, '--api-port', '0', '--port', '0', '--manager-port', String(managerPort)],
+    { env: { ...env, LOG_LEVEL: 'ERROR', ...more }, stdio: ['ignore', 'pipe', 'inherit'] },
   )
   await new Promise<void>((resolve, reject) => {
     child.stdout?.on('data', (chunk: Buffer) => {
@@ -36,6 +40,7 @@ export const startScratchStack = async (dataDir: string): Promise<ScratchStack> 
     child,
     apiUrl: running.apiUrl ?? '',
     backendUrl: running.backendUrl ?? '',
+    managerUrl: `http://127.0.0.1:${managerPort}`,
     clientToken: secrets.clientToken ?? '',
     stop: () =>
       new Promise((resolve) => {
@@ -44,6 +49,15 @@ export const startScratchStack = async (dataDir: string): Promise<ScratchStack> 
         child.kill('SIGTERM')
       }),
   }
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 export const up = (quick: boolean): Promise<Figure[]> =>

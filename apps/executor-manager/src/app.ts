@@ -19,7 +19,10 @@ import { within } from './patience.ts'
 import { createCallbacks } from './relay/callbacks.ts'
 import { findExecutor } from './sandbox/executor-files.ts'
 import { createKeptSandboxes, keptOptions } from './sandbox/kept.ts'
+import { openAhead } from './sandbox/open.ts'
+import { createSandboxPool, poolOptions } from './sandbox/pool.ts'
 import { dropSocketRoot, prepareSocketRoot } from './sandbox/socket-folder.ts'
+import { prepareWaitingFolders } from './sandbox/waiting-folder.ts'
 import { type CompileCache, warmUp } from './sandbox/warm-up.ts'
 import { defaultSettings, type ManagerSettings } from './settings.ts'
 import { workOn } from './turn/run.ts'
@@ -55,6 +58,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
   // A sandbox that has a network has no socket.
   const callbacks = driver.network ? createCallbacks(log) : undefined
   const kept = createKeptSandboxes({ log }, keptOptions(config))
+  const pool = createSandboxPool({ log, held: () => kept.state().memory_bytes }, poolOptions(config))
   const boot = decided.now()
 
   const health = (): Health => {
@@ -65,6 +69,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
       ...{ sandbox: driver.name, isolates: driver.isolates },
       ...{ running: loop?.running() ?? 0, capacity: config.maxConcurrentTasks },
       kept_sandboxes: kept.state(),
+      pooled_sandboxes: pool.state(),
     }
   }
 
@@ -83,13 +88,14 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
         executor: findExecutor(config.executorFiles),
         cache: createContentCache({ workspaceRoot, maxBytes: config.workspaceCacheMb * 1024 ** 2 }),
         socketRoot,
-        kept,
+        ...{ kept, pool },
         callbacks,
         compileCache: () => compileCache,
       },
     }
     const reaped = await driver.reap()
     if (reaped.length > 0) log.warn({ sandboxes: reaped }, 'sandboxes of a former process were ended')
+    await prepareWaitingFolders(workspaceRoot)
     if (!driver.isolates) log.warn({ sandbox: driver.name }, 'agents run without isolation, as this process does')
     const gate = createSessionGate()
     const cancel = async (sessionId: string, reason: string | null) => {
@@ -105,6 +111,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
           ...{ worker_id: workerId, sandbox: driver.name, running: loop?.running() ?? 0 },
           ...{ capacity: config.maxConcurrentTasks, sessions: atWork.sessions() },
           kept_sandboxes: kept.state(),
+          pooled_sandboxes: pool.state(),
         }),
         pull: (asked) => {
           const schedule_modes = asked.length > 0 ? asked : openModes(deps.schedule, decided.now(), boot)
@@ -131,6 +138,8 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     // Beside the first turns, not before them: they would wait longer for it than it saves them.
     warming = warmUp(station, join(workspaceRoot, 'compiled')).then((made) => {
       compileCache = made
+      // With the compiled code, and not before: each would be loaded without.
+      if (config.taskPullEnabled && driver.ahead) pool.begin(() => openAhead(station, log))
     })
     if (config.workspaceCleanupEnabled)
       cleanup = scheduleCleanup(
@@ -158,6 +167,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
 
   const stop = async (drainMs: number): Promise<void> => {
     loop?.stop()
+    const emptied = pool.stop()
     const idle = loop?.idle() ?? Promise.resolve()
     await within(idle, drainMs)
     drained.abort(new Error('the manager stops'))
@@ -168,6 +178,7 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
     await kept.stop()
     await cleanup?.stop()
     await warming
+    await emptied
     await server?.close()
     if (socketRoot !== undefined) await dropSocketRoot(socketRoot)
   }

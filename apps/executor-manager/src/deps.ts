@@ -10,6 +10,7 @@ import type { ContentCache } from './files/content-cache.ts'
 import type { Callbacks } from './relay/callbacks.ts'
 import type { ExecutorFiles } from './sandbox/executor-files.ts'
 import type { KeptSandboxes } from './sandbox/kept.ts'
+import type { SandboxPool } from './sandbox/pool.ts'
 import type { CompileCache } from './sandbox/warm-up.ts'
 import type { ManagerSettings } from './settings.ts'
 
@@ -50,6 +51,7 @@ export type UsedConfig = Pick<
   | 'sandboxKeep'
   | 'sandboxKeepMemoryMb'
   | 'sandboxKeepSeconds'
+  | 'sandboxPool'
   | 'sandboxMemoryMb'
   | 'sandboxProcesses'
   | 'stagingRoots'
@@ -90,6 +92,8 @@ export interface Station extends ManagerDeps {
   callbacks: Callbacks | undefined
   /** Sandboxes that wait for their session's next turn. */
   kept: KeptSandboxes
+  /** Sandboxes that wait for whichever session comes. */
+  pool: SandboxPool
   /** Undefined until it is made, and where it can’t be. */
   compileCache(): CompileCache | undefined
   /** Folder for the relays' sockets; short, because the path of a socket may have about a hundred bytes. */

@@ -34,9 +34,11 @@ export const takeEnvironment = (source: NodeJS.ProcessEnv): ExecutorEnvironment 
     TUTTI_RELAY_TOKEN: takeToken(required(source, 'TUTTI_RELAY_TOKEN')),
     TUTTI_CLAUDE_EXECUTABLE: required(source, 'TUTTI_CLAUDE_EXECUTABLE'),
     WORKSPACE_PATH: source.WORKSPACE_PATH || '/workspace',
+    ...(source.TUTTI_AHEAD === '1' ? { TUTTI_AHEAD: '1' as const } : {}),
   }
   delete source.TUTTI_RELAY
   delete source.TUTTI_RELAY_TOKEN
+  delete source.TUTTI_AHEAD
   // The executor's own compiled code; a Node program that the agent runs has no business there.
   delete source.NODE_COMPILE_CACHE
   return environment

@@ -1,12 +1,13 @@
 /**
  * The process inside the sandbox: fetches turns from the relay, runs them with the agent runtime, sends back what
- * happens. Only light modules are loaded before the first request for work: a cold run waits for it.
+ * happens. Only light modules are loaded before the first request for work: a cold run waits for it. One that was started
+ * ahead asks when everything is loaded: whoever sees it ask knows that a turn begins at once.
  */
 import { join } from 'node:path'
 import { takeEnvironment } from './environment.ts'
 import { exitCode } from './exit.ts'
 import { log } from './log.ts'
-import { createRelay, relayPlace } from './relay.ts'
+import { createRelay, type NextTurn, relayPlace } from './relay.ts'
 
 const run = async (): Promise<number> => {
   const environment = takeEnvironment(process.env)
@@ -23,12 +24,19 @@ const run = async (): Promise<number> => {
   }
 
   const relay = createRelay(address)
-  const asked = Promise.withResolvers<void>()
-  const first = relay.nextTurn(stop.signal, asked.resolve)
-  // Awaited in `serve`; until then a stop must not count as an unhandled fault.
-  first.catch(() => {})
-  // Loading blocks the process: begun before the request has left, it would hold the request back by a tenth of a second.
-  await asked.promise
+  const ask = (asked?: () => void): Promise<NextTurn> => {
+    const turn = relay.nextTurn(stop.signal, asked)
+    // Awaited in `serve`; until then a stop must not count as an unhandled fault.
+    turn.catch(() => {})
+    return turn
+  }
+  let first: Promise<NextTurn> | undefined
+  if (environment.TUTTI_AHEAD === undefined) {
+    const asked = Promise.withResolvers<void>()
+    first = ask(asked.resolve)
+    // Loading blocks the process: begun before the request has left, it would hold the request back by a tenth of a second.
+    await asked.promise
+  }
 
   const [
     { browserExecutable, createAcpRuntime, createClaudeRuntime },
@@ -65,9 +73,14 @@ const run = async (): Promise<number> => {
   })
   const acp = createAcpRuntime({ cwd: workspace, baseUrl: forwarder.url, authToken: forwarder.token, env })
   const observe = createObserve({ workspace, ignore: process.env.WORKSPACE_GIT_IGNORE ?? '', env: process.env })
-  await runtime.prepare()
+  const ahead = environment.TUTTI_AHEAD !== undefined
+  await runtime.prepare({ ahead }).catch((error: unknown) => {
+    log('warn', 'the runtime could not be started ahead', {
+      error: error instanceof Error ? error.message : String(error),
+    })
+  })
   try {
-    return await serve(first, { relay, runtimes: [runtime, acp], observe, stop: stop.signal })
+    return await serve(first ?? ask(), { relay, runtimes: [runtime, acp], observe, stop: stop.signal })
   } finally {
     relay.close()
     forwarder.close()

@@ -3,6 +3,7 @@ import type { AgentRuntime } from '@tutti/agents'
 import type { AgentEvent } from '@tutti/contracts'
 import { backOff } from './backoff.ts'
 import type { Observe } from './changes/observe.ts'
+import type { Watch } from './changes/watch.ts'
 import { commandsOf } from './commands.ts'
 import { exitCode } from './exit.ts'
 import { log } from './log.ts'
@@ -48,9 +49,17 @@ const play = async (checked: Checked, outbox: Outbox, { relay, runtimes, observe
   try {
     const signal = AbortSignal.any([stop, outbox.lost])
     const commands = commandsOf(relay, turn.run_id, AbortSignal.any([signal, over.signal]))
-    const changes = await observe(turn, outbox.put)
-    for await (const event of runtime.start(turn, { signal, commands })) {
-      if (isLast(event)) await changes?.finish()
+    await Promise.all(runtimes.map((one) => (one === runtime ? undefined : one.discard?.())))
+    let changes: Watch | undefined
+    // The runtime starts while the files are looked at that the turn begins with, and hears the prompt afterwards.
+    const ready = observe(turn, outbox.put).then((watch) => {
+      changes = watch
+    })
+    for await (const event of runtime.start(turn, { signal, commands, ready })) {
+      if (isLast(event)) {
+        await ready
+        await changes?.finish()
+      }
       await outbox.put(event)
       changes?.notice(event)
     }

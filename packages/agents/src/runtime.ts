@@ -13,6 +13,8 @@ export interface StartOptions {
    * the turn, but can't end a wait that is going on: whoever waits there is to be told by the caller.
    */
   commands?: AsyncIterable<TurnCommand>
+  /** The prompt is said only when this has resolved: what the caller still does meanwhile costs the turn nothing. Never rejects. */
+  ready?: Promise<void>
 }
 
 export interface AgentRuntime {
@@ -20,9 +22,12 @@ export interface AgentRuntime {
   readonly name: Turn['runtime']
   /**
    * Loads what the first turn needs, so that a sandbox that waits for work has done it already. Optional to call,
-   * harmless to call twice.
+   * harmless to call twice. `ahead`: starts what can be started before a turn is known, for the first turn that it suits.
+   * Rejects where that can't be done; turns run all the same.
    */
-  prepare(): Promise<void>
+  prepare(options?: { ahead?: boolean }): Promise<void>
+  /** Ends what was started ahead and is not in use: the turn that came is another runtime's. Never rejects. */
+  discard?(): Promise<void>
   /** Runs one turn and tells what happens, in order. The last event is exactly one `done`, `parked` or `error`; nothing is thrown. */
   start(turn: Turn, options: StartOptions): AsyncIterable<AgentEvent>
 }

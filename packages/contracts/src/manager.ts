@@ -76,6 +76,15 @@ export const keptSandboxes = z.object({
   evicted: z.record(z.string(), z.int().nonnegative()),
 })
 
+/** Sandboxes that were started ahead and wait, stopped, for whichever session comes next. */
+export const pooledSandboxes = z.object({
+  ready: z.int().nonnegative(),
+  memory_bytes: z.int().nonnegative(),
+  /** Turns since the manager's start that had to have a sandbox and found one here, and those for which one was started. */
+  hits: z.int().nonnegative(),
+  misses: z.int().nonnegative(),
+})
+
 /** GET /api/v1/executor/load */
 export const executorLoad = z.object({
   worker_id: z.string(),
@@ -85,5 +94,6 @@ export const executorLoad = z.object({
   capacity: z.int().min(1),
   sessions: z.array(z.uuid()),
   kept_sandboxes: keptSandboxes,
+  pooled_sandboxes: pooledSandboxes,
 })
 export type ExecutorLoad = z.infer<typeof executorLoad>

@@ -51,6 +51,8 @@ export const executorEnvironment = z.object({
   TUTTI_RELAY_TOKEN: z.string().min(1),
   /** The Claude Code executable, mounted read-only. */
   TUTTI_CLAUDE_EXECUTABLE: z.string().min(1),
+  /** Started ahead: it loads everything before it asks for a turn. */
+  TUTTI_AHEAD: z.literal('1').optional(),
   WORKSPACE_PATH: z.string().min(1).default('/workspace'),
 })
 export type ExecutorEnvironment = z.infer<typeof executorEnvironment>

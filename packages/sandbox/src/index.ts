@@ -1,6 +1,7 @@
 export { type BubblewrapOptions, createBubblewrapDriver } from './bubblewrap/driver.ts'
 export { createDockerDriver, type DockerOptions } from './docker/driver.ts'
 export { SandboxError } from './error.ts'
+export { finishTakingPlace as finishBinding } from './host/take-place.ts'
 export { type KubernetesSpec, kubernetesManifests } from './kubernetes/manifest.ts'
 export { createNoneDriver } from './none/driver.ts'
 export * from './port.ts'

@@ -11,6 +11,11 @@ export interface SandboxSpec {
   id: string
   /** Host directory, read-write at `/workspace`, which is the working directory. The adapter may change its owner. */
   workspace: string
+  /**
+   * Started ahead of its work: `workspace` is a directory of its own with nobody's files in it, which `bind` puts into
+   * the place of the workspace it is to work in. Rejected with SandboxError by a driver that can't.
+   */
+  ahead?: boolean
   /** Program and arguments as seen from inside. */
   command: string[]
   /** The whole environment inside, on top of defaults for PATH, HOME, LANG and TMPDIR (which it may override). */
@@ -50,7 +55,7 @@ export interface SandboxLimits {
   cpus?: number
   /** Open files of one process; 4096 unless given. Past it an open fails inside with EMFILE. */
   openFiles?: number
-  /** Wall time from the start of the command. */
+  /** Wall time from the start of the command; from the binding where it was started ahead. */
   wallMs?: number
   /** Size of /tmp; a quarter of `memoryBytes` unless given. Writes past it fail inside with ENOSPC. */
   tmpBytes?: number
@@ -89,6 +94,14 @@ export interface SandboxUsage {
   workspaceBytes: number
 }
 
+/** The work that a sandbox which was started ahead is given. */
+export interface Binding {
+  /** Host directory, in which no sandbox is, on the file system of the sandbox's own directory. */
+  workspace: string
+  /** In the place of those it was started with. */
+  labels?: Record<string, string>
+}
+
 export interface Sandbox {
   readonly id: string
   /** Of the outermost process, on the host. */
@@ -99,6 +112,8 @@ export interface Sandbox {
   /** Resolves once, after every process inside is gone and the workspace belongs to the caller again. Never rejects. */
   readonly exited: Promise<SandboxExit>
   usage(): Promise<SandboxUsage>
+  /** The memory alone, without looking through the workspace: see `SandboxUsage.rssBytes`. */
+  memoryBytes(): Promise<number>
   /**
    * Stops every process inside where it stands, keeping its memory: it costs no CPU time until `resume`. Wall time goes
    * on. Resolves when nothing inside runs any more, or the sandbox has ended. Any number of times.
@@ -106,6 +121,13 @@ export interface Sandbox {
   pause(): Promise<void>
   /** Lets everything go on. Without effect on what is not paused. */
   resume(): Promise<void>
+  /**
+   * Puts the directory that a sandbox was started ahead with into the place of a workspace, all its files moved into
+   * it; where both have an entry of one name, the workspace's stays. The sandbox is paused then, and goes on with
+   * `resume`. Once in its life: which workspace it has seen, it belongs to. Rejects with SandboxError; it is to be
+   * killed then, and `finishBinding` to be called before the workspace is used again.
+   */
+  bind(to: Binding): Promise<void>
   /** Ends every process inside and resolves when they are gone. Any number of times, at any time. Never rejects. */
   kill(): Promise<void>
 }
@@ -120,6 +142,8 @@ export interface SandboxDriver {
   readonly isolates: boolean
   /** Whether sandboxes have a network, and no socket of a relay. */
   readonly network?: boolean
+  /** Whether sandboxes can be started ahead of their work: see `SandboxSpec.ahead`. */
+  readonly ahead: boolean
   /** Whether sandboxes can be started here; starts a trial one. Never rejects. */
   check(): Promise<SandboxCheck>
   /** Resolves when the command is about to run, everything mounted and limited. Rejects with SandboxError. */

@@ -30,11 +30,7 @@ export async function resolveSpec(spec: SandboxSpec): Promise<ResolvedSpec> {
   for (const part of spec.command) if (part.includes('\0')) throw invalid('an argument holds a NUL character')
   checkEnv(spec.env)
   checkLimits(spec)
-  const workspace = await hostPath(spec.workspace, 'directory')
-  // The root or a system directory handed over by mistake would be given to the sandbox's user, file by file.
-  if (/^\/($|(bin|boot|dev|etc|home|lib|lib64|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)$)/.test(workspace)) {
-    throw invalid(`${workspace} cannot be a workspace`)
-  }
+  const workspace = await resolveWorkspace(spec.workspace)
   const { memoryBytes } = spec.limits
   return {
     ...spec,
@@ -48,6 +44,16 @@ export async function resolveSpec(spec: SandboxSpec): Promise<ResolvedSpec> {
       homeBytes: spec.limits.homeBytes ?? Math.ceil(memoryBytes / 8),
     },
   }
+}
+
+/** Without symlinks; a directory that may be a workspace. */
+export async function resolveWorkspace(path: string): Promise<string> {
+  const workspace = await hostPath(path, 'directory')
+  // The root or a system directory handed over by mistake would be given to the sandbox's user, file by file.
+  if (/^\/($|(bin|boot|dev|etc|home|lib|lib64|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)$)/.test(workspace)) {
+    throw invalid(`${workspace} cannot be a workspace`)
+  }
+  return workspace
 }
 
 function checkEnv(env: Record<string, string>): void {
@@ -91,4 +97,12 @@ async function hostPath(path: string, kind: 'directory' | 'any'): Promise<string
 
 function invalid(fault: string): SandboxError {
   return new SandboxError(fault, 'correct the sandbox specification')
+}
+
+/** Of a driver whose sandboxes can't be given a workspace later. */
+export function notAhead(driver: string): SandboxError {
+  return new SandboxError(
+    `a ${driver} sandbox cannot be started ahead of its work`,
+    'start it with its workspace; `SandboxDriver.ahead` tells',
+  )
 }

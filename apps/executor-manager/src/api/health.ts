@@ -1,5 +1,5 @@
 /** For who watches over the process: no token needed. */
-import { keptSandboxes } from '@tutti/contracts'
+import { keptSandboxes, pooledSandboxes } from '@tutti/contracts'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { ApiDeps } from './server.ts'
@@ -14,6 +14,7 @@ export const health = z.object({
   running: z.int(),
   capacity: z.int(),
   kept_sandboxes: keptSandboxes,
+  pooled_sandboxes: pooledSandboxes,
   /** Why no runs can be taken at the moment; null when they can. */
   fault: z.string().nullable(),
 })

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { finishBinding } from '@tutti/sandbox'
 import { errnoOf } from '../fault.ts'
 
 const run = promisify(execFile)
@@ -22,6 +23,7 @@ export const packWorkspace = async (
   const archive = join(workspaceRoot, 'archive', user, now.toISOString().slice(0, 10), `${session}.tar.gz`)
   await mkdir(dirname(temporary), { recursive: true, mode: 0o700 })
   await mkdir(dirname(archive), { recursive: true, mode: 0o700 })
+  await finishBinding(join(folder, 'workspace'))
   try {
     // One that nobody has written anything down about has no meta.json.
     const members = ['meta.json', 'workspace'].filter((name) => existsSync(join(folder, name)))

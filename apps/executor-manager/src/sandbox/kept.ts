@@ -3,10 +3,10 @@
  * loaded. One that has served a session is never given to another, and it is closed before anybody else writes into its
  * workspace: what runs in it may not be as stopped as it looks.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '@tutti/telemetry'
 import type { UsedConfig } from '../deps.ts'
 import type { OpenSandbox } from './open.ts'
+import { comesToRest } from './rest.ts'
 
 /** Why one was closed before a turn came. */
 export const evictions = [
@@ -163,16 +163,4 @@ export const createKeptSandboxes = ({ log }: { log: Logger }, options: KeptOptio
     },
     state: () => ({ kept: entries.size, memory_bytes: memory(), hits, misses, evicted: { ...evicted } }),
   }
-}
-
-/** False where its executor still works, or it has ended. */
-const comesToRest = async (sandbox: OpenSandbox, idleMs: number): Promise<boolean> => {
-  const enough = new AbortController()
-  const idle = await Promise.race([
-    sandbox.relay.idle().then(() => true),
-    sandbox.exited.then(() => false),
-    delay(idleMs, false, { signal: enough.signal }),
-  ]).finally(() => enough.abort())
-  if (idle) await sandbox.pause()
-  return idle
 }

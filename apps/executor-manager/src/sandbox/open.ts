@@ -1,5 +1,6 @@
 /** A sandbox with its executor and its relay. It plays one turn after the other, and may be kept between turns. */
 import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { type Sandbox, SandboxError, type SandboxExit, WORKSPACE } from '@tutti/sandbox'
 import type { Logger } from '@tutti/telemetry'
 import type { Station } from '../deps.ts'
@@ -9,7 +10,8 @@ import { createRelay, type Relay } from '../relay/relay.ts'
 import { newToken } from '../relay/token.ts'
 import { placeFile } from '../stage/place.ts'
 import { logOutput } from './output.ts'
-import { sandboxSpec } from './spec.ts'
+import { labelsOf, sandboxSpec } from './spec.ts'
+import { makeWaitingFolder } from './waiting-folder.ts'
 import { makeWayOut, type WayOut } from './way-out.ts'
 
 export interface OpenSandbox {
@@ -19,6 +21,8 @@ export interface OpenSandbox {
   /** Stops everything in it where it stands. */
   pause(): Promise<void>
   resume(): Promise<void>
+  /** Gives one that was started ahead its work. It stands still until it is resumed. Rejects with SandboxError. */
+  bind(order: SandboxOrder): Promise<void>
   /** What it holds of the host's memory. */
   memoryBytes(): Promise<number>
   /** Ends everything in it and removes what belonged to it. Any number of times. */
@@ -31,8 +35,27 @@ export interface SandboxOrder {
   workspace: string
 }
 
+type OpenOrder = ({ ahead: false } & SandboxOrder) | { ahead: true; workspace: string }
+
 /** Rejects with `RunFault`. */
-export const openSandbox = async (station: Station, order: SandboxOrder, log: Logger): Promise<OpenSandbox> => {
+export const openSandbox = (station: Station, order: SandboxOrder, log: Logger): Promise<OpenSandbox> =>
+  open(station, { ...order, ahead: false }, log)
+
+/** One that belongs to nobody yet, see `bind`. Rejects with `RunFault`. */
+export const openAhead = async (station: Station, log: Logger): Promise<OpenSandbox> => {
+  const workspace = await makeWaitingFolder(station.config.workspaceRoot)
+  const remove = (): Promise<void> => rm(workspace, { recursive: true, force: true })
+  try {
+    const sandbox = await open(station, { workspace, ahead: true }, log)
+    // Once it is bound the folder lies elsewhere, and is its session's.
+    return { ...sandbox, close: () => sandbox.close().then(remove) }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+const open = async (station: Station, order: OpenOrder, log: Logger): Promise<OpenSandbox> => {
   const token = newToken()
   const wayOut = await makeWayOut(station, token)
   let relay: Relay | undefined
@@ -47,7 +70,7 @@ export const openSandbox = async (station: Station, order: SandboxOrder, log: Lo
     })
     const sandbox = await station.driver.start(
       sandboxSpec({
-        ...order,
+        order,
         executor: station.executor,
         compileCache: station.compileCache(),
         config: station.config,
@@ -101,7 +124,8 @@ const opened = (sandbox: Sandbox, relay: Relay, wayOut: WayOut, log: Logger): Op
     exited: sandbox.exited,
     pause: () => sandbox.pause(),
     resume: () => sandbox.resume(),
-    memoryBytes: async () => (await sandbox.usage()).rssBytes,
+    bind: ({ workspace, sessionId, runId }) => sandbox.bind({ workspace, labels: labelsOf({ sessionId, runId }) }),
+    memoryBytes: () => sandbox.memoryBytes(),
     close: () => {
       closing ??= close().catch((error: unknown) => ownLog.error({ err: error }, 'a sandbox left something behind'))
       return closing

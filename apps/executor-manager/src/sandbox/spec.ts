@@ -9,9 +9,8 @@ import type { WayOut } from './way-out.ts'
 export interface SpecInput {
   executor: ExecutorFiles
   config: Pick<UsedConfig, 'sandboxDiskMb' | 'sandboxMemoryMb' | 'sandboxProcesses' | 'workspaceGitIgnore'>
-  sessionId: string
-  runId: string
-  workspace: string
+  /** One that is started ahead learns later whose it is. */
+  order: { workspace: string } & ({ ahead: true } | { ahead: false; sessionId: string; runId: string })
   wayOut: Pick<WayOut, 'address' | 'socketDir'>
   /** Where it was made; without it a turn begins later. */
   compileCache: CompileCache | undefined
@@ -21,16 +20,18 @@ export interface SpecInput {
 
 /** Everything that one sandbox is given. Nothing else exists inside, and nothing of it is a provider's key. */
 export const sandboxSpec = (input: SpecInput): SandboxSpec => {
-  const { executor, sessionId, runId, compileCache } = input
-  const environment = executorEnvironment.parse({
+  const { executor, order, compileCache } = input
+  const { TUTTI_AHEAD, ...environment } = executorEnvironment.parse({
     TUTTI_RELAY: input.wayOut.address,
     TUTTI_RELAY_TOKEN: input.token,
     TUTTI_CLAUDE_EXECUTABLE: executor.claude,
     WORKSPACE_PATH: WORKSPACE,
+    ...(order.ahead ? { TUTTI_AHEAD: '1' } : {}),
   })
   return {
-    id: `s-${sessionId}-${randomBytes(4).toString('hex')}`,
-    workspace: input.workspace,
+    id: `${order.ahead ? 'ahead' : `s-${order.sessionId}`}-${randomBytes(4).toString('hex')}`,
+    workspace: order.workspace,
+    ahead: order.ahead,
     command: executor.command,
     env: {
       PATH: executor.path,
@@ -38,13 +39,19 @@ export const sandboxSpec = (input: SpecInput): SandboxSpec => {
       WORKSPACE_GIT_IGNORE: input.config.workspaceGitIgnore.join('\n'),
       ...compileCache?.env,
       ...environment,
+      ...(TUTTI_AHEAD === undefined ? {} : { TUTTI_AHEAD }),
     },
     readOnly: [...executor.mounts, ...(compileCache === undefined ? [] : [compileCache.mount])],
     ...(input.wayOut.socketDir === undefined ? {} : { socketDir: input.wayOut.socketDir }),
     limits: limitsOf(input.config),
-    labels: { session_id: sessionId, run_id: runId },
+    ...(order.ahead ? {} : { labels: labelsOf(order) }),
   }
 }
+
+/** Whose sandbox it is, for people who look at the host. */
+export const labelsOf = ({ sessionId, runId }: { sessionId: string; runId: string }): Record<string, string> => ({
+  ...{ session_id: sessionId, run_id: runId },
+})
 
 const mebibyte = 1024 * 1024
 

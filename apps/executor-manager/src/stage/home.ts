@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { turn } from '@tutti/contracts'
+import { finishBinding } from '@tutti/sandbox'
 import { z } from 'zod'
 import { errnoOf } from '../fault.ts'
 import { folderOfUser } from './paths.ts'
@@ -54,6 +55,8 @@ export const homeOf = (workspaceRoot: string, userId: string, sessionId: string)
 
 /** Nobody else on the host has business in the sessions' folders; sandboxes get theirs mounted. */
 export const makeHome = async (home: Home): Promise<void> => {
+  // A manager that was killed at it left some of the files beside the workspace.
+  await finishBinding(home.workspace)
   for (const folder of [home.staged, home.logs, home.workspace]) await mkdir(folder, { recursive: true, mode: 0o700 })
 }
 

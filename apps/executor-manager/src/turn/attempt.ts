@@ -74,9 +74,15 @@ const checkModel = ({ model }: Station, { options }: ClaimedRun): void => {
     throw new RunFault('MODEL_NOT_ALLOWED', `The model ${JSON.stringify(name)} is not offered by this executor manager`)
 }
 
-const openFresh = (station: Station, claimed: ClaimedRun, { workspace }: Home, log: Logger): Promise<OpenSandbox> => {
+const openFresh = async (
+  station: Station,
+  claimed: ClaimedRun,
+  { workspace }: Home,
+  log: Logger,
+): Promise<OpenSandbox> => {
   station.kept.missed()
-  return openSandbox(station, { sessionId: claimed.session_id, runId: claimed.run_id, workspace }, log)
+  const order = { sessionId: claimed.session_id, runId: claimed.run_id, workspace }
+  return (await station.pool.take(order)) ?? openSandbox(station, order, log)
 }
 
 const stage = (

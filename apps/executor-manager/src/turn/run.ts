@@ -72,12 +72,15 @@ const carryOut = async (
   )
   const stop = AbortSignal.any([lease.lost, lease.cancelled, shutdown.drained])
   const { end, home } = await attempt(station, claimed, { lease, account, stop, shutdown, log })
-  // Before the end is told: with it the backend adds up what the run has used.
-  await account.close()
-  if (lease.lost.aborted) return undefined
   const verdict = verdictFor(end, lease, { spent: account.spent(), durationMs: performance.now() - began })
-  if (home === undefined) return verdict
-  return withExport(station, claimed, { home, verdict }, { lease, shutdown, log })
+  // Before the end is told, with which the backend adds up what the run has used; the files go out meanwhile.
+  const told = account.close()
+  if (lease.lost.aborted || home === undefined) {
+    await told
+    return lease.lost.aborted ? undefined : verdict
+  }
+  const [run] = await Promise.all([withExport(station, claimed, { home, verdict }, { lease, shutdown, log }), told])
+  return lease.lost.aborted ? undefined : run
 }
 
 const verdictFor = (end: TurnEnd | RunFault, lease: Lease, account: Spending): Verdict => {

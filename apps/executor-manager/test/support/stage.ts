@@ -54,7 +54,7 @@ export const createStage = async (more: Partial<UsedConfig> = {}): Promise<Stage
     executorFiles: 'host',
     ...{ callbackBaseUrl: 'http://host.docker.internal:8001', sandboxDockerNetwork: 'none' },
     // A test that is about it turns it on.
-    ...{ sandboxKeepSeconds: 0, sandboxKeep: 5, sandboxKeepMemoryMb: 1024 },
+    ...{ sandboxKeepSeconds: 0, sandboxKeep: 5, sandboxKeepMemoryMb: 1024, sandboxPool: 0 },
     ...{ workspaceIgnoreDotFiles: true, workspaceRoot: join(root, 'w') },
     ...{ workspaceCacheMb: 100, workspaceGitIgnore: [], gitPrivateHosts: false },
     ...{ workspaceCleanupEnabled: false, workspaceCleanupIntervalHours: 24, workspaceMaxAgeHours: 24 },

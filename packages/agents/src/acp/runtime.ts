@@ -61,7 +61,7 @@ async function* runTurn(turn: Turn, config: AcpRuntimeConfig, options: StartOpti
 const converse = async (
   turn: Turn,
   config: AcpRuntimeConfig,
-  { signal, commands }: StartOptions,
+  { signal, commands, ready }: StartOptions,
   [program, ...args]: [string, ...string[]],
   push: (events: AgentEvent[]) => void,
 ): Promise<AgentEvent> => {
@@ -159,6 +159,7 @@ const converse = async (
     const instructions =
       fresh && turn.instructions !== undefined ? [{ type: 'text' as const, text: turn.instructions }] : []
     let prompt = [...instructions, { type: 'text' as const, text: turn.prompt }]
+    await ready
     for (let turns = 1; ; turns += 1) {
       const { stopReason } = await context.request<PromptResponse>(acp.methods.agent.session.prompt, {
         sessionId: session,

@@ -40,8 +40,11 @@ export const beginningsOf = (runId: string): string => {
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}`
 }
 
-/** @param prompt null: the runtime goes on by itself */
-export const createInput = (runId: string, prompt: string | null): TurnInput => {
+/**
+ * @param prompt null: the runtime goes on by itself
+ * @param ready nothing is said before; the runtime itself starts meanwhile
+ */
+export const createInput = (runId: string, prompt: string | null, ready?: Promise<void>): TurnInput => {
   const waiting: SDKUserMessage[] = prompt === null ? [] : [userMessage(prompt, beginningId(runId))]
   const said = new Map<string, string>()
   let changed = Promise.withResolvers<void>()
@@ -53,6 +56,7 @@ export const createInput = (runId: string, prompt: string | null): TurnInput => 
   }
 
   const messages = async function* (): AsyncGenerator<SDKUserMessage> {
+    await ready
     for (;;) {
       const next = waiting.shift()
       if (next !== undefined) yield next

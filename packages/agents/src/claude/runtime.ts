@@ -18,7 +18,9 @@ import { createLedger } from './ledger.ts'
 import { initialState, type MappingState, mapMessage } from './mapping.ts'
 import { type ClaudeRuntimeConfig, sdkOptions } from './options.ts'
 import type { Terminal } from './outcome.ts'
+import { loadSdk } from './sdk.ts'
 import { createServerWatch } from './servers.ts'
+import { type Spare, startSpare } from './spare.ts'
 import { nothingSpent } from './spent.ts'
 
 /** How long the runtime may take to stop after an interruption, before it is killed. */
@@ -29,9 +31,6 @@ const writingMs = 20_000
 
 /** Of what the process wrote to stderr, so much goes into an error: enough for a stack, too little to flood a log. */
 const longestStderr = 2_000
-
-// Loaded with the first turn, not with this module: it takes a tenth of a second, and most importers never run a turn.
-const loadSdk = () => import('@anthropic-ai/claude-agent-sdk')
 
 const interrupted: Terminal = {
   type: 'error',
@@ -58,9 +57,11 @@ const asInterrupted = (terminal: Terminal, retryable: boolean): Terminal => {
 async function* runTurn(
   turn: Turn,
   config: ClaudeRuntimeConfig,
-  { signal, commands }: StartOptions,
+  { signal, commands, ready }: StartOptions,
+  spare: Spare | undefined,
 ): AsyncGenerator<AgentEvent> {
   if (signal.aborted) {
+    await spare?.discard()
     yield interrupted
     return
   }
@@ -68,7 +69,9 @@ async function* runTurn(
   const kill = new AbortController()
   const over = new AbortController()
   const { prompt, answers, permission_mode } = await goOn(turn, config.configDir)
-  const input = createInput(turn.run_id, prompt)
+  // It takes up the call that waited as soon as it is there.
+  if (prompt === null) await ready
+  const input = createInput(turn.run_id, prompt, ready)
   const plans = plansFolder(config.configDir)
   const cwd = turn.cwd === undefined ? config.cwd : join(config.cwd, turn.cwd)
   const consent = createConsent({ turn: { ...turn, permission_mode }, answers, cwd, plansFolder: plans })
@@ -107,25 +110,23 @@ async function* runTurn(
   try {
     browser = turn.browser === true ? await startBrowser(config) : undefined
     const memory = turn.memory === true ? await openMemory(turn, config) : undefined
-    query = sdk.query({
-      prompt: input.messages,
-      options: {
-        ...withMemory(sdkOptions(withBrowser({ ...turn, permission_mode }, browser, config), config), memory),
-        hooks: { ...tools.hooks, PreToolUse: [{ hooks: [consent.beforeTool] }] },
-        // Without it the runtime offers no questions. Where it asks nobody, being offered an answer would make it warn.
-        ...(permission_mode === 'bypassPermissions' && turn.attended !== true
-          ? {}
-          : { canUseTool: consent.canUseTool }),
-        // What it takes up by itself may not come to the hook; a command that only reads would then not be asked about at all.
-        ...(turn.continues === true && turn.attended === true
-          ? { settings: { permissions: { ask: consequential } } }
-          : {}),
-        abortController: kill,
-        stderr: (data) => {
-          stderr = (stderr + data).slice(-longestStderr)
-        },
+    const options: Options = {
+      ...withMemory(sdkOptions(withBrowser({ ...turn, permission_mode }, browser, config), config), memory),
+      hooks: { ...tools.hooks, PreToolUse: [{ hooks: [consent.beforeTool] }] },
+      // Without it the runtime offers no questions. Where it asks nobody, being offered an answer would make it warn.
+      ...(permission_mode === 'bypassPermissions' && turn.attended !== true ? {} : { canUseTool: consent.canUseTool }),
+      // What it takes up by itself may not come to the hook; a command that only reads would then not be asked about at all.
+      ...(turn.continues === true && turn.attended === true
+        ? { settings: { permissions: { ask: consequential } } }
+        : {}),
+      abortController: kill,
+      stderr: (data) => {
+        stderr = (stderr + data).slice(-longestStderr)
       },
-    })
+    }
+    query =
+      (await spare?.claim({ ...turn, permission_mode }, options, input.messages)) ??
+      sdk.query({ prompt: input.messages, options })
     signal.addEventListener('abort', interrupt, { once: true })
     if (signal.aborted) interrupt()
     if (commands !== undefined) listen(commands, listener, over.signal)
@@ -167,6 +168,7 @@ async function* runTurn(
     over.abort()
     input.end()
     query?.close()
+    await spare?.discard()
     await browser?.close()
   }
   await aside.settle(graceMs)
@@ -281,10 +283,22 @@ const watchServers = (query: Query, turn: Turn, aside: Aside, over: AbortSignal)
 }
 
 /** An agent runtime over the real Claude Agent SDK. */
-export const createClaudeRuntime = (config: ClaudeRuntimeConfig): AgentRuntime => ({
-  name: 'claude',
-  prepare: async () => {
-    await loadSdk()
-  },
-  start: (turn, options) => coalesceDeltas(runTurn(turn, config, options)),
-})
+export const createClaudeRuntime = (config: ClaudeRuntimeConfig): AgentRuntime => {
+  let spare: Spare | undefined
+  const takeSpare = (): Spare | undefined => {
+    const taken = spare
+    spare = undefined
+    return taken
+  }
+  return {
+    name: 'claude',
+    prepare: async ({ ahead = false } = {}) => {
+      const sdk = await loadSdk()
+      if (ahead) spare ??= await startSpare(sdk, config)
+    },
+    discard: async () => {
+      await takeSpare()?.discard()
+    },
+    start: (turn, options) => coalesceDeltas(runTurn(turn, config, options, takeSpare())),
+  }
+}

@@ -17,6 +17,7 @@ export interface RunOptions {
   signal?: AbortSignal
   commands?: AsyncIterable<TurnCommand>
   using?: AgentRuntime
+  ready?: Promise<void>
 }
 
 export interface Stage {
@@ -57,11 +58,12 @@ export const useClaude = (): Stage => {
         env: { PATH: process.env.PATH, HOME: stage.workspace, ANTHROPIC_API_KEY: 'must not be used' },
         ...more,
       }),
-    run: async (asked, { on, signal, commands, using = stage.runtime() } = {}) => {
+    run: async (asked, { on, signal, commands, ready, using = stage.runtime() } = {}) => {
       const events: AgentEvent[] = []
       const options = {
         signal: signal ?? new AbortController().signal,
         ...(commands === undefined ? {} : { commands }),
+        ...(ready === undefined ? {} : { ready }),
       }
       for await (const event of using.start(asked, options)) {
         events.push(agentEvent.parse(event))

@@ -190,7 +190,14 @@ const sandboxVariables = {
   sandboxKeepMemoryMb: {
     name: 'SANDBOX_KEEP_MEMORY_MB',
     default: '1024',
-    description: 'Memory that waiting sandboxes may hold together, in megabytes.',
+    description: 'Memory that waiting sandboxes may hold together, in megabytes: kept ones and those of SANDBOX_POOL.',
+    schema: integer(0),
+  },
+  sandboxPool: {
+    name: 'SANDBOX_POOL',
+    default: '1',
+    description:
+      'How many sandboxes are started ahead and wait, loaded and stopped, for whichever session comes next: its turn begins sooner. 0: none. With SANDBOX=bubblewrap; the others have none.',
     schema: integer(0),
   },
 } satisfies VariableTable

@@ -1,3 +1,4 @@
+import { createBoundLateDriver } from '../conformance/bound-late.ts'
 import { sandboxConformance } from '../conformance/conformance.ts'
 import { ownUsers } from '../conformance/rig.ts'
 import { type BubblewrapOptions, createBubblewrapDriver } from './driver.ts'
@@ -17,4 +18,15 @@ function subject(name: string, options: Omit<BubblewrapOptions, 'stateDir'>) {
 }
 
 subject('bubblewrap', { users: ownUsers(50) })
+const late = { users: ownUsers(50) }
+sandboxConformance({
+  name: 'bubblewrap, started ahead',
+  ...{ isolates: true, escapes: process.env.TUTTI_ESCAPES === '1' },
+  create: (stateDir) => createBoundLateDriver({ ...late, stateDir }),
+  elsewhere: {
+    module: new URL('../conformance/bound-late.ts', import.meta.url).href,
+    factory: 'createBoundLateDriver',
+    options: late,
+  },
+})
 subject('bubblewrap without cgroups', { cgroups: 'off', users: ownUsers(50) })

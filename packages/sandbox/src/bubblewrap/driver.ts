@@ -3,9 +3,10 @@ import { stat } from 'node:fs/promises'
 import { errorMessage, SandboxError } from '../error.ts'
 import { environmentScript } from '../host/environment.ts'
 import { etcFor } from '../host/etc.ts'
-import { createLive } from '../host/live.ts'
-import { giveFiles } from '../host/ownership.ts'
+import { createLive, type Live } from '../host/live.ts'
+import { giveFiles, giveWorkspace } from '../host/ownership.ts'
 import { createRecords, type Records, type SandboxRecord, thisBoot, thisProcess } from '../host/records.ts'
+import { takePlace } from '../host/take-place.ts'
 import { createUsers, DEFAULT_USERS, type UserRange, type Users } from '../host/users.ts'
 import type { Sandbox, SandboxDriver, SandboxLog, SandboxSpec } from '../port.ts'
 import { seccompProgram } from '../seccomp/program.ts'
@@ -39,6 +40,7 @@ const START_PATIENCE_MS = 30_000
 
 interface Parts {
   stateDir: string
+  live: Live
   users: Users | undefined
   records: Records
   cgroups: () => CgroupFound
@@ -57,14 +59,14 @@ export function createBubblewrapDriver(options: BubblewrapOptions): SandboxDrive
     found ??= findCgroups(options.cgroups ?? 'auto')
     return found
   }
+  const live = createLive()
   const parts: Parts = {
-    stateDir,
+    ...{ stateDir, live },
     users: process.getuid?.() === 0 ? createUsers(stateDir, options.users ?? DEFAULT_USERS) : undefined,
     records: createRecords(stateDir),
     cgroups,
     log: options.log ?? (() => {}),
   }
-  const live = createLive()
   const start = async (spec: SandboxSpec): Promise<Sandbox> => {
     const resolved = await resolveSpec(spec)
     const refused = kernelFault(cgroups(), options.requireMemoryCgroup ?? false)
@@ -74,6 +76,7 @@ export function createBubblewrapDriver(options: BubblewrapOptions): SandboxDrive
   return {
     name: 'bubblewrap',
     isolates: true,
+    ahead: true,
     check: () =>
       checkBubblewrap({ stateDir, cgroups, start, requireMemoryCgroup: options.requireMemoryCgroup ?? false }),
     start,
@@ -136,6 +139,7 @@ async function run(
     environment: environmentScript(spec.env),
   })
   const outer = processRef(child.pid)
+  let written: SandboxRecord = { ...record, ...(outer && { outer }) }
   let inside: number | undefined
   let namespace: PidNamespace | undefined
   const sandbox = supervise({
@@ -152,15 +156,24 @@ async function run(
       namespace?.close()
       return release(clean)
     },
+    async bind({ workspace, labels }) {
+      parts.live.move(spec.id, workspace)
+      written = { ...written, workspace, labels: labels ?? {} }
+      parts.records.write(written)
+      await takePlace(spec.workspace, workspace)
+      if (identity.kind === 'user') await giveWorkspace(workspace, identity.uid)
+    },
   })
   const impatience = setTimeout(() => void sandbox.kill(), START_PATIENCE_MS)
   try {
-    const written = { ...record, ...(outer && { outer }) }
     parts.records.write(written)
     inside = await init
     if (inside !== undefined) namespace = holdPidNamespace(inside)
     const initRef = inside === undefined ? undefined : processRef(inside)
-    if (initRef) parts.records.write({ ...written, init: initRef })
+    if (initRef) {
+      written = { ...written, init: initRef }
+      parts.records.write(written)
+    }
     if (!(await ready)) throw await startFault(sandbox)
     sandbox.watchLimits()
     return sandbox

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ahead } from './ahead.ts'
 import { escapes } from './escapes/suite.ts'
 import { files } from './files.ts'
 import { lifetime } from './lifetime.ts'
@@ -34,6 +35,7 @@ export function sandboxConformance(subject: Subject): void {
     lifetime(rig, isolates)
     limits(rig, isolates)
     pausing(rig)
+    ahead(rig)
     files(rig, isolates)
     if (isolates) network(rig)
     if (isolates) privileges(rig)

@@ -65,6 +65,7 @@ export function limits(rig: () => Rig, isolates: boolean): void {
       await until(() => String(sandbox.stdout.read() ?? '').includes('ready'))
       const usage = await until(async () => {
         const now = await sandbox.usage()
+        expect(await sandbox.memoryBytes()).toBeLessThanOrEqual(2 * now.rssBytes + 2 ** 20)
         return now.processes >= 2 && now
       })
       expect(usage.rssBytes).toBeGreaterThan(32 * MIB)

@@ -31,6 +31,19 @@ export function pausing(rig: () => Rig): void {
       expect(readFileSync(join(workspace, 'ticks'), 'utf8')).toMatch(/^(x\n)+$/)
     })
 
+    it('a-shell-that-starts-one-program-after-the-other-stands-still-at-once', async () => {
+      const sandbox = await rig().start(['sh', '-c', 'while :; do /bin/true; done'])
+      // Often enough to meet the instant between vfork and exec, in which the shell takes no signal.
+      for (let n = 0; n < 30; n++) {
+        const began = performance.now()
+        await sandbox.pause()
+        expect(performance.now() - began).toBeLessThan(4_000)
+        await sandbox.resume()
+        await delay(n % 5)
+      }
+      await sandbox.kill()
+    })
+
     it('a-paused-sandbox-can-be-ended', async () => {
       const word = unique('paused')
       const sandbox = await rig().start(['perl', '-e', 'fork; sleep 1 while 1', word])

@@ -5,7 +5,7 @@ import { createLive } from '../host/live.ts'
 import { createRecords } from '../host/records.ts'
 import { createUsers, type UserRange } from '../host/users.ts'
 import type { SandboxDriver, SandboxLog, SandboxSpec } from '../port.ts'
-import { resolveSpec } from '../spec.ts'
+import { notAhead, resolveSpec } from '../spec.ts'
 import { checkDocker } from './check.ts'
 import { createEngine } from './engine.ts'
 import { reapContainers } from './reap.ts'
@@ -50,11 +50,14 @@ export function createDockerDriver(options: DockerOptions): SandboxDriver {
   }
   const live = createLive()
   const start = async (given: SandboxSpec) => {
+    if (given.ahead) throw notAhead('docker')
     const spec = await resolveSpec(given)
     return live.hold(spec, () => startContainer(parts, spec))
   }
   return {
     ...{ name: 'docker', isolates: true, network: options.network !== undefined, start },
+    // An engine in a machine of its own need not see that a directory was moved here.
+    ahead: false,
     check: () => checkDocker(parts, start),
     reap: () => reapContainers(parts),
   }

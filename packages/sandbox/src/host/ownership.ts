@@ -17,7 +17,7 @@ export async function giveFiles(spec: Pick<ResolvedSpec, 'workspace' | 'socketDi
  * Gives every file of the workspace to the sandbox's user. Links are never followed: one left by an earlier agent may
  * point at a file of the host. Nothing of the sandbox runs meanwhile, so nothing can be swapped under it.
  */
-async function giveWorkspace(workspace: string, uid: number): Promise<void> {
+export async function giveWorkspace(workspace: string, uid: number): Promise<void> {
   try {
     const wrong = ['!', '(', '-uid', String(uid), '-gid', String(uid), ')']
     await run('find', [workspace, '-xdev', ...wrong, '-exec', 'chown', '-h', '--', `${uid}:${uid}`, '{}', '+'])

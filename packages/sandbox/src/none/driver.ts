@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { errorMessage, SandboxError } from '../error.ts'
 import type { Mount, Sandbox, SandboxDriver, SandboxLog, SandboxSpec } from '../port.ts'
-import { DEFAULT_ENV, resolveSpec, WORKSPACE } from '../spec.ts'
+import { DEFAULT_ENV, notAhead, resolveSpec, WORKSPACE } from '../spec.ts'
 import { runningChild } from '../supervise/child.ts'
 import { isAlive, type ProcessRef, pidsOfTree, processRef } from '../supervise/processes.ts'
 import { supervise } from '../supervise/supervise.ts'
@@ -20,6 +20,8 @@ export function createNoneDriver(options: { log?: SandboxLog } = {}): SandboxDri
   return {
     name: 'none',
     isolates: false,
+    // Paths as seen from inside are the host's here, and a directory that moves has another one.
+    ahead: false,
     check: async () => ({ ok: true, notes: [WARNING] }),
     start: (spec) => startPlain(spec, log),
     // Without namespaces or records nothing tells a former sandbox from any other process.
@@ -28,6 +30,7 @@ export function createNoneDriver(options: { log?: SandboxLog } = {}): SandboxDri
 }
 
 async function startPlain(given: SandboxSpec, log: SandboxLog): Promise<Sandbox> {
+  if (given.ahead) throw notAhead('none')
   const spec = await resolveSpec(given)
   log('warn', WARNING, { id: spec.id })
   const toHost = hostPaths([

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { readProcess } from './processes.ts'
+import { type ProcessStat, readProcess } from './processes.ts'
 
 const PATIENCE_MS = 5_000
 
@@ -16,10 +16,13 @@ export function createSignalFreezer(members: () => readonly number[]): {
       const deadline = performance.now() + PATIENCE_MS
       // Twice in a row: a process that was just forked is found by the second look only.
       for (let quiet = 0; quiet < 2; ) {
-        const running = members().filter(runs)
+        const found = members().flatMap((pid) => readProcess(pid) ?? [])
+        const running = found.filter((one) => !one.zombie && !one.stopped)
         quiet = running.length === 0 ? quiet + 1 : 0
-        if (performance.now() > deadline) throw new Error(`processes go on: ${running.join(', ')}`)
-        for (const pid of running) signal(pid, 'SIGSTOP')
+        if (performance.now() > deadline)
+          throw new Error(`processes go on: ${running.map(({ pid }) => pid).join(', ')}`)
+        for (const { pid } of running) signal(pid, 'SIGSTOP')
+        for (const { pid } of awaited(running, found)) signal(pid, 'SIGCONT')
         await delay(2)
       }
     },
@@ -29,9 +32,13 @@ export function createSignalFreezer(members: () => readonly number[]): {
   }
 }
 
-function runs(pid: number): boolean {
-  const found = readProcess(pid)
-  return found !== undefined && !found.zombie && !found.stopped
+/**
+ * Children that were stopped between vfork and exec. Their parent stops only once they are through: they get a few
+ * milliseconds more, and are stopped by a later look.
+ */
+function awaited(running: readonly ProcessStat[], all: readonly ProcessStat[]): ProcessStat[] {
+  const parents = new Set(running.filter((one) => one.uninterruptible).map(({ pid }) => pid))
+  return all.filter((one) => one.stopped && parents.has(one.parent))
 }
 
 function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {

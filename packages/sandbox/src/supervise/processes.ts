@@ -14,6 +14,8 @@ export interface ProcessStat extends ProcessRef {
   zombie: boolean
   /** By a signal, or by who traces it. */
   stopped: boolean
+  /** In the kernel, where no signal is taken: at a disk, or in vfork until the child has become its program. */
+  uninterruptible: boolean
   threads: number
   /** Its own and its reaped children's. */
   cpuTicks: number
@@ -32,6 +34,7 @@ export function readProcess(pid: number): ProcessStat | undefined {
     session: number(3),
     zombie: fields[0] === 'Z' || fields[0] === 'X',
     stopped: fields[0] === 'T' || fields[0] === 't',
+    uninterruptible: fields[0] === 'D',
     threads: number(17),
     cpuTicks: number(11) + number(12) + number(13) + number(14),
     startTime: fields[19] ?? '',

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
-import type { ExitReason, Sandbox, SandboxExit, SandboxLog } from '../port.ts'
-import type { ResolvedSpec } from '../spec.ts'
+import { errorMessage, SandboxError } from '../error.ts'
+import type { Binding, ExitReason, Sandbox, SandboxExit, SandboxLog } from '../port.ts'
+import { type ResolvedSpec, resolveWorkspace } from '../spec.ts'
 import { directoryBytes } from './disk.ts'
 import { extinguish } from './extinguish.ts'
 import { createSignalFreezer } from './freeze.ts'
@@ -33,6 +34,8 @@ export interface Supervised {
   /** Memory and processes, where not every process inside can be seen from here. */
   measure?(): Promise<{ rssBytes: number; processes: number }>
   kernelHolds: Watched['kernelHolds']
+  /** Puts the sandbox's own directory into the workspace's place, where the driver can do that. All stands still. */
+  bind?(to: Binding): Promise<void>
   /** Gives back what the sandbox held: its user, groups, records. `clean` is false where something would not die. */
   release(clean: boolean): Promise<void>
   log: SandboxLog
@@ -45,6 +48,8 @@ export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
   let sweeping: Promise<boolean> | undefined
   let watching: ReturnType<typeof watch> | undefined
   let paused = false
+  let workspace = spec.workspace
+  let bound = spec.ahead !== true
 
   const sweep = () => {
     const extinguished = async () => {
@@ -96,14 +101,23 @@ export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
     return last
   }
 
+  const pause = () =>
+    inTurn(async () => {
+      await freezer.freeze()
+      paused = true
+    })
+
   return {
     id: spec.id,
     pid: running.pid,
     stdout: boundedOutput(running.stdout),
     stderr: boundedOutput(running.stderr),
     exited,
+    async memoryBytes() {
+      return it.measure ? (await it.measure()).rssBytes : residentBytes(it.members())
+    },
     async usage() {
-      const workspaceBytes = await directoryBytes(spec.workspace)
+      const workspaceBytes = await directoryBytes(workspace)
       if (it.measure) return { ...(await it.measure()), workspaceBytes }
       const pids = it.members()
       const threads = pids.reduce((sum, pid) => {
@@ -112,22 +126,36 @@ export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
       }, 0)
       return { rssBytes: residentBytes(pids), processes: threads, workspaceBytes }
     },
-    pause: () =>
-      inTurn(async () => {
-        await freezer.freeze()
-        paused = true
-      }),
+    pause,
     resume: () =>
       inTurn(() => {
         paused = false
         return freezer.thaw()
       }),
+    async bind(to) {
+      const refused = (fault: string, cause?: unknown) =>
+        new SandboxError(`the sandbox ${spec.id} cannot be bound: ${fault}`, 'start another one', { cause })
+      if (bound || it.bind === undefined) throw refused('it has its workspace')
+      bound = true
+      try {
+        const place = await resolveWorkspace(to.workspace)
+        await pause()
+        // Not frozen, or gone: what still ran could do in the workspace what its owner is about to do.
+        if (!paused || ending !== undefined) throw new Error('it does not stand still')
+        await it.bind({ ...to, workspace: place })
+        workspace = place
+        watching?.startWall()
+      } catch (error) {
+        throw error instanceof SandboxError ? error : refused(errorMessage(error), error)
+      }
+    },
     async kill() {
       end('killed')
       await exited
     },
     watchLimits() {
-      watching = watch({ ...it, limits: spec.limits, workspace: spec.workspace, paused: () => paused, end })
+      watching = watch({ ...it, limits: spec.limits, workspace: () => workspace, paused: () => paused, end })
+      if (bound) watching.startWall()
     },
   }
 }

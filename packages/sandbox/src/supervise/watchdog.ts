@@ -14,7 +14,8 @@ const TICKS_PER_SECOND = 100
 /** One sandbox as the watchdog sees it. */
 export interface Watched {
   limits: SandboxLimits
-  workspace: string
+  /** Where its workspace lies now. */
+  workspace(): string
   /** What runs in it, as seen at most so long ago: many sandboxes share one look at the host. */
   members(maxAgeMs?: number): number[]
   /** A process inside and its memory file systems, once known. */
@@ -34,15 +35,15 @@ export interface Watched {
  * Looks at one sandbox about ten times a second and ends it when it crosses a limit the kernel does not hold by
  * itself. Between two looks a sandbox can take more than its limit; where that matters the memory controller is wanted.
  */
-export function watch(one: Watched): { stop(): void; overDisk(): Promise<boolean> } {
+export function watch(one: Watched): { stop(): void; startWall(): void; overDisk(): Promise<boolean> } {
   const { limits } = one
   let deletedMemory = 0
   const overDisk = async () => {
-    if (limits.files !== undefined && (await directoryFiles(one.workspace)) > limits.files) return true
+    if (limits.files !== undefined && (await directoryFiles(one.workspace())) > limits.files) return true
     if (limits.diskBytes === undefined) return false
-    const open = deletedBytes(one.members(), one.workspace)
+    const open = deletedBytes(one.members(), one.workspace())
     deletedMemory = open.memory
-    return open.disk + (await directoryBytes(one.workspace)) >= limits.diskBytes
+    return open.disk + (await directoryBytes(one.workspace())) >= limits.diskBytes
   }
 
   const look = (): ExitReason | undefined => {
@@ -88,11 +89,13 @@ export function watch(one: Watched): { stop(): void; overDisk(): Promise<boolean
   }
   if (limits.diskBytes !== undefined || limits.files !== undefined) diskLater(DISK_MS)
 
-  const wall = limits.wallMs === undefined ? undefined : setTimeout(() => one.end('time'), limits.wallMs)
-  wall?.unref()
+  let wall: NodeJS.Timeout | undefined
 
   return {
     overDisk,
+    startWall() {
+      if (limits.wallMs !== undefined) wall = setTimeout(() => one.end('time'), limits.wallMs).unref()
+    },
     stop() {
       stopped = true
       clearInterval(tick)
