@@ -9,16 +9,14 @@ import {
   createDatabase,
   createWorkbench,
   type Database,
-  migrate,
   type SecretKeys,
 } from '../src/index.ts'
 
 let database: Database
 let drop: () => Promise<void>
 beforeAll(async () => {
-  const testDb = await testDatabase()
+  const testDb = await testDatabase('workbench')
   database = createDatabase({ connectionString: testDb.connectionString })
-  await migrate(database)
   drop = async () => {
     await database.close()
     await testDb.drop()
