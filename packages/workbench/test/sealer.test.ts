@@ -4,13 +4,7 @@ import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSealer } from '../src/capabilities/sealer.ts'
-import {
-  agentRunBlueprint,
-  createDatabase,
-  createWorkbench,
-  type Database,
-  type SecretKeys,
-} from '../src/index.ts'
+import { agentRunBlueprint, createDatabase, createWorkbench, type Database, type SecretKeys } from '../src/index.ts'
 
 let database: Database
 let drop: () => Promise<void>
