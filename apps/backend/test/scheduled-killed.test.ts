@@ -80,18 +80,11 @@ const makeDue = async (id: string): Promise<void> => {
   const due = Math.floor(Date.now() / 60_000) * 60_000
   const [changed] = await database.query(
     `update tutti.records set due_at = $2::bigint,
-       body = jsonb_set(body::jsonb, '{nextAt}', to_jsonb($2::bigint))::text::${await typeOfBody()}
-     where kind = 'session_schedule' and id = $1 returning id`,
+       body = jsonb_set(body::jsonb, '{body,nextAt}', to_jsonb($2::bigint), false)::text
+     where kind = 'session_schedule' and id = $1 and body::jsonb #> '{body,nextAt}' is not null returning id`,
     [`default/${id}`, due],
   )
   expect(changed).toBeDefined()
-}
-const typeOfBody = async (): Promise<string> => {
-  const [column] = await database.query<{ data_type: string }>(
-    `select data_type from information_schema.columns
-     where table_schema = 'tutti' and table_name = 'records' and column_name = 'body'`,
-  )
-  return column?.data_type ?? 'text'
 }
 
 /** The engine's clock, for those who start afterwards. */
