@@ -5,9 +5,14 @@ export default defineConfig({
     include: ['{packages,apps,examples}/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['test/postgres.ts'],
     // Real servers, sandboxes and processes: generous, because a time-out is no measurement.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    // Two cores: more workers would only make tests wait for one another.
-    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000, interval: 20 } },
+    // On two cores: a third of the tests wait for leases and other processes.
+    maxWorkers: 3,
+    // One file after the other in the same process: a process for each, with all that it imports, was four tenths of the processor's time of
+    // engine, config and contracts (75 s, and 42 s without). So a module of support must not call `afterEach` by itself: it is loaded
+    // once, and only the first file would have it.
+    isolate: false,
   },
 })

@@ -2,6 +2,9 @@
 import { describe, expect, test } from 'vitest'
 import { type ClientWire, openClients } from './support/clients.ts'
 import { unique } from './support/fleet.ts'
+import { serveThisFile } from './support/server.ts'
+
+serveThisFile()
 
 describe('who is calling', () => {
   test('whether it is there is told to everybody (9.1), and so is its document', async () => {

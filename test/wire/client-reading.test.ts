@@ -2,6 +2,9 @@
 import { describe, expect, test } from 'vitest'
 import { openClients } from './support/clients.ts'
 import { unique } from './support/fleet.ts'
+import { serveThisFile } from './support/server.ts'
+
+serveThisFile()
 
 describe('reading', () => {
   test('a graph is DOT; of an unknown blueprint 404 (9.23)', async () => {

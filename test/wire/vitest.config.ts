@@ -2,5 +2,5 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { root: import.meta.dirname, testTimeout: 60_000, maxWorkers: 2 },
+  test: { root: import.meta.dirname, testTimeout: 60_000, maxWorkers: 2, isolate: false },
 })

@@ -1,6 +1,9 @@
 /** What tasks tell while they run, over HTTP and by socket, in the words of both generations. */
 import { expect, test } from 'vitest'
 import { openFleet } from './support/fleet.ts'
+import { serveThisFile } from './support/server.ts'
+
+serveThisFile()
 
 const forms: [name: string, frame: (job: string, task: string, progress: number) => object][] = [
   ['older', (job_id, task_id, progress) => ({ event: 'progress_update', job_id, task_id, progress, message: 'on' })],

@@ -1,6 +1,9 @@
 /** Signs of life in the words of both generations. */
 import { expect, test } from 'vitest'
 import { openFleet, unique } from './support/fleet.ts'
+import { serveThisFile } from './support/server.ts'
+
+serveThisFile()
 
 test('an empty one only prolongs the registration; an unknown worker is told to register', async () => {
   const { worker, workerId } = await openFleet()

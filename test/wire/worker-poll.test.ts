@@ -1,6 +1,9 @@
 /** What workers are handed. */
 import { expect, test } from 'vitest'
 import { openFleet, unique } from './support/fleet.ts'
+import { serveThisFile } from './support/server.ts'
+
+serveThisFile()
 
 test('nothing to do is 204 after the time-out', async () => {
   const { next } = await openFleet()

@@ -1,7 +1,9 @@
 /** How workers of both generations make themselves known. */
 import { expect, test } from 'vitest'
 import { unique } from './support/fleet.ts'
-import { openWire } from './support/server.ts'
+import { openWire, serveThisFile } from './support/server.ts'
+
+serveThisFile()
 
 test('older: supported_tasks, resources and models are kept and shown', async () => {
   const { worker, client } = await openWire()

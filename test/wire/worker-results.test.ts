@@ -1,6 +1,9 @@
 /** What becomes of results, in the words of both generations. */
 import { expect, test } from 'vitest'
 import { openFleet, unique } from './support/fleet.ts'
+import { serveThisFile } from './support/server.ts'
+
+serveThisFile()
 
 test('older: nested, answered with what was accepted', async () => {
   const { job, task, answer, read } = await openFleet()

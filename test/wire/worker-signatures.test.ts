@@ -2,7 +2,9 @@
 import { createHmac } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { openFleet, unique } from './support/fleet.ts'
-import { openWire } from './support/server.ts'
+import { openWire, serveThisFile } from './support/server.ts'
+
+serveThisFile()
 
 const now = (): number => Math.floor(Date.now() / 1000)
 const hmac = (canonical: string, secret: string): string => createHmac('sha256', secret).update(canonical).digest('hex')

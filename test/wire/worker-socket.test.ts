@@ -3,6 +3,9 @@ import { request } from 'node:http'
 import { request as secureRequest } from 'node:https'
 import { expect, test } from 'vitest'
 import { openFleet } from './support/fleet.ts'
+import { serveThisFile } from './support/server.ts'
+
+serveThisFile()
 
 const connect = (url: string, token: string): WebSocket =>
   new WebSocket(url.replace(/^http/, 'ws'), { headers: { 'x-worker-token': token } } as never)

@@ -1,6 +1,8 @@
 /** Short-lived tokens, seen from outside. */
 import { expect, test } from 'vitest'
-import { openWire } from './support/server.ts'
+import { openWire, serveThisFile } from './support/server.ts'
+
+serveThisFile()
 
 test('sign in, work, refresh; a refresh token that comes again ends them all', async () => {
   const { worker, own } = await openWire()

@@ -2,18 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import type { Work } from '../src/root.ts'
 
-const folders: string[] = []
-afterEach(async () => {
-  for (const folder of folders.splice(0)) await rm(folder, { recursive: true })
-})
-
-/** A temporary folder with these files. */
+/** A folder with these files, which goes with the test. */
 export const folderWith = async (files: Record<string, string | Uint8Array>): Promise<string> => {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'tutti-folder-')))
-  folders.push(folder)
+  onTestFinished(() => rm(folder, { recursive: true }))
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true })
     await writeFile(join(folder, path), content)

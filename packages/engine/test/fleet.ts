@@ -1,7 +1,7 @@
 /** Engines over one memory Store, in virtual time, and what workers do to them. */
 import type { Json } from '@tutti/contracts'
 import { createMemoryStore } from '@tutti/stores'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import {
   type Blueprint,
   blueprint,
@@ -35,18 +35,13 @@ export interface Fleet {
   errors: unknown[]
 }
 
-const fleets: (() => Promise<void>)[] = []
-
-afterEach(async () => {
-  await Promise.all(fleets.splice(0).map((stop) => stop()))
-})
-
+/** Ends with the test. */
 export const createFleet = (blueprints: Blueprint[]): Fleet => {
   const time = createTime()
   const store = createMemoryStore({ now: time.now })
   const engines: Engine[] = []
   const errors: unknown[] = []
-  fleets.push(async () => {
+  onTestFinished(async () => {
     let stopped = false
     const all = Promise.all(engines.map((engine) => engine.stop())).then(() => {
       stopped = true

@@ -4,21 +4,13 @@ import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSealer } from '../src/capabilities/sealer.ts'
-import {
-  agentRunBlueprint,
-  createDatabase,
-  createWorkbench,
-  type Database,
-  migrate,
-  type SecretKeys,
-} from '../src/index.ts'
+import { agentRunBlueprint, createDatabase, createWorkbench, type Database, type SecretKeys } from '../src/index.ts'
 
 let database: Database
 let drop: () => Promise<void>
 beforeAll(async () => {
-  const testDb = await testDatabase()
+  const testDb = await testDatabase('workbench')
   database = createDatabase({ connectionString: testDb.connectionString })
-  await migrate(database)
   drop = async () => {
     await database.close()
     await testDb.drop()

@@ -15,7 +15,6 @@ import {
   createTitleModel,
   createWorkbench,
   type Database,
-  migrate,
   sessionTitleBlueprint,
   type Workbench,
 } from '../src/index.ts'
@@ -23,9 +22,8 @@ import {
 let testDb: TestDatabase
 let database: Database
 beforeAll(async () => {
-  testDb = await testDatabase()
+  testDb = await testDatabase('workbench')
   database = createDatabase({ connectionString: testDb.connectionString })
-  await migrate(database)
 })
 afterAll(async () => {
   await database.close()

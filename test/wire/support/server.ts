@@ -41,14 +41,23 @@ export const openWire = async (): Promise<Wire> => {
   }
 }
 
+let served = false
 let opened: Promise<Target> | undefined
 const closers: (() => Promise<unknown>)[] = []
-afterAll(async () => {
-  for (const close of closers.reverse()) await close()
-})
 
-/** One server for all tests of a file. Each test makes up its own skills, workers and jobs, so they don't meet. */
+/** At the top of each file of tests: it gets one server for all of them, which ends with the file. */
+export const serveThisFile = (): void => {
+  served = true
+  afterAll(async () => {
+    served = false
+    opened = undefined
+    for (const close of closers.splice(0).reverse()) await close()
+  })
+}
+
+/** Each test makes up its own skills, workers and jobs, so they don't meet. */
 export const openTarget = (): Promise<Target> => {
+  if (!served) throw new Error('nobody would end the server: call serveThisFile() at the top of the file')
   opened ??= open()
   return opened
 }

@@ -14,7 +14,6 @@ import {
   createDatabase,
   createWorkbench,
   type Database,
-  migrate,
   type Workbench,
   type WorkbenchOptions,
 } from '@tutti/workbench'
@@ -56,9 +55,8 @@ export interface Stage {
 }
 
 export const createStage = async ({ blueprints = [], ...localDeps }: StageDeps = {}): Promise<Stage> => {
-  const testDb = await testDatabase()
+  const testDb = await testDatabase('workbench')
   const database = createDatabase({ connectionString: testDb.connectionString, connections: 20 })
-  await migrate(database)
   const store = createMemoryStore()
   const folder = await mkdtemp(join(tmpdir(), 'tutti-backend-'))
   const objects = createLocalObjects(

@@ -1,16 +1,11 @@
 import type { JobEventView, JobView } from '@tutti/contracts'
-import { afterEach, expect, vi } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
 import { type ConnectionOptions, createClient, createWorkbench } from '../../src/index.ts'
 import { startServer, type TestServer } from './server.ts'
 
-const cleanups: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-
 export const testServer = async (...handlers: Parameters<typeof startServer>): Promise<TestServer> => {
   const server = await startServer(...handlers)
-  cleanups.push(server.close)
+  onTestFinished(server.close)
   return server
 }
 

@@ -51,14 +51,14 @@ describe('changes of the clock', () => {
   const byBruteForce = (hour: number, minute: number, zone: string, year: number): number[] => {
     const clock = IANAZone.create(zone)
     const found: number[] = []
-    let day = ''
+    let day = -1
     let offset = 0
     for (let at = Date.UTC(year, 0, 1); at < Date.UTC(year + 1, 0, 1); at += 60_000) {
       // Clocks change on a quarter of an hour only.
       if (at % 900_000 === 0) offset = clock.offset(at)
-      const local = new Date(at + offset * 60_000)
-      const date = local.toISOString().slice(0, 10)
-      if (date <= day || local.getUTCHours() * 60 + local.getUTCMinutes() < hour * 60 + minute) continue
+      const local = at + offset * 60_000
+      const date = Math.floor(local / 86_400_000)
+      if (date <= day || local - date * 86_400_000 < (hour * 60 + minute) * 60_000) continue
       day = date
       found.push(at)
     }

@@ -10,7 +10,6 @@ import {
   createDatabase,
   createWorkbench,
   type Database,
-  migrate,
   type Workbench,
   type WorkbenchOptions,
 } from '../../src/index.ts'
@@ -43,9 +42,8 @@ export const createStage = async (
   blueprints: Blueprint[] = [],
   more: Pick<WorkbenchOptions, 'budgets' | 'offersModel' | 'headStartMs'> = {},
 ): Promise<Stage> => {
-  const testDb = await testDatabase()
+  const testDb = await testDatabase('workbench')
   const database = createDatabase({ connectionString: testDb.connectionString })
-  await migrate(database)
   let offset = 0
   const store = createMemoryStore({ now: () => Date.now() + offset })
   const started: { engine: Engine; workbench: Workbench }[] = []

@@ -1,13 +1,7 @@
-import { afterEach, expect, vi } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
 import { createWorker, skill, type Worker, type WorkerOptions } from '../../src/index.ts'
 import { type FakeOrchestrator, startFakeOrchestrator } from './fake-orchestrator.ts'
-
-const cleanups: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-const afterTest = (cleanup: () => Promise<unknown>): number => cleanups.push(cleanup)
 
 /** Waits for a condition; the limit only keeps a broken test from hanging. */
 export const until = (condition: () => unknown): Promise<void> =>
@@ -17,7 +11,7 @@ export const fakeOrchestrator = async (
   options?: Parameters<typeof startFakeOrchestrator>[0],
 ): Promise<FakeOrchestrator> => {
   const server = await startFakeOrchestrator(options)
-  afterTest(async () => {
+  onTestFinished(async () => {
     await server.close()
     expect(server.unexpected).toEqual([])
   })
@@ -44,7 +38,7 @@ export const newWorker = (server: { url: string }, options: Partial<WorkerOption
     progressIntervalMs: 1,
     ...options,
   })
-  afterTest(() => worker.stop().catch(() => {}))
+  onTestFinished(() => worker.stop().catch(() => {}))
   return worker
 }
 
