@@ -9,7 +9,12 @@ import { permissionMode } from './turn.ts'
 const prompt = z.string().trim().min(1).max(1_000_000)
 
 /** Chosen by the client: a request that it sends again with the same id is answered again, and done once. */
-export const clientRequestId = z.string().min(1).max(128)
+export const clientRequestId = z
+  .string()
+  .min(1)
+  .max(128)
+  // It is kept in a database that can hold none.
+  .refine((id) => !id.includes('\0'), 'it holds a NUL')
 
 /** POST /api/v1/tasks: a message for a new session, or for the one named. */
 export const createTask = z.object({

@@ -45,7 +45,7 @@ const longestPatienceMs = 30_000
 
 export const createBackendClient = ({ baseUrl, internalToken, leaseSeconds }: BackendClientOptions): BackendClient => {
   // One that went silent must be noticed while there is still time for another.
-  const patienceMs = Math.min(longestPatienceMs, (leaseSeconds * 1000) / 3)
+  const patienceMs = Math.min(longestPatienceMs, (Math.max(5, leaseSeconds) * 1000) / 3)
   const post = async (path: string, body: object, timeoutMs: number, signal?: AbortSignal): Promise<unknown> => {
     // Whole milliseconds: a third of a lease is none, and a fraction would be refused as a renewal that failed.
     const patience = AbortSignal.timeout(Math.ceil(timeoutMs))
@@ -98,7 +98,9 @@ export const createBackendClient = ({ baseUrl, internalToken, leaseSeconds }: Ba
     },
     events: createEventSender((path, body) => post(path, body, patienceMs)),
     account: async (runId, request) => understood(accountAnswer, await post(`${runId}/account`, request, patienceMs)),
-    memory: async (runId, request) => understood(memoryAnswer, await post(`${runId}/memory`, request, patienceMs)),
+    memory: async (runId, request) =>
+      // An agent's own call, which has no number: what is slow is not to be done twice.
+      understood(memoryAnswer, await post(`${runId}/memory`, request, longestPatienceMs)),
     finish: async (runId, request) => {
       await post(`${runId}/finish`, request, patienceMs)
     },

@@ -73,9 +73,8 @@ const again = async (
   prepare: (change: SessionChange, run: RunRow, message: MessageRow) => Promise<Turn>,
 ): Promise<TaskCreated> => {
   await tellOfEnded(deps, sessionId)
-  const id = request.client_request_id
   const answer = await changeSession(deps.database, { sessionId, userId }, (change) =>
-    once(change, { kind, id }, async () => {
+    once(change, { kind, id: request.client_request_id }, async () => {
       await refuseUnlessAtRest(change)
       const { run, message } = await humanMessage(change, request.user_message_id)
       const turn = await prepare(change, run, message)
