@@ -18,7 +18,7 @@ export interface WorkbenchCalls {
     path: string,
     body: unknown,
     answer: Schema<Envelope<T>>,
-    more?: Pick<Call<T>, 'repeatable'>,
+    more?: Pick<Call<T>, 'repeatable' | 'timeoutMs'>,
   ): Promise<T>
   /** All of a list that is read from an offset on. */
   all<T>(path: string, answer: Schema<Envelope<T[]>>, query?: Query): Promise<T[]>
