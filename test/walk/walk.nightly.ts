@@ -150,7 +150,7 @@ test('a budget that is used up is told clearly, and nothing more is spent', { ti
   const refused = await types('run', '--continue', 'Go on.')
   expect([refused.code, refused.stdout + refused.stderr]).toEqual([
     1,
-    expect.stringMatching(/\$0\.1000 .* is used up: \$0\.\d+ so far\.\n→ /),
+    expect.stringMatching(/\$0\.1000 .* is used up: \$0\.\d+ so far\. \(BUDGET_EXCEEDED\)\n→ /),
   ])
   expect(await spent()).toEqual(first)
 

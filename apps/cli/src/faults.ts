@@ -53,8 +53,14 @@ export const exitCodeOf = (error: unknown): number => {
 
 const withHint = (error: Error): string => {
   if (!('hint' in error) || typeof error.hint !== 'string') return error.message
-  const path = 'path' in error && typeof error.path === 'string' ? ` (${error.path})` : ''
-  return `${error.message}${path}\n→ ${error.hint}`
+  // By its code a fault is found in the documentation, and told apart by programs.
+  const about = [fieldOf(error, 'code'), fieldOf(error, 'path')].filter((text) => text !== undefined)
+  return `${error.message}${about.length === 0 ? '' : ` (${about.join(', ')})`}\n→ ${error.hint}`
+}
+
+const fieldOf = (error: Error, name: 'code' | 'path'): string | undefined => {
+  const value = (error as { [Name in typeof name]?: unknown })[name]
+  return typeof value === 'string' ? value : undefined
 }
 
 /** SQLSTATE classes of a server that is not there or refuses: connection, authorisation, database, resources, shutdown. */

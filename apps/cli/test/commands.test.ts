@@ -1,5 +1,5 @@
 /** `tutti job …`, `tutti run`, `tutti worker`: against a stack that runs, as a person types them. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startOrchestrator } from '@tutti/orchestrator'
 import { expect, onTestFinished, test } from 'vitest'
@@ -137,6 +137,32 @@ test('an agent from the terminal: streamed to its end, its files fetched; a fold
   expect(refused.code).toBe(1)
   expect(refused.stdout).toContain('STAGING_ROOTS')
   expect(refused.stdout + refused.stderr).not.toMatch(/^ +at /m)
+  stack.kill('SIGTERM')
+  expect((await stack.ended).code).toBe(0)
+})
+
+test('a folder of one’s own arrives byte for byte; what is gone on with is told, and a limit by its code', async () => {
+  const { folder, stack, types } = await personWithStack()
+  const own = await folderOf(join(folder, 'own'), { 'note.txt': 'text' })
+  const picture = Buffer.from(Array.from({ length: 70_000 }, (_, at) => (at * 7919) % 256))
+  await writeFile(join(own, 'picture.png'), picture)
+  const back = join(folder, 'back')
+  const done = '```scripted\n[{"say": "Done."}]\n```'
+  const sent = await types('run', done, '--upload', own, '--download', back)
+  expect([sent.code, sent.stderr]).toEqual([0, ''])
+  expect(await readFile(join(back, 'own', 'note.txt'), 'utf8')).toBe('text')
+  expect((await readFile(join(back, 'own', 'picture.png'))).equals(picture)).toBe(true)
+
+  // The conversation that one was in last is not the newest that there is.
+  const [, session = ''] = /completed · session (\S+)/.exec(sent.stdout) ?? []
+  expect((await types('run', done)).code).toBe(0)
+  expect((await types('run', done, '--session', session)).code).toBe(0)
+  const next = await types('run', done, '--continue')
+  expect([next.code, next.stderr]).toEqual([0, expect.stringMatching(`^going on with session ${session} · `)])
+
+  expect((await types('budget', 'set', '--session', session, '--tokens', '1')).code).toBe(0)
+  const refused = await types('run', done, '--session', session)
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/ \(BUDGET_EXCEEDED\)\n→ /)])
   stack.kill('SIGTERM')
   expect((await stack.ended).code).toBe(0)
 })

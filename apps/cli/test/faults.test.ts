@@ -32,7 +32,7 @@ test.each<[Error, number, string]>([
   [new NotRunningError(said), 1, said],
   [new DemoError(said), 1, said],
   [new WorkerRejectedError(401, said), 1, said],
-  [new TuttiApiError('no', api), 1, 'no (body.x)\n→ Correct it.'],
+  [new TuttiApiError('no', api), 1, 'no (INVALID_BODY, body.x)\n→ Correct it.'],
   [new InterruptedError('interrupted'), 130, 'interrupted'],
 ])('%s is told in its own words, without a stack', (error, code, text) => {
   expect([exitCodeOf(error), explain(error)]).toEqual([code, text])

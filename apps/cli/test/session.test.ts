@@ -56,16 +56,26 @@ test('a-server-names-a-path-outside-of-the-folder: nothing is touched', async ()
   expect(await inside(join(folder, 'not-yet'), 'a/b')).toBe(join(folder, 'not-yet', 'a/b'))
 })
 
-test('a folder is sent as text files; what is none, and what tools make again, is left out', async () => {
+test('of a folder texts travel in the message and all else is uploaded; what tools make again is left out', async () => {
   const folder = join(await scratch(), 'calc')
-  await folderOf(folder, { 'a.txt': 'ä', 'deep/b.txt': 'b', 'node_modules/x.js': 'x' })
+  await folderOf(folder, {
+    'a.txt': 'ä',
+    'deep/b.txt': 'b',
+    'node_modules/x.js': 'x',
+    'large.txt': 'x'.repeat(1_000_001),
+  })
   await writeFile(join(folder, 'picture.png'), Buffer.from([0x89, 0x50, 0, 1]))
+  await writeFile(join(folder, 'latin-1.txt'), Buffer.from([0xe4]))
   await symlink('a.txt', join(folder, 'link'))
-  const { files, leftOut } = await readLocalFiles(folder)
+  const { files, uploads, leftOut } = await readLocalFiles(folder)
   expect(files.map(({ path, content }) => [path, content]).sort()).toEqual([
     ['calc/a.txt', 'ä'],
     ['calc/deep/b.txt', 'b'],
   ])
-  expect(leftOut.sort()).toEqual(['link', 'picture.png'])
+  const uploaded = ['large.txt', 'latin-1.txt', 'picture.png']
+  expect(uploads.sort((a, b) => (a.path < b.path ? -1 : 1))).toEqual(
+    uploaded.map((name) => ({ file: join(folder, name), path: `calc/${name}` })),
+  )
+  expect(leftOut).toEqual(['link'])
   expect(await readFile(join(folder, 'a.txt'), 'utf8')).toBe('ä')
 })

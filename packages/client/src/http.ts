@@ -24,7 +24,10 @@ export interface Call<T> {
   path: string
   query?: Query | undefined
   headers?: Record<string, string> | undefined
+  /** JSON, or a form with files. */
   body?: unknown
+  /** The longest that one try may take. */
+  timeoutMs?: number | undefined
   /** The server does the same thing only once, however often it is asked. GETs, PUTs and PATCHes always are. */
   repeatable?: boolean
   signal?: AbortSignal | undefined
@@ -81,17 +84,20 @@ export const createHttp = (options: ConnectionOptions): Http => {
     return url
   }
 
-  const once = async <T>({ method, path, query, headers: own, body, signal, answer }: Call<T>): Promise<T> => {
+  const once = async <T>(call: Call<T>): Promise<T> => {
+    const { method, path, query, headers: own, body, signal, answer } = call
     const url = address(path, query)
-    const timeout = AbortSignal.timeout(timeoutMs)
+    const timeout = AbortSignal.timeout(call.timeoutMs ?? timeoutMs)
+    // A form says its own type, with the boundary that it has chosen.
+    const isForm = body instanceof FormData
     const response = await send(method, url, {
       headers: {
         ...headers,
         ...own,
         accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body === undefined || isForm ? {} : { 'content-type': 'application/json' }),
       },
-      body: body === undefined ? null : JSON.stringify(body),
+      body: body === undefined ? null : isForm ? body : JSON.stringify(body),
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     })
     const request = { method, url: url.origin + url.pathname }

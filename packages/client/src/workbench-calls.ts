@@ -19,7 +19,7 @@ export interface WorkbenchCalls {
     path: string,
     body: unknown,
     answer: Schema<Envelope<T>>,
-    more?: Pick<Call<T>, 'repeatable'>,
+    more?: Pick<Call<T>, 'repeatable' | 'timeoutMs'>,
   ): Promise<T>
   /** A POST under an id that is chosen here: repeated after a lost answer, by whichever backend, it is done once. */
   once<T>(path: string, body: object, answer: Schema<Envelope<T>>): Promise<T>

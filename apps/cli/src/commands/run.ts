@@ -1,14 +1,16 @@
 /** `tutti run "PROMPT"`: an agent from the terminal, streamed. */
 import { basename, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
+import type { Workbench } from '@tutti/client'
 import { type CreateTask, permissionMode } from '@tutti/contracts'
 import { type Command, Option } from 'commander'
 import { findBackend, type SessionsAddress, workbenchOf } from '../connect.ts'
 import { UsageError } from '../faults.ts'
 import { createAnswerer } from '../session/ask.ts'
 import { downloadAll } from '../session/download.ts'
-import { readLocalFiles } from '../session/local-files.ts'
-import { sessionOf } from '../session/named.ts'
+import { readLocalFiles, uploadFiles } from '../session/local-files.ts'
+import { sessionOf, sessionToContinue } from '../session/named.ts'
+import { harmless } from '../session/printer.ts'
 import { attend, outputForPeople, outputForPrograms, sendMessage } from '../session/turn.ts'
 import { startStack } from '../stack/stack.ts'
 import { listenForStop, type StopSignals, unlessStopped } from '../stop-signals.ts'
@@ -49,11 +51,11 @@ export const addRun = (program: Command): void => {
     .command('run <prompt>')
     .description('run an agent in a sandbox and stream what it does; - reads the prompt from the standard input')
     .option('--folder <folder>', 'give the agent a copy of this folder of the stack’s machine')
-    .option('--upload <folder>', 'give the agent the text files of this folder: in a repository what git tracks')
+    .option('--upload <folder>', 'give the agent the files of this folder: in a repository what git tracks')
     .option('--repo <url>', 'have this repository cloned')
     .option('--branch <name>', 'the branch of --repo')
     .option('--session <id>', 'go on with this session; last is the newest')
-    .option('-c, --continue', 'go on with the newest session', false)
+    .option('-c, --continue', 'go on with the conversation that you were in last', false)
     .option('--model <name>', 'the model to use')
     .addOption(
       new Option('--mode <mode>', 'what needs your consent; default asks for all but reading')
@@ -134,16 +136,17 @@ const runAgent = async (
   stop: StopSignals,
 ): Promise<number> => {
   const workbench = workbenchOf(address)
-  const session = flags.continue ? 'last' : flags.session
   const write = (line: string): void => void process.stdout.write(line)
   const note = (line: string): void => void process.stderr.write(line)
-  const send = async () =>
-    sendMessage(workbench, {
+  const send = async () => {
+    const session_id = await sessionFor(workbench, flags, note)
+    return sendMessage(workbench, {
       prompt,
       permission_mode: flags.mode,
-      ...(session === undefined ? {} : { session_id: await sessionOf(workbench, session) }),
-      config: await configOf(flags, folder, note),
+      ...(session_id === undefined ? {} : { session_id }),
+      config: await configOf(workbench, flags, folder, note),
     })
+  }
   const turn = await unlessStopped(send(), stop.signal)
   if (flags.detach) {
     const { sessionId: session_id, runId: run_id } = turn
@@ -163,7 +166,20 @@ const runAgent = async (
   return code
 }
 
+/** Whoever is led into a conversation without naming it is told into which. */
+const sessionFor = async (
+  workbench: Workbench,
+  flags: RunFlags,
+  note: (line: string) => void,
+): Promise<string | undefined> => {
+  if (!flags.continue) return flags.session === undefined ? undefined : sessionOf(workbench, flags.session)
+  const { session_id, title } = await sessionToContinue(workbench)
+  note(`going on with session ${session_id}${title === null ? '' : ` · ${harmless(title)}`}\n`)
+  return session_id
+}
+
 const configOf = async (
+  workbench: Workbench,
   flags: RunFlags,
   folder: string | undefined,
   note: (line: string) => void,
@@ -181,10 +197,11 @@ const configOf = async (
     }
   if (folder !== undefined) config.workspace = { folder: { host_path: folder, path: basename(folder) } }
   if (flags.upload !== undefined) {
-    const { files, leftOut } = await readLocalFiles(resolve(flags.upload))
+    const { files, uploads, leftOut } = await readLocalFiles(resolve(flags.upload))
     if (leftOut.length > 0)
-      note(`left out, because they are no text: ${leftOut.slice(0, 5).join(', ')}${leftOut.length > 5 ? ', …' : ''}\n`)
-    config.workspace = { files }
+      note(`left out, because they are no files: ${leftOut.slice(0, 5).join(', ')}${leftOut.length > 5 ? ', …' : ''}\n`)
+    if (files.length > 0) config.workspace = { files }
+    if (uploads.length > 0) config.input_files = await uploadFiles(workbench, uploads)
   }
   return config
 }

@@ -1,38 +1,62 @@
 /** A folder of this machine as files that a message brings along: for a backend that cannot see this disk. */
 import { execFile } from 'node:child_process'
+import { openAsBlob } from 'node:fs'
 import { lstat, readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
-import type { StagedFile } from '@tutti/contracts'
+import type { Workbench } from '@tutti/client'
+import type { InputFile, StagedFile } from '@tutti/contracts'
 import { UsageError } from '../faults.ts'
 
 export interface LocalFiles {
+  /** Texts that travel in the message itself. */
   files: StagedFile[]
-  /** Links, and what is no text. */
+  /** All others, to be uploaded before: where each lies here, and in the workspace. */
+  uploads: { file: string; path: string }[]
+  /** Links, and what is no file at all. */
   leftOut: string[]
 }
 
-/** What a message may hold, see `workspaceSpec`; the whole of it has 32 MB. */
+/** Of each kind: see `workspaceSpec` and `input_files`. */
 const mostFiles = 1000
+/** Of all texts in a message, which has 32 MB; and of one. What is more is uploaded. */
 const mostBytes = 24_000_000
+const mostBytesOfText = 1_000_000
 
-/** In a git repository what it tracks or would track; else all but what tools make again. */
+/** In a git repository what it tracks or would track; else all but what tools make again. @throws UsageError */
 export const readLocalFiles = async (folder: string): Promise<LocalFiles> => {
   const paths = (await gitPaths(folder)) ?? (await allPaths(folder, ''))
-  const [files, leftOut]: [StagedFile[], string[]] = [[], []]
+  const found: LocalFiles = { files: [], uploads: [], leftOut: [] }
   let bytes = 0
-  for (const path of paths) {
-    const text = await textOf(join(folder, path))
-    if (text === undefined) leftOut.push(path)
-    if (typeof text !== 'string') continue
-    files.push({ path: `${nameInWorkspace(folder)}/${path}`, content: text })
-    bytes += Buffer.byteLength(text)
-    if (files.length > mostFiles || bytes > mostBytes)
+  for (const name of paths) {
+    const file = join(folder, name)
+    const path = `${nameInWorkspace(folder)}/${name}`
+    // It may be gone by now, or be a folder, such as a submodule's.
+    const about = await lstat(file).catch(() => null)
+    if (about === null || about.isDirectory()) continue
+    if (!about.isFile()) {
+      found.leftOut.push(name)
+      continue
+    }
+    const fits = about.size <= mostBytesOfText && bytes + about.size <= mostBytes
+    const content = fits ? textOf(await readFile(file)) : undefined
+    if (content === undefined) found.uploads.push({ file, path })
+    else found.files.push({ path, content })
+    bytes += content === undefined ? 0 : about.size
+    if (found.files.length > mostFiles || found.uploads.length > mostFiles)
       throw new UsageError(
-        `${folder} holds more than ${mostFiles} files or ${mostBytes / 1_000_000} MB, the most that a message brings along: name a smaller folder, a repository with --repo, or on the stack’s own machine --folder`,
+        `${folder} holds more than ${mostFiles} files, the most that a message brings along: name a smaller folder, a repository with --repo, or on the stack’s own machine --folder`,
       )
   }
-  return { files, leftOut }
+  return found
+}
+
+/** One after the other: a line that is slow is no faster for several at a time. */
+export const uploadFiles = async (workbench: Workbench, uploads: LocalFiles['uploads']): Promise<InputFile[]> => {
+  const kept: InputFile[] = []
+  for (const { file, path } of uploads)
+    kept.push({ ...(await workbench.attachments.upload(basename(file), await openAsBlob(file))), path })
+  return kept
 }
 
 /** Where a folder's copy lies in the workspace. */
@@ -64,13 +88,11 @@ const allPaths = async (folder: string, below: string): Promise<string[]> => {
   return paths
 }
 
-/** Undefined: no text. Null: it is not there any more, or a folder such as a submodule's. */
-const textOf = async (path: string): Promise<string | undefined | null> => {
-  const about = await lstat(path).catch(() => null)
-  if (about === null || about.isDirectory()) return null
-  if (!about.isFile() || about.size > mostBytes) return undefined
+/** Undefined: some of its bytes would be others as text. */
+const textOf = (content: Buffer): string | undefined => {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(path))
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content)
+    // The database can't hold it.
     return text.includes('\0') ? undefined : text
   } catch {
     return undefined
