@@ -1,7 +1,7 @@
 /** From `start` to the end of a first, empty command; and how long one that waited, stopped, takes until it goes on. */
 
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createBubblewrapDriver, DEFAULT_LIMITS, type SandboxDriver } from '@tutti/sandbox'
 import { type Figure, figure, timed } from './measure.ts'
@@ -33,8 +33,44 @@ export const sandbox = (quick: boolean): Promise<Figure[]> =>
     return [
       figure('sandbox: start to end of /bin/true', 'ms', samples.slice(1)),
       figure('sandbox: resume to the first answer of a paused process', 'ms', await resuming(driver, workspace, quick)),
+      figure(
+        'sandbox: binding one that was started ahead, to its first answer',
+        'ms',
+        await binding(driver, folder, quick),
+      ),
     ]
   })
+
+/** Each to a workspace with twenty files, which it lists. */
+const binding = async (driver: SandboxDriver, folder: string, quick: boolean): Promise<number[]> => {
+  const samples: number[] = []
+  for (let n = 0; n < (quick ? 10 : 50); n += 1) {
+    const [own, workspace] = [join(folder, `own-${n}`), join(folder, `workspace-${n}`)]
+    await mkdir(own)
+    await mkdir(workspace)
+    for (let file = 0; file < 20; file += 1) await writeFile(join(workspace, `${file}.txt`), 'content')
+    const sandbox = await driver.start({
+      ...{ id: `bench-ahead-${n}`, ahead: true, workspace: own, env: {}, readOnly: [], limits: DEFAULT_LIMITS },
+      command: [
+        '/usr/bin/perl',
+        '-e',
+        '$| = 1; print "x\\n"; select undef, undef, undef, 0.001 until -e "0.txt"; print <*>',
+      ],
+    })
+    await once(sandbox.stdout, 'readable')
+    while (sandbox.stdout.read() !== null);
+    await sandbox.pause()
+    samples.push(
+      await timed(async () => {
+        await sandbox.bind({ workspace })
+        await sandbox.resume()
+        await once(sandbox.stdout, 'readable')
+      }),
+    )
+    await sandbox.kill()
+  }
+  return samples.slice(1)
+}
 
 /** It says something every millisecond: what was said before the pause is read first. */
 const resuming = async (driver: SandboxDriver, workspace: string, quick: boolean): Promise<number[]> => {

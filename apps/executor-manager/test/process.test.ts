@@ -18,6 +18,7 @@ let root: string
 let backend: FakeBackend
 let model: ScriptedModel
 const children: ChildProcess[] = []
+const port = String(20_000 + (process.pid % 20_000))
 
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'tutti-em-process-'))
@@ -40,7 +41,7 @@ const start = (env: Record<string, string> = {}): ChildProcess & { stderr: Reada
     env: {
       ...{ PATH: process.env.PATH, BACKEND_URL: backend.url, INTERNAL_API_TOKEN: backend.token, WORKER_ID: 'a.host' },
       ...{ WORKSPACE_ROOT: join(root, 'w'), OBJECTS_DIR: join(root, 'objects'), ANTHROPIC_BASE_URL: model.url },
-      ...{ ANTHROPIC_AUTH_TOKEN: 'a-key', MANAGER_PORT: String(20_000 + (process.pid % 20_000)), ...env },
+      ...{ ANTHROPIC_AUTH_TOKEN: 'a-key', MANAGER_PORT: port, SANDBOX_POOL: '0', ...env },
     },
   })
   children.push(child)
@@ -84,6 +85,31 @@ it('a-manager-that-is-killed-leaves-no-sandbox-that-waits-for-a-next-turn', asyn
   manager.kill('SIGKILL')
   await once(manager, 'exit')
   while (processesWith(word).length > 0) await delay(10)
+})
+
+it('a-manager-that-is-killed-leaves-no-sandbox-that-was-started-ahead', async () => {
+  const own = { SANDBOX_POOL: '1', SANDBOX_STATE_DIR: join(root, 'state') }
+  const manager = start(own)
+  const ready = async (): Promise<number | undefined> => {
+    const answer = await fetch(`http://127.0.0.1:${port}/health`).catch(() => undefined)
+    const { data } = ((await answer?.json()) ?? {}) as { data?: { pooled_sandboxes: { ready: number } } }
+    return data?.pooled_sandboxes.ready
+  }
+  while ((await ready()) !== 1) await delay(50)
+  const records = join(root, 'state', 'sandboxes')
+  const [record = ''] = readdirSync(records)
+  const { init } = JSON.parse(readFileSync(join(records, record), 'utf8')) as { init: { pid: number } }
+  manager.kill('SIGKILL')
+  await once(manager, 'exit')
+  while (existsSync(`/proc/${init.pid}`)) await delay(10)
+  // What is left of it on the disk goes with the next manager.
+  expect(readdirSync(join(root, 'w/pool'))).toHaveLength(1)
+  const next = start({ ...own, SANDBOX_POOL: '0' })
+  while ((await ready()) === undefined) await delay(50)
+  expect(readdirSync(join(root, 'w/pool'))).toEqual([])
+  expect(readdirSync(records)).not.toContain(record)
+  next.kill('SIGTERM')
+  expect((await once(next, 'exit'))[0]).toBe(0)
 })
 
 it('a-manager-that-is-killed-leaves-no-sandbox-and-the-next-one-goes-on', async () => {

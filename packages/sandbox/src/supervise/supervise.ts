@@ -139,7 +139,7 @@ export function supervise(it: Supervised): Sandbox & { watchLimits(): void } {
       bound = true
       try {
         const place = await resolveWorkspace(to.workspace)
-        await pause()
+        if (!paused) await pause()
         // Not frozen, or gone: what still ran could do in the workspace what its owner is about to do.
         if (!paused || ending !== undefined) throw new Error('it does not stand still')
         await it.bind({ ...to, workspace: place })
