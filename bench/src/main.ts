@@ -4,6 +4,7 @@ import { cpus, release, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { agent } from './agent.ts'
+import { docker } from './docker.ts'
 import { embedded } from './embedded.ts'
 import { events } from './events.ts'
 import { http } from './http.ts'
@@ -18,6 +19,7 @@ const benchmarks: Record<string, (quick: boolean) => Promise<Figure[]>> = {
   embedded,
   http,
   sandbox,
+  docker,
   relay,
   events,
   sessions,
@@ -36,7 +38,10 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
-const names = positionals.length > 0 ? positionals : Object.keys(benchmarks)
+/** Needs a Docker Engine of its own: only when it is named. */
+const onDemand = new Set(['docker'])
+
+const names = positionals.length > 0 ? positionals : Object.keys(benchmarks).filter((name) => !onDemand.has(name))
 const figures: Figure[] = []
 for (const name of names) {
   console.error(`measuring ${name} …`)
