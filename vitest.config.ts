@@ -10,7 +10,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000, interval: 20 } },
-    // On two cores: a third of the tests wait for leases and other processes.
+    // On two cores: the long ones wait for leases and other processes most of their time.
     maxWorkers: 3,
     // One file after the other in the same process: a process for each, with all that it imports, was four tenths of the processor's time of
     // engine, config and contracts (75 s, and 42 s without). So a module of support must not call `afterEach` by itself: it is loaded

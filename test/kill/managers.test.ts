@@ -72,6 +72,14 @@ const work = script([
   { say: 'all is done' },
 ])
 
+/** So many that there is time to be killed in the middle of placing them. */
+const manyFiles = (): object => {
+  const folder = join(workbench.folders, 'many')
+  mkdirSync(folder)
+  for (let n = 0; n < 3000; n++) writeFileSync(join(folder, `${n}.txt`), `${n}`)
+  return { workspace: { folder: { host_path: folder, path: 'given' } } }
+}
+
 const hazards: [
   name: string,
   at: (session: { run_id: string; session_id: string }, manager: ManagerProcess) => Promise<void>,
@@ -120,13 +128,9 @@ const hazards: [
 
 for (const [name, at, makeGate] of hazards)
   test(`manager-killed-${name}-and-another-one-ends-the-run-once`, { timeout: 150_000 }, async () => {
-    const folder = join(workbench.folders, name)
-    mkdirSync(folder)
-    for (let n = 0; n < 3000; n++) writeFileSync(join(folder, `${n}.txt`), `${n}`)
     const held = makeGate?.()
     const first = await workbench.manager(`${name}-1`, held?.gate)
-    const config = { workspace: { folder: { host_path: folder, path: 'given' } } }
-    const session = await workbench.send(work, { config: name === 'while-staging' ? config : {} })
+    const session = await workbench.send(work, { config: name === 'while-staging' ? manyFiles() : {} })
     await (held?.seen ?? at(session, first))
     await first.kill()
     const second = await workbench.manager(`${name}-2`)

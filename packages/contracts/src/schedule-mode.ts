@@ -13,7 +13,7 @@ export const AGENT_SKILL = 'agent.run'
 /**
  * Hand-outs of an agent run that may be lost because their managers fell silent, beside those that fail. Hosts die for reasons of their own,
  * and a run that was at work on a few of them should not fail for it; but one that itself exhausts each host that takes it must end some
- * day. With the pauses between them, of up to a minute, so many take about a quarter of an hour.
+ * day. With the pauses between them, of up to a minute, so many take more than ten minutes.
  */
 export const AGENT_LOSSES = 20
 

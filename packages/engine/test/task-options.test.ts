@@ -99,6 +99,27 @@ test('tries that are lost with their workers are counted apart from those that f
   expect(ends(3, ['timed_out', 'timed_out'])).toBe(2)
 })
 
+test('the pause after a loss grows from the fifth on, and that after a failure with the failures alone', () => {
+  const retry = {
+    attempts: 3,
+    backoff: 'exponential',
+    initialMs: 100,
+    maxMs: 1_000,
+    elsewhere: false,
+    losses: 20,
+  } as const
+  let { job } = begin({ retry })
+  const id = taskOf(job)
+  const pauses = [...Array.from({ length: 9 }, () => 'lost'), 'failed', 'failed'].map((what, at) => {
+    const attempt = at + 1
+    const cause = what === 'lost' ? lost(id, 'lease_expired', 'w', attempt) : result(id, { attempt, status: 'failure' })
+    const done = step(job, cause, anEnv({ random: () => 1 }))
+    job = done.job
+    return (done.change.requeue[0]?.visibleAt ?? 0) - startedAt
+  })
+  expect(pauses).toEqual([100, 100, 100, 100, 200, 400, 800, 1_000, 1_000, 100, 200])
+})
+
 test('keys, limits and turns are the task’s; the turn is the client’s by default', () => {
   expect(begin({}).change.enqueue[0]).toMatchObject({ fairKey: 'client', concurrencyLimit: 1, pickupBy: null })
   const spec = task('work', {}, { concurrencyKey: 'k', concurrencyLimit: 4, fairKey: 'tenant' })

@@ -171,11 +171,15 @@ const failed = (
   else endSingle(draft, 'failure', null, verdict.error, verdict.end)
 }
 
+/** So many workers die of something else, and somebody waits; from the next on the task itself may be what they die of. */
+const unluckyLosses = 3
+
 const retry = (draft: Draft, open: OpenTask, worker: string, lostOne: boolean): void => {
   const { env } = draft
   const { attempt, lost = 0 } = open
   // A task that has outlived many of its workers waits no longer for having failed once, nor the other way round.
-  const delay = backoffMs(open.retry, lostOne ? lost : attempt - lost, env.random())
+  const step = lostOne ? Math.max(1, lost - unluckyLosses) : attempt - lost
+  const delay = backoffMs(open.retry, step, env.random())
   const visibleAt = env.now + delay
   const queue = open.retry.elsewhere && worker !== '' ? queueWithout(open.queue, worker) : open.queue
   open.attempt += 1
