@@ -1,79 +1,23 @@
 /** Backends in processes of their own that are killed between a schedule's firing and its run, and before the engine knows of the run. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
 import { createDatabase, type Database } from '@tutti/workbench'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type ChildBackend, createChildBackend } from './support/child-backend.ts'
 
-let testDb: TestDatabase
+let backend: ChildBackend
 let database: Database
-let folder: string
-let child: ChildProcess | undefined
-let address: string
-let environment: NodeJS.ProcessEnv
-
 beforeAll(async () => {
-  testDb = await testDatabase()
-  database = createDatabase({ connectionString: testDb.connectionString })
-  folder = await mkdtemp(join(tmpdir(), 'tutti-backend-'))
-  const port = await freePort()
-  address = `http://127.0.0.1:${port}`
-  environment = {
-    ...process.env,
-    ...{ HOST: '127.0.0.1', PORT: String(port), DATABASE_URL: testDb.connectionString, OBJECTS_DIR: folder },
-    ...{ INTERNAL_API_TOKEN: 'internal-token-of-tests', SECRET_KEY: 'key-of-tests-'.repeat(3), LOG_LEVEL: 'ERROR' },
-  }
+  backend = await createChildBackend()
+  database = createDatabase({ connectionString: backend.connectionString })
 })
 afterAll(async () => {
-  await kill()
+  await backend.end('SIGKILL')
   await database.close()
-  await testDb.drop()
-  await rm(folder, { recursive: true, force: true })
+  await backend.close()
 })
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const found = server.address()
-      server.close(() => resolve(typeof found === 'object' && found !== null ? found.port : 0))
-    })
-  })
-
 const patience = { timeout: 60_000, interval: 50 }
-
-const start = async (): Promise<void> => {
-  const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
-  child = spawn(process.execPath, [main], { env: environment, stdio: ['ignore', 'ignore', 'inherit'] })
-  const answers = () =>
-    fetch(`${address}/health`).then(
-      (response) => response.ok,
-      () => false,
-    )
-  await expect.poll(answers, patience).toBe(true)
-}
-
-const kill = async (): Promise<void> => {
-  const ending = child
-  if (!ending || ending.exitCode !== null || ending.signalCode !== null) return
-  const gone = new Promise((resolve) => ending.once('exit', resolve))
-  ending.kill('SIGKILL')
-  await gone
-}
-
-const call = async <T>(path: string, body?: object): Promise<T> => {
-  const response = await fetch(`${address}/api/v1${path}`, {
-    method: body ? 'POST' : 'GET',
-    headers: { 'content-type': 'application/json' },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  })
-  return ((await response.json()) as { data: T }).data
-}
+const kill = () => backend.end('SIGKILL')
+const call = async <T>(path: string, body?: object): Promise<T> => (await backend.call<T>(path, body)).data
 
 /** The instant that passed last has not been dealt with: as if it had come just now. */
 const makeDue = async (id: string): Promise<void> => {
@@ -107,7 +51,7 @@ test.each([
 ])(
   'killed-%s-each-instant-has-one-run',
   async (_, table, writtenByThen) => {
-    await start()
+    await backend.start()
     const { scheduled_task_id: id } = await call<{ scheduled_task_id: string }>('/scheduled-tasks', {
       ...{ name: 'n', cron: '* * * * *', prompt: 'p', overlap: 'allow' },
     })
@@ -122,7 +66,7 @@ test.each([
     // What reads goes on; what writes waits.
     await lock.query(`lock table ${table} in share row exclusive mode`)
     await makeDue(id)
-    await start()
+    await backend.start()
     await expect.poll(() => blockedOn(table), patience).toBe(true)
     await expect.poll(async () => (await runs()).length, patience).toBe(writtenByThen)
     await kill()
@@ -130,7 +74,7 @@ test.each([
     await lock.end()
     expect(await runs()).toHaveLength(writtenByThen)
     await passHalfAMinute()
-    await start()
+    await backend.start()
     await expect
       .poll(async () => (await runs()).some(({ job_created_at }) => job_created_at !== null), patience)
       .toBe(true)

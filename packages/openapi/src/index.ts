@@ -3,3 +3,4 @@ export { type DocumentOptions, documentRoutes, inDocument, registeredRoutes } fr
 export { failures } from './failures.ts'
 export { documentPages } from './pages.ts'
 export { answerUnreadable } from './unreadable.ts'
+export { validatorCompiler } from './validation.ts'

@@ -52,7 +52,7 @@ export const managerRoutes = (deps: ApiDeps): FastifyPluginAsyncZod => {
       {
         schema: {
           ...{ tags: ['schedules'], operationId: 'triggerPull', summary: 'Take what waits now' },
-          body: triggerPull,
+          body: triggerPull.prefault({}),
           response: { 200: envelope(pullTriggered) },
         },
       },

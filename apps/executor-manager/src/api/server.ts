@@ -12,7 +12,7 @@ import {
   type ScheduleMode,
   TuttiError,
 } from '@tutti/contracts'
-import { answerUnreadable, documentPages, inDocument } from '@tutti/openapi'
+import { answerUnreadable, documentPages, inDocument, validatorCompiler } from '@tutti/openapi'
 import { accessLog, type Logger } from '@tutti/telemetry'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Callbacks } from '../relay/callbacks.ts'
@@ -22,7 +22,6 @@ import { type Health, healthRoutes } from './health.ts'
 import { documentManager, managerSecurity } from './openapi.ts'
 import { managerRoutes } from './routes.ts'
 import { createTokenCheck } from './token.ts'
-import { validatorCompiler } from './validation.ts'
 import { type WorkspaceDeps, workspaceRoutes } from './workspaces.ts'
 
 export interface ApiOptions {

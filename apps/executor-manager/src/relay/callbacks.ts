@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Logger } from '@tutti/telemetry'
+import { answer } from './answer.ts'
 import type { Listen, RelayHandlers } from './listen.ts'
 
 export interface Callbacks {
@@ -40,9 +41,7 @@ export const createCallbacks = (log: Logger): Callbacks => {
       if (found !== undefined) found.handlers.request(incoming, response)
       else {
         log.warn('a request to the relays without the token of a sandbox')
-        // An unread body would be taken for the next request on this connection.
-        response.writeHead(401, { connection: 'close', 'content-type': 'application/json' })
-        response.end(JSON.stringify({ error: 'the relay takes its own token only' }))
+        answer(response, 401, { error: 'the relay takes its own token only' })
       }
       return true
     },

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { eventBatch } from '@tutti/contracts'
 import type { Logger } from '@tutti/telemetry'
 import { messageOf } from '../fault.ts'
+import { answer } from './answer.ts'
 import type { Assignment } from './assignment.ts'
 import { parseJson, readBody } from './body.ts'
 import { createCommandDesk } from './commands.ts'
@@ -124,10 +125,4 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
 const lastOf = (query: URLSearchParams): number => {
   const after = Number(query.get('after') ?? 0)
   return Number.isSafeInteger(after) && after >= 0 ? after : 0
-}
-
-const answer = (response: ServerResponse, status: number, body: object): void => {
-  // An unread body would be taken for the next request on this connection.
-  if (status >= 400) response.setHeader('connection', 'close')
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }

@@ -1,4 +1,4 @@
-/** Checking requests against the contracts' schemas. A fault is told with its place: `body.config.model`, `query.limit`. */
+/** Checking requests against the schemas that the document shows, for servers that answer in the envelope. A fault is told with its place: `body.config.model`, `query.limit`. */
 import { TuttiError } from '@tutti/contracts'
 import type { FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
