@@ -118,7 +118,8 @@ it('managed-folders-hold-only-what-is-planned, whatever an agent left there', as
   writeFileSync(join(commands, 'stale.md'), '')
   mkdirSync(join(commands, 'deep/er'), { recursive: true })
   symlinkSync(join(root, 'outside'), join(commands, 'link'))
-  rmSync(join(workspace(), '.tutti/claude/agents'), { recursive: true })
+  // Nothing was to lie in it, so there is none.
+  expect(readdirSync(join(workspace(), '.tutti/claude'))).toEqual(['commands'])
   symlinkSync(join(root, 'outside'), join(workspace(), '.tutti/claude/agents'))
   await stage(plan)
   expect(readdirSync(commands)).toEqual(['do.md'])

@@ -32,6 +32,8 @@ export const placeTree = async (directory: Directory, tree: Tree, path: string, 
   for (const [name, inner] of tree.folders) {
     placing.signal.throwIfAborted()
     let folder = await directory.directory(name)
+    // Nothing is to lie there, and nothing does: a folder alone would make the workspace of a new session look like a used one.
+    if (folder === undefined && !tree.exact && isVacant(inner) && (await directory.stat(name)) === undefined) continue
     if (folder === undefined) {
       await placing.beforeChange?.()
       folder = await directory.makeDirectory(name)
@@ -54,6 +56,10 @@ export const placeTree = async (directory: Directory, tree: Tree, path: string, 
 }
 
 const isRuntimes = (path: string): boolean => path === runtimeFolder || path === `${runtimeFolder}/claude`
+
+/** Managed folders without content, and those above them. */
+const isVacant = ({ files, links, folders, exact }: Tree): boolean =>
+  files.size + links.size === 0 && (folders.size === 0 ? exact : [...folders.values()].every(isVacant))
 
 /** Removes what the tree has not, and what is of another kind than the tree has. */
 const clear = async (
