@@ -1,6 +1,6 @@
 /**
  * From an executor's outbox to a reader's WebSocket: relay, manager, backend, PostgreSQL, hub, with 200 sessions that each have one reader.
- * Backend, managers with executors, and readers are processes of their own.
+ * Backend, manager, executors and readers are processes of their own.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -59,16 +59,22 @@ export const events = (quick: boolean): Promise<Figure[]> =>
 
 /** @returns how many events were put */
 const play = async (load: Load, seen: Map<string, number>): Promise<number> => {
-  const player = fork(fileURLToPath(new URL('./events/load.ts', import.meta.url)), [JSON.stringify(load)])
-  await once(player, 'message')
-  player.send('go')
-  const [{ put }] = (await once(player, 'message')) as [{ put: number }]
-  for (let quiet = 0, before = -1; quiet < 3; ) {
-    quiet = seen.size === before ? quiet + 1 : 0
-    before = seen.size
-    await delay(200)
+  const start = (program: URL) => fork(fileURLToPath(program), [JSON.stringify(load)])
+  const managers = start(new URL('./events/managers.ts', import.meta.url))
+  try {
+    const [places] = await once(managers, 'message')
+    const executors = start(new URL('./events/executors.ts', import.meta.url))
+    executors.send(places)
+    const [{ put }] = (await once(executors, 'message')) as [{ put: number }]
+    for (let quiet = 0, before = -1; quiet < 3; ) {
+      quiet = seen.size === before ? quiet + 1 : 0
+      before = seen.size
+      await delay(200)
+    }
+    return put
+  } finally {
+    managers.disconnect()
   }
-  return put
 }
 
 /** Of Linux, which counts in hundredths of a second. */

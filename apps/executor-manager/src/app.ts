@@ -58,7 +58,10 @@ export const createManager = (deps: ManagerDeps, settings: Partial<ManagerSettin
   // A sandbox that has a network has no socket.
   const callbacks = driver.network ? createCallbacks(log) : undefined
   const kept = createKeptSandboxes({ log }, keptOptions(config))
-  const pool = createSandboxPool({ log, held: () => kept.state().memory_bytes }, poolOptions(config))
+  const pool = createSandboxPool(
+    { log, held: () => kept.state().memory_bytes, busy: () => atWork.sessions().length > 0 },
+    poolOptions(config),
+  )
   const boot = decided.now()
 
   const health = (): Health => {

@@ -9,6 +9,6 @@ export const backoffMs = (attempt: number, random: number): number =>
   Math.round(backoffDelayMs(options, attempt, random))
 
 /** Waits before the given attempt; rejects when the signal aborts. */
-export const backOff = async (attempt: number, signal: AbortSignal): Promise<void> => {
+export const backOff = async (attempt: number, signal?: AbortSignal): Promise<void> => {
   await setTimeout(backoffMs(attempt, Math.random()), undefined, { signal })
 }

@@ -51,8 +51,6 @@ interface Answer {
 /** Longer than the relay's long poll of about 20 s; a connection that is silent for longer is dead. */
 const silenceMs = 60_000
 
-const never = new AbortController().signal
-
 const temporary = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
 
 const parsed = (body: string): unknown => {
@@ -83,7 +81,7 @@ export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
     method: string,
     path: string,
     body: string | Buffer | undefined,
-    signal: AbortSignal,
+    signal?: AbortSignal,
     sent?: () => void,
   ): Promise<Answer> =>
     new Promise((resolve, reject) => {
@@ -96,7 +94,15 @@ export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
               'content-length': Buffer.byteLength(body),
             }),
       }
-      const outgoing = httpRequest({ agent, ...place, method, path, headers, signal, timeout: silenceMs })
+      const outgoing = httpRequest({
+        agent,
+        ...place,
+        method,
+        path,
+        headers,
+        ...(signal && { signal }),
+        timeout: silenceMs,
+      })
       outgoing.on('timeout', () => outgoing.destroy(new Error('the relay is silent')))
       outgoing.on('error', reject)
       if (sent !== undefined) outgoing.on('finish', sent).on('close', sent)
@@ -116,14 +122,14 @@ export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
   const persistently = async <Result>(
     ask: () => Promise<Answer>,
     understand: (answer: Answer) => Result | undefined,
-    signal: AbortSignal,
+    signal?: AbortSignal,
   ): Promise<Result> => {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const understood = understand(await ask())
         if (understood !== undefined) return understood
       } catch (error) {
-        if (signal.aborted) throw error
+        if (signal?.aborted) throw error
       }
       await backOff(attempt, signal)
     }
@@ -169,7 +175,7 @@ export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
       const query = new URLSearchParams({ run_id: runId, tool_use_id: toolUseId })
       try {
         // Once: a picture that is late shows something else than what the agent saw.
-        const { status, body } = await once('POST', `/v1/screenshots?${query}`, png, never)
+        const { status, body } = await once('POST', `/v1/screenshots?${query}`, png)
         const key = status === 200 ? field(body, 'key') : undefined
         return typeof key === 'string' ? key : undefined
       } catch {
@@ -177,7 +183,7 @@ export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
       }
     },
     memory: async (runId, call) => {
-      const { status, body } = await once('POST', `/v1/memory?run_id=${runId}`, JSON.stringify(call), never)
+      const { status, body } = await once('POST', `/v1/memory?run_id=${runId}`, JSON.stringify(call))
       if (status === 200) return parsed(body)
       const why = field(body, 'error')
       throw new Error(typeof why === 'string' ? why : `The memory answered ${status}.`)
@@ -186,7 +192,7 @@ export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
       persistently(() => once('GET', '/v1/turns/next', undefined, signal, asked), understandTurn, signal),
     send: (batch) => {
       const body = JSON.stringify(batch)
-      return persistently(() => once('POST', '/v1/events', body, never), understandReceipt, never)
+      return persistently(() => once('POST', '/v1/events', body), understandReceipt)
     },
     close: () => agent.destroy(),
   }

@@ -33,8 +33,10 @@ export interface PoolOptions {
   size: number
   /** For these and the kept ones together. */
   memoryBytes: number
-  /** From one's use to the start of the next: the turn that has begun has more need of the processors. */
+  /** From one's use to the start of the next: turns have more need of the processors. */
   refillMs: number
+  /** How often that is put off again, because a turn is at work. */
+  mostPutOff: number
   /** After a start that failed, and where there is no room. */
   retryMs: number
   /** How long an executor may take to load. */
@@ -43,7 +45,7 @@ export interface PoolOptions {
 
 export const poolOptions = (config: Pick<UsedConfig, 'sandboxKeepMemoryMb' | 'sandboxPool'>): PoolOptions => ({
   ...{ size: config.sandboxPool, memoryBytes: config.sandboxKeepMemoryMb * 1024 ** 2 },
-  ...{ refillMs: 1_000, retryMs: 30_000, loadMs: 30_000 },
+  ...{ refillMs: 1_000, mostPutOff: 10, retryMs: 30_000, loadMs: 30_000 },
 })
 
 interface Entry {
@@ -51,11 +53,15 @@ interface Entry {
   memoryBytes: number
 }
 
-/** @param held what the kept sandboxes hold of the memory */
-export const createSandboxPool = (
-  { log, held }: { log: Logger; held: () => number },
-  options: PoolOptions,
-): SandboxPool => {
+export interface PoolDeps {
+  log: Logger
+  /** What the kept sandboxes hold of the memory. */
+  held: () => number
+  /** Whether a turn is at work. */
+  busy: () => boolean
+}
+
+export const createSandboxPool = ({ log, held, busy }: PoolDeps, options: PoolOptions): SandboxPool => {
   const ready: Entry[] = []
   let start: (() => Promise<OpenSandbox>) | undefined
   let filling: Promise<void> | undefined
@@ -71,6 +77,11 @@ export const createSandboxPool = (
   const fillSoon = (ms: number): void => {
     clearTimeout(timer)
     if (!stopped) timer = setTimeout(fill, ms).unref()
+  }
+  const refill = (putOff = 0): void => {
+    clearTimeout(timer)
+    const next = (): void => (busy() && putOff < options.mostPutOff ? refill(putOff + 1) : fill())
+    if (!stopped) timer = setTimeout(next, options.refillMs).unref()
   }
   const fill = (): void => {
     filling ??= fillUp()
@@ -102,7 +113,7 @@ export const createSandboxPool = (
     const entry = { sandbox, memoryBytes: expected }
     ready.push(entry)
     void sandbox.exited.then(() => {
-      if (remove(entry)) fillSoon(options.refillMs)
+      if (remove(entry)) refill()
       return sandbox.close()
     })
   }
@@ -114,7 +125,7 @@ export const createSandboxPool = (
 
   const take = async (order: SandboxOrder): Promise<OpenSandbox | undefined> => {
     const entry = ready.shift()
-    fillSoon(options.refillMs)
+    refill()
     if (entry === undefined) {
       misses += 1
       return undefined
