@@ -121,8 +121,9 @@ export const startInstallation = async (kind: StoreKind): Promise<Installation> 
       ...{ BACKEND_URL: balancer.url, WORKER_ID: name, WORKSPACE_ROOT: workspaceRoot(name), MANAGER_PORT: '0' },
       ...{ ANTHROPIC_BASE_URL: provider.url, ANTHROPIC_AUTH_TOKEN: provider.key, INTERNAL_API_TOKEN: token },
       ...{ TASK_CLAIM_LEASE_SECONDS: String(leaseSeconds), TASK_PULL_INTERVAL_SECONDS: '0.5', LOG_LEVEL: 'INFO' },
-      // Sandboxes are kept for the next turn as they are anywhere, but gone by the time that what is left is looked at.
-      ...{ MAX_CONCURRENT_TASKS: '3', SANDBOX_KEEP_SECONDS: '2' },
+      // Sandboxes are kept for the next turn as they are anywhere, but gone by the time that what is left is looked at. None is started
+      // ahead: it would be there then.
+      ...{ MAX_CONCURRENT_TASKS: '3', SANDBOX_KEEP_SECONDS: '2', SANDBOX_POOL: '0' },
     }),
   )
   const orchestrator = program('orchestrator', 'orchestrator', {

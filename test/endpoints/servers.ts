@@ -44,7 +44,7 @@ export const startServers = async (): Promise<Servers> => {
   const other = await backend('bob')
   const manager = await startManager({
     ...shared,
-    ...{ TUTTI_ENV: 'development', SANDBOX: 'none', WORKSPACE_ROOT: workspaceRoot },
+    ...{ TUTTI_ENV: 'development', SANDBOX: 'none', SANDBOX_POOL: '0', WORKSPACE_ROOT: workspaceRoot },
     ...{ TASK_PULL_ENABLED: 'false', MANAGER_HOST: '127.0.0.1', MANAGER_PORT: '0' },
     BACKEND_URL: `http://127.0.0.1:${own.port}`,
   })

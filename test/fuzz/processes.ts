@@ -91,7 +91,7 @@ export const startProcesses = async (): Promise<Processes> => {
   const manager = await start(
     'executor-manager',
     {
-      ...{ TUTTI_ENV: 'development', SANDBOX: 'none', WORKSPACE_ROOT: join(root, 'workspaces') },
+      ...{ TUTTI_ENV: 'development', SANDBOX: 'none', SANDBOX_POOL: '0', WORKSPACE_ROOT: join(root, 'workspaces') },
       ...{ TASK_PULL_ENABLED: 'false', BACKEND_URL: backend.url },
     },
     { 'x-internal-token': secrets.internal },

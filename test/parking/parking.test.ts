@@ -37,7 +37,7 @@ beforeAll(async () => {
       LOG_LEVEL: 'ERROR',
       OBJECTS_DIR: join(root, 'objects'),
     },
-    ...{ BACKEND_URL: address, WORKSPACE_ROOT: join(root, 'w'), WORKER_ID: 'host-1' },
+    ...{ BACKEND_URL: address, WORKSPACE_ROOT: join(root, 'w'), WORKER_ID: 'host-1', SANDBOX_POOL: '0' },
     ...{ ANTHROPIC_BASE_URL: model.url, ANTHROPIC_AUTH_TOKEN: 'a-key', MANAGER_PORT: String(await freePort()) },
   }
   backend = start('backend')

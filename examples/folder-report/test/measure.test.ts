@@ -41,7 +41,7 @@ test('characters-cut-by-the-edge-of-a-piece-stay-whole', async () => {
 })
 
 test('memory-does-not-grow-with-one-endless-line', async () => {
-  const folder = await folderWith({ 'f.txt': Buffer.alloc(64 * 1024 * 1024, 'x') })
+  const folder = await folderWith({ 'f.txt': Buffer.alloc(256 * 1024 * 1024, 'x') })
   const before = process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed
   let most = 0
   const watch = setInterval(() => {
@@ -50,9 +50,10 @@ test('memory-does-not-grow-with-one-endless-line', async () => {
   }, 1)
   const measured = await measureFiles({ folder, files: ['f.txt'] }, aTask())
   clearInterval(watch)
-  expect(measured).toMatchObject({ lines: 0, words: 1, bytes: 64 * 1024 * 1024 })
+  expect(measured).toMatchObject({ lines: 0, words: 1, bytes: 256 * 1024 * 1024 })
   expect(most).toBeGreaterThan(0)
-  expect(most - before).toBeLessThan(48 * 1024 * 1024)
+  // What has been read and is not collected yet counts, too.
+  expect(most - before).toBeLessThan(160 * 1024 * 1024)
 })
 
 test('marks are whole words, one per line, with a text that a database can keep', async () => {

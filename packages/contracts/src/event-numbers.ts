@@ -6,9 +6,7 @@ import { z } from 'zod'
 import { type AgentEvent, agentEvent, isDelta } from './agent.ts'
 
 /** `at` is milliseconds since the epoch, display only. */
-export const numberedAgentEvent = z
-  .object({ n: z.int().nonnegative(), at: z.number(), event: agentEvent })
-  .refine(({ n, event }) => n > 0 || isDelta(event), { path: ['n'], error: 'what is stored is counted from 1' })
+export const numberedAgentEvent = z.object({ n: z.int().nonnegative(), at: z.number(), event: agentEvent })
 export type NumberedAgentEvent = z.infer<typeof numberedAgentEvent>
 
 /** Whether nothing of it is stored: it is shown at once, and may be lost. */
@@ -29,7 +27,8 @@ export const freshEvents = (received: number, batch: readonly NumberedAgentEvent
   let last = received
   for (const each of batch) {
     const { n, event } = each
-    if (n < received || (n === received && !isDelta(event))) continue
+    // What is stored counts from 1: a 0 is none that is known.
+    if (n < received || (n === received && n > 0 && !isDelta(event))) continue
     if (n !== nextNumber(last, event)) return { gap: { expected: last + 1, got: n } }
     last = n
     events.push(each)

@@ -147,7 +147,7 @@ test('text-that-postgres-can-not-hold-does-not-end-the-turn', async () => {
   const [tool] = await stage.workbench.toolExecutions(user, session_id, { limit: 10, offset: 0 })
   expect(tool?.tool_output).toBe('a\uFFFDb\uFFFD \\u0000')
   await stage.workbench.finishRun(run_id, finishOf(run, { result: 'x\0' }))
-  await stage.send('a\0', { session_id, client_request_id: 'b\0', config: { model: 'c\0' } })
+  await stage.send('a\0', { session_id, client_request_id: 'b', config: { model: 'c\0' } })
   await stage.workbench.cancelSession(user, session_id, { reason: 'd\0' })
   expect(await stage.workbench.run(user, run_id)).toMatchObject({ status: 'completed' })
 })

@@ -13,7 +13,7 @@ const manage = async (backend: WorkbenchServer, env: Record<string, string> = {}
   const { port, stop } = await startManager({
     ...{ BACKEND_URL: `http://127.0.0.1:${backend.port}`, INTERNAL_API_TOKEN: internalToken, MANAGER_PORT: '0' },
     ...{ WORKER_ID: `m-${crypto.randomUUID()}`, OBJECTS_DIR: folder(), WORKSPACE_ROOT: folder(), LOG_LEVEL: 'ERROR' },
-    ...{ ANTHROPIC_AUTH_TOKEN: 'a-key', ...env },
+    ...{ ANTHROPIC_AUTH_TOKEN: 'a-key', SANDBOX_POOL: '0', ...env },
   })
   onTestFinished(stop)
   return port

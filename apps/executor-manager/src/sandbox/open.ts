@@ -82,8 +82,8 @@ const open = async (station: Station, order: OpenOrder, log: Logger): Promise<Op
   } catch (error) {
     await relay?.close()
     await wayOut.remove()
-    // The remedy is for the operator; the user learns that it was not their doing.
-    log.error({ err: error }, 'a sandbox could not be started')
+    // The remedy is for the operator; the user learns that it was not their doing. Of one that nobody waits for the pool tells.
+    if (!order.ahead) log.error({ err: error }, 'a sandbox could not be started')
     const fault = error instanceof SandboxError ? error.fault : messageOf(error)
     throw new RunFault('SANDBOX_NOT_STARTED', `The sandbox could not be started: ${fault}`, {
       retryable: true,
