@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
 import { request } from 'node:https'
-import { type AddressInfo, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
 import type { Blueprint } from '@tutti/engine'
@@ -57,15 +57,6 @@ export const createAndRestart = async (env: Record<string, string>): Promise<Ans
   const { job_id } = (await create(before, 'errand')).body
   await before.stop()
   return (await serve(env, { blueprints: [errand] })).get(`/api/v1/jobs/${job_id}`)
-}
-
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** A certificate that signs itself, for 127.0.0.1. */

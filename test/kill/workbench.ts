@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createScriptedModel } from '@tutti/agents/scripted'
-import { testDatabase } from '@tutti/stores/testing'
+import { freePort, testDatabase } from '@tutti/stores/testing'
 import { vi } from 'vitest'
 
 /** What happens to a request on its way: it passes, or waits at the gate for ever. */
@@ -171,15 +171,6 @@ const textOf = async (incoming: IncomingMessage): Promise<string> => {
 const addressOf = (server: Server): string => {
   const address = server.address()
   return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = new URL(addressOf(server))
-  server.close()
-  return Number(port)
 }
 
 /** A prompt that says what the model does. */

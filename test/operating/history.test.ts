@@ -2,10 +2,10 @@
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { createMemoryStore } from '@tutti/stores'
-import { testDatabase } from '@tutti/stores/testing'
+import { freePort, testDatabase } from '@tutti/stores/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { errand, round } from '../configuration/blueprints.ts'
-import { answer, create, ending, freePort } from '../configuration/jobs.ts'
+import { answer, create, ending } from '../configuration/jobs.ts'
 import { caller, file, type Server, serve, start, until } from '../configuration/server.ts'
 
 const oneDay = 86_400_000

@@ -7,9 +7,9 @@ import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { testS3 } from '@tutti/objects/testing'
-import { testDatabase, testRedis } from '@tutti/stores/testing'
+import { freePort, testDatabase, testRedis } from '@tutti/stores/testing'
 import { expect, onTestFinished, test } from 'vitest'
-import { freePort, receiver } from '../configuration/jobs.ts'
+import { receiver } from '../configuration/jobs.ts'
 import { caller, file, start, until } from '../configuration/server.ts'
 
 const program = fileURLToPath(new URL('start-alone.ts', import.meta.url))

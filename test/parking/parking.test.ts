@@ -2,13 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createScriptedModel, type ScriptedModel } from '@tutti/agents/scripted'
 import type { RunView, UserInputRequestView } from '@tutti/contracts'
-import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
+import { freePort, type TestDatabase, testDatabase } from '@tutti/stores/testing'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { sandboxRecords } from '../kill/sandbox-records.ts'
 
@@ -49,16 +48,6 @@ afterAll(async () => {
   await database.drop()
   rmSync(root, { recursive: true, force: true })
 }, timeout)
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const found = server.address()
-      server.close(() => resolve(typeof found === 'object' && found !== null ? found.port : 0))
-    })
-  })
 
 const start = (app: 'backend' | 'executor-manager', more: NodeJS.ProcessEnv = {}): ChildProcess =>
   spawn(process.execPath, [fileURLToPath(new URL(`../../apps/${app}/src/main.ts`, import.meta.url))], {

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -9,6 +8,7 @@ import { text as readAll } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { ConfigError } from '@tutti/config'
 import { blueprint } from '@tutti/engine'
+import { freePort } from '@tutti/stores/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { loadBlueprints, startOrchestrator } from '../src/index.ts'
 import { startServer, tokens } from './support/server.ts'
@@ -20,15 +20,6 @@ const start = (env: Record<string, string>) => {
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   return child
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 const folder = async (files: Record<string, string>): Promise<string> => {

@@ -1,7 +1,8 @@
 /** Where the server listens, and what it answers to whom. */
+import { freePort } from '@tutti/stores/testing'
 import { expect } from 'vitest'
 import { approval, errand } from '../blueprints.ts'
-import { certificate, create, freePort, receiver, secureStatus } from '../jobs.ts'
+import { certificate, create, receiver, secureStatus } from '../jobs.ts'
 import { caller, serve, until } from '../server.ts'
 import type { Effects } from './effects.ts'
 

@@ -1,9 +1,9 @@
 /** Which store the jobs are in, and where it is. */
 import { once } from 'node:events'
-import { type TestRedis, testDatabase, testRedis } from '@tutti/stores/testing'
+import { freePort, type TestRedis, testDatabase, testRedis } from '@tutti/stores/testing'
 import { expect, onTestFinished } from 'vitest'
 import { errand } from '../blueprints.ts'
-import { certificate, create, createAndRestart, freePort } from '../jobs.ts'
+import { certificate, create, createAndRestart } from '../jobs.ts'
 import { serve, start } from '../server.ts'
 import { shared } from '../shared.ts'
 import type { Effects } from './effects.ts'

@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { testDatabase } from '@tutti/stores/testing'
+import { freePort, testDatabase } from '@tutti/stores/testing'
 import { expect } from 'vitest'
 import { round } from '../blueprints.ts'
-import { create, ending, freePort, receiver } from '../jobs.ts'
+import { create, ending, receiver } from '../jobs.ts'
 import { caller, file, serve, start, written } from '../server.ts'
 import type { Effects } from './effects.ts'
 

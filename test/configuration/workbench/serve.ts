@@ -1,8 +1,7 @@
 /** A whole backend over a real PostgreSQL, told everything by its environment, and what callers see of it. */
 import { text } from 'node:stream/consumers'
 import { startBackend } from '@tutti/backend'
-import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
-import { freePort } from '../jobs.ts'
+import { freePort, type TestDatabase, testDatabase } from '@tutti/stores/testing'
 import { type Answer, caller, folder, startProcess, stopOnce, until } from '../server.ts'
 import { shared } from '../shared.ts'
 

@@ -1,8 +1,9 @@
 /** Where the backend listens, and what it tells to whom. */
+
 import { createLocalObjects } from '@tutti/objects'
+import { freePort } from '@tutti/stores/testing'
 import { expect } from 'vitest'
 import type { Effects } from '../effects/effects.ts'
-import { freePort } from '../jobs.ts'
 import { api, backendEnvironment, serveBackend } from './serve.ts'
 
 export const serving: Effects = {

@@ -1,8 +1,6 @@
-/** What a guide's examples talk to: an orchestrator of the test's, or servers that the guide starts itself. */
-import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { startOrchestrator } from '@tutti/orchestrator'
+import { freePort } from '@tutti/stores/testing'
 import { onTestFinished } from 'vitest'
 import { freshDatabase, scratch } from '../../../apps/cli/test/support/scratch.ts'
 
@@ -71,12 +69,3 @@ const clientEnvironment = (url: string): NodeJS.ProcessEnv => ({
   WORKER_TOKEN: workerToken,
   NO_COLOR: '1',
 })
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}

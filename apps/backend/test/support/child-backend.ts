@@ -1,11 +1,10 @@
 /** A backend in a process of its own, to be killed without warning and started again at the same address. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { testDatabase } from '@tutti/stores/testing'
+import { freePort, testDatabase } from '@tutti/stores/testing'
 import { expect } from 'vitest'
 
 export interface ChildBackend {
@@ -67,13 +66,3 @@ export const createChildBackend = async (): Promise<ChildBackend> => {
     },
   }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const found = server.address()
-      server.close(() => resolve(typeof found === 'object' && found !== null ? found.port : 0))
-    })
-  })

@@ -1,6 +1,7 @@
 /** A fresh database for a test, on the PostgreSQL that the test run started. */
 import pg from 'pg'
 
+export { freePort } from './free-port.ts'
 export { type TestRedis, testRedis } from './redis.ts'
 
 export interface TestDatabase {

@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
+import { freePort } from './free-port.ts'
 
 export interface TestRedis {
   /** For `createRedisStore({ server })`. */
@@ -116,17 +116,5 @@ const answering = async (path: string): Promise<void> => {
       if (Date.now() > deadline) throw error
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
-  }
-}
-
-/** A cluster's bus takes the port 10000 above, so the port must lie below 55536. */
-const freePort = async (): Promise<number> => {
-  for (;;) {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    server.close()
-    await once(server, 'close')
-    if (typeof address === 'object' && address !== null && address.port < 55_000) return address.port
   }
 }
