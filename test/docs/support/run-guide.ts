@@ -15,6 +15,9 @@ export interface GuideRun {
   executed: number
 }
 
+/** Stands before what the machine has. */
+const programs = join(import.meta.dirname, 'bin')
+
 /** A guide that starts servers talks to those; any other finds an orchestrator that has its blueprints. */
 export const runGuide = async (path: string): Promise<GuideRun> => {
   const { steps } = planOf(await readFile(join(repository, path), 'utf8'), [])
@@ -24,7 +27,8 @@ export const runGuide = async (path: string): Promise<GuideRun> => {
     if (kind === 'blueprint') await writeFile(blueprintFile(folder, block), block.text)
   }
   const surroundings = steps.some(({ kind }) => kind === 'server') ? serversOfItsOwn : orchestratorAlone
-  const { env, asHere } = await surroundings(folder)
+  const { env: around, asHere } = await surroundings(folder)
+  const env = { ...around, PATH: [programs, join(repository, 'node_modules/.bin'), around.PATH].join(':') }
   const terminal: Terminal = { folder, env, path, servers: [] }
   // All at once: a worker that drains waits for a poll, which an orchestrator that ends answers.
   onTestFinished(async () => void (await Promise.all(terminal.servers.map((stop) => stop()))))

@@ -16,10 +16,10 @@ export interface Started {
   write(text: string): void
 }
 
-/** The environment of a person who has set nothing that Tutti reads. */
+/** The environment of a person who has set nothing that Tutti reads, but that no agent is loaded ahead beside each test. */
 const bareEnvironment = (): Record<string, string> => {
   const { PATH = '', HOME = '/', LANG } = process.env
-  return { PATH, HOME, ...(LANG === undefined ? {} : { LANG }), NO_COLOR: '1' }
+  return { PATH, HOME, ...(LANG === undefined ? {} : { LANG }), NO_COLOR: '1', SANDBOX_POOL: '0' }
 }
 
 export const start = (file: string, args: string[], env: Record<string, string> = {}): Started => {
