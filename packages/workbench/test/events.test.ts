@@ -151,3 +151,18 @@ test('text-that-postgres-can-not-hold-does-not-end-the-turn', async () => {
   await stage.workbench.cancelSession(user, session_id, { reason: 'd\0' })
   expect(await stage.workbench.run(user, run_id)).toMatchObject({ status: 'completed' })
 })
+
+test('a-call-that-an-attempt-makes-again-stands-behind-those-made-meanwhile', async () => {
+  const { session_id, run_id } = await stage.send('again')
+  const run = await stage.claim()
+  const call = (id: string): AgentEvent => ({
+    ...{ type: 'tool_call', tool_use_id: id, name: 'Bash', parent_tool_use_id: null },
+    input: { command: id },
+  })
+  const calls = ['first', 'second', 'first']
+  for (const [n, id] of calls.entries())
+    await stage.workbench.storeEvents(run_id, { ...holder(run), attempt: 1, events: numbered([call(id)], n + 1) })
+  const tools = await stage.workbench.toolExecutions(user, session_id, { limit: 10, offset: 0 })
+  expect(tools.map(({ tool_use_id }) => tool_use_id)).toEqual(['second', 'first'])
+  await stage.workbench.finishRun(run_id, finishOf(run))
+})

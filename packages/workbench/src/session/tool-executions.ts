@@ -27,7 +27,7 @@ const lastOfEach = <T extends { run_id: string; tool_use_id: string }>(all: read
   ...new Map(all.map((one) => [`${one.run_id} ${one.tool_use_id}`, one])).values(),
 ]
 
-/** Runtimes that replay a turn use their ids again: then the call begins anew. */
+/** Runtimes that replay a turn use their ids again: then the call begins anew, behind what other attempts called meanwhile. */
 export const upsertToolCalls = async (tx: Queryable, calls: readonly PlacedCall[]): Promise<void> => {
   if (calls.length === 0) return
   await tx.query(
@@ -39,7 +39,8 @@ export const upsertToolCalls = async (tx: Queryable, calls: readonly PlacedCall[
        (session_id uuid, run_id uuid, attempt int, tool_use_id text, tool_name text, tool_input jsonb)
      on conflict (run_id, tool_use_id) do update
      set attempt = excluded.attempt, tool_name = excluded.tool_name, tool_input = excluded.tool_input,
-         tool_output = null, is_error = false, duration_ms = null, finished = false, updated_at = clock_timestamp()`,
+         tool_output = null, is_error = false, duration_ms = null, finished = false,
+         created_at = excluded.created_at, updated_at = clock_timestamp()`,
     [JSON.stringify(lastOfEach(calls))],
   )
 }
