@@ -1,9 +1,10 @@
 /** A backend as a process of its own, as it is run. */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '@tutti/stores/testing'
 
 export interface BenchBackend {
   url: string
@@ -43,12 +44,4 @@ export const startBackend = async (connectionString: string, objects: string): P
   }
   await stop()
   throw new Error('the backend does not answer')
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

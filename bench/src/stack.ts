@@ -1,10 +1,10 @@
 /** `tutti up` as a process of its own: how long until it answers, and how much memory it then holds. */
+
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '@tutti/stores/testing'
 import { type Figure, figure } from './measure.ts'
 import { scratchFolder } from './scratch.ts'
 
@@ -49,15 +49,6 @@ export const startScratchStack = async (dataDir: string, more: Record<string, st
         child.kill('SIGTERM')
       }),
   }
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 export const up = (quick: boolean): Promise<Figure[]> =>

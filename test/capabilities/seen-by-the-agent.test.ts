@@ -5,13 +5,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createScriptedModel, type ScriptedModel } from '@tutti/agents/scripted'
 import type { RunView } from '@tutti/contracts'
-import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
+import { freePort, type TestDatabase, testDatabase } from '@tutti/stores/testing'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 
 const timeout = 180_000
@@ -72,16 +71,6 @@ afterAll(async () => {
 beforeEach(() => {
   bodies = []
 })
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const found = server.address()
-      server.close(() => resolve(typeof found === 'object' && found !== null ? found.port : 0))
-    })
-  })
 
 const call = async <T>(method: string, path: string, body?: object): Promise<{ status: number; data: T }> => {
   const response = await fetch(`${address}/api/v1${path}`, {

@@ -3,6 +3,7 @@
  * uses it. In place of what is pulled stand a Debian made here and the project's own Node; of PostgreSQL and of the
  * model, which are not ours, stand-ins run on the host.
  */
+
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,6 +15,7 @@ import { createScriptedModel, type ScriptedModel } from '@tutti/agents/scripted'
 import { createWorkbench } from '@tutti/client'
 import { BASE_IMAGE, startEngine, type TestEngine } from '@tutti/sandbox/testing'
 import { startBuiltInPostgres } from '@tutti/stores/built-in-postgres'
+import { freePort } from '@tutti/stores/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 const root = realpathSync(join(import.meta.dirname, '..', '..'))
@@ -177,13 +179,6 @@ async function forward(to: NetConnectOpts): Promise<number> {
   })
   closing.push(() => closed(server))
   return listening(server, '0.0.0.0')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await listening(server, '127.0.0.1')
-  await closed(server)
-  return port
 }
 
 async function listening(server: Server, host: string): Promise<number> {

@@ -164,9 +164,7 @@ test('manager-that-slept-through-its-lease-writes-nothing-when-it-wakes', { time
   first.child.kill('SIGSTOP')
   const second = await workbench.manager('successor')
   const done = await completed(session.run_id)
-  expect(done).toMatchObject({ claimed_by: 'successor' })
-  // Where the successor was slow to start, the run was first handed to the sleeper again, whose poll was still open: another hand-out lost.
-  expect([2, 3]).toContain(done.attempts)
+  expect(done).toMatchObject({ attempts: 2, claimed_by: 'successor' })
   // Meanwhile the first one's turn is over, too: its sandbox stands there with its result, and nobody who takes it.
   await workbench.until(async () => (await descendants(pid, seconds)).length === 0)
   expect((await descendants(pid, executor)).length).toBeGreaterThan(0)

@@ -112,6 +112,8 @@ export const startWorkbench = async (): Promise<Workbench> => {
       const child = run('executor-manager', {
         ...{ BACKEND_URL: addressOf(server), WORKER_ID: worker, WORKSPACE_ROOT: workspaceRoot, MANAGER_PORT: '0' },
         SANDBOX_POOL: '0',
+        // At work it asks for no more: a poll that a sleeping manager left open could be handed its own run again.
+        MAX_CONCURRENT_TASKS: '1',
         ...{ ANTHROPIC_BASE_URL: model.url, ANTHROPIC_AUTH_TOKEN: 'a-key', STAGING_ROOTS: folders },
         // The shortest there is: the tests wait for it.
         TASK_CLAIM_LEASE_SECONDS: '5',

@@ -1,12 +1,13 @@
 /** The example workers in other languages, each against a real orchestrator: Python always, Go where the machine has it. */
+
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { startOrchestrator } from '@tutti/orchestrator'
+import { freePort } from '@tutti/stores/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 
 const examples = join(import.meta.dirname, '..', '..', 'examples', 'workers')
@@ -46,15 +47,6 @@ const startServer = async (port: number) => {
   })
   onTestFinished(server.stop)
   return server
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 const startWorker = (command: Command, port: number) => {

@@ -1,11 +1,12 @@
 /** Files of tasks, from params to result: the SDK’s worker against a real orchestrator. */
+
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestS3, testS3 } from '@tutti/objects/testing'
 import { startOrchestrator } from '@tutti/orchestrator'
+import { freePort } from '@tutti/stores/testing'
 import { createWorker, type Skill, skill, type WorkerOptions } from '@tutti/worker'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 
@@ -24,14 +25,6 @@ const s3Variables = (): Record<string, string> => ({
   S3_SECRET_KEY: s3.options.secretKey,
   S3_DEFAULT_BUCKET: `tutti-test-${crypto.randomUUID()}`,
 })
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 interface Ended {
   status: string

@@ -2,9 +2,10 @@
  * What the tests want of a server: its environment and its files, and with what the tests then come to it. It stands in one place, so that
  * the server that a test starts, the process of `npm run test:wire` and one elsewhere are asked for the same.
  */
+
 import { writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '@tutti/stores/testing'
 
 /** With what the tests come to a server. */
 export interface Target {
@@ -103,13 +104,3 @@ export const prepareTarget = async (folder: string): Promise<{ env: Record<strin
     },
   }
 }
-
-/** Addresses of files are made of PUBLIC_URL, so the port must be known before the start. */
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })

@@ -4,7 +4,7 @@ import type { Engine, EngineSettings, TaskOutcome } from '../engine.ts'
 import type { HeldTask, LeasedTask, TaskRequest } from '../job/task.ts'
 import type { After } from '../run/after.ts'
 import type { Change, Draw, Drawn, Store, Wakeup } from '../store/port.ts'
-import { createDesk } from '../workers/desk.ts'
+import { createDesk, type Desk } from '../workers/desk.ts'
 import { createDirectory } from '../workers/directory.ts'
 import { createDrains, drainKind } from '../workers/drains.ts'
 import { createHeld } from '../workers/held.ts'
@@ -27,22 +27,7 @@ export interface StationDeps {
   onError: (error: unknown) => void
 }
 
-export interface HandOutStation
-  extends Pick<
-    Engine,
-    | 'register'
-    | 'heartbeat'
-    | 'drain'
-    | 'deregister'
-    | 'renew'
-    | 'giveBackOthers'
-    | 'workers'
-    | 'worker'
-    | 'knownWorker'
-    | 'take'
-    | 'release'
-    | 'explain'
-  > {
+export interface HandOutStation extends Omit<Desk, 'seen'>, Pick<Engine, 'take' | 'release' | 'explain'> {
   /** A change was committed by this instance: its tasks are there to be taken. */
   made(change: Change): void
   /** News from any instance. */
