@@ -6,11 +6,12 @@ import type { Effects } from './effects/effects.ts'
 import { budgets } from './workbench/budgets.ts'
 import { files } from './workbench/files.ts'
 import { managers } from './workbench/managers.ts'
+import { memory } from './workbench/memory.ts'
 import { serving } from './workbench/serving.ts'
 import { telling } from './workbench/telling.ts'
 import { titles } from './workbench/titles.ts'
 
-const effects: Effects = { ...budgets, ...files, ...managers, ...serving, ...telling, ...titles }
+const effects: Effects = { ...budgets, ...files, ...managers, ...memory, ...serving, ...telling, ...titles }
 
 describe.each(Object.keys(effects))('%s', (name) => {
   it('has its effect', { timeout: 60_000 }, async () => {

@@ -9,6 +9,7 @@ import { runGuide } from './support/run-guide.ts'
 
 /** Why a block of a guide is not executed: what it says behind `not-run=`. */
 const reasons = {
+  'needs-a-model': 'a provider that is not here; memory-by-meaning.test.ts has a server that speaks like it',
   picture: 'not a program',
   'read-apart': 'a file for a server: pull-schedule.test.ts reads it as the server does',
   'pg-dump':

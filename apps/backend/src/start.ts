@@ -15,8 +15,10 @@ import { createLogger, type Logger, logStatements, type WatchedPool } from '@tut
 import {
   agentRunBlueprint,
   createDatabase,
+  createEmbeddingModel,
   createTitleModel,
   createWorkbench,
+  type Embeddings,
   migrate,
   type SessionTitleDeps,
   sessionTitleBlueprint,
@@ -74,6 +76,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
       budgets,
       offersModel: (model) => models.allowed(model) && models.providerOf(model) !== undefined,
       headStartMs: config.sessionHeadStartMs,
+      ...embeddingsOf(loaded),
       secretKeys: { current: config.secretKey, previous: [config.secretKeyPrevious].filter((key) => key !== '') },
     })
     stops.push(workbench.stop)
@@ -152,9 +155,24 @@ const titleBlueprints = (
 ): Blueprint[] => {
   const { openaiApiKey: apiKey, openaiBaseUrl: baseUrl, openaiDefaultModel: model } = config
   if (apiKey === '') return []
+  const titles = createTitleModel({ baseUrl, apiKey, model })
+  return [sessionTitleBlueprint({ ...deps, titles, costOf: costOf(models, model) })]
+}
+
+/** A server of one's own gets the key that is meant for it, and never the other provider's. */
+const embeddingsOf = ({ config, models }: LoadedBackend): { embeddings?: Embeddings } => {
+  const { memoryEmbeddingModel: model, memoryEmbeddingBaseUrl, memoryEmbeddingApiKey } = config
+  if (model === '') return {}
+  const endpoint =
+    memoryEmbeddingBaseUrl === ''
+      ? { baseUrl: config.openaiBaseUrl, apiKey: config.openaiApiKey }
+      : { baseUrl: memoryEmbeddingBaseUrl, apiKey: memoryEmbeddingApiKey }
+  return { embeddings: { model: createEmbeddingModel({ ...endpoint, model }), costOf: costOf(models, model) } }
+}
+
+const costOf = (models: LoadedBackend['models'], model: string): SessionTitleDeps['costOf'] => {
   const price = models.priceOf(model)
-  const costOf: SessionTitleDeps['costOf'] = (usage) => (price === undefined ? null : costAt(price, usage))
-  return [sessionTitleBlueprint({ ...deps, titles: createTitleModel({ baseUrl, apiKey, model }), costOf })]
+  return (usage) => (price === undefined ? null : costAt(price, usage))
 }
 
 const statementWatch = ({ logSql }: BackendConfig, log: Logger) =>

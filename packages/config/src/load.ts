@@ -3,6 +3,7 @@ import { ConfigError, type Fault } from './fault.ts'
 import { type FilesResult, readFiles } from './files.ts'
 import { keylessProviders, type ModelCatalogue, modelCatalogue, modelFaults } from './models/catalogue.ts'
 import { type BackendConfig, backendVariables } from './processes/backend.ts'
+import { keylessEmbeddings } from './processes/keyless-embeddings.ts'
 import { type ManagerConfig, managerVariables } from './processes/manager.ts'
 import { type ObjectStorage, objectStorageOf } from './processes/objects.ts'
 import { openToNetwork } from './processes/open-to-network.ts'
@@ -79,6 +80,8 @@ export function loadBackend(env: Environment, { ownStore = true } = {}): LoadedB
   if (storage?.kind === 'memory') faults.push(unshared)
   const open = openToNetwork(known)
   if (open) faults.push(open)
+  const keyless = keylessEmbeddings(known)
+  if (keyless) faults.push(keyless)
   const payloads = payloadStorageOf(known, faults, hasOtherStorage(env))
   const files = objectStorageOf(known, faults)
   faults.push(...modelFaults(known, env))

@@ -90,7 +90,7 @@ export const modelCallView = tokenUsage.extend({
   /** Which hand-out of the run it belongs to, and its number in that. */
   attempt: z.int(),
   n: z.int(),
-  purpose: z.enum(['turn', 'title']),
+  purpose: z.enum(['turn', 'title', 'memory']),
   model: z.string(),
   provider: z.string(),
   /** `lost`: who made it has gone; what it had sent counts. */

@@ -3,6 +3,7 @@ import type { Engine } from '@tutti/engine'
 import type { BudgetSettings } from './budgets/limits.ts'
 import type { Sealer } from './capabilities/sealer.ts'
 import type { Database } from './database/database.ts'
+import type { Embeddings } from './memory/embeddings/embed-memories.ts'
 import type { SnapshotObjects, SnapshotReader } from './snapshots/objects.ts'
 
 /** Where failures go that nobody is there to answer to. */
@@ -23,6 +24,8 @@ export interface WorkbenchDeps {
   snapshots: SnapshotReader
   /** Null where there is no object storage: then no snapshot can be read either. */
   objects: SnapshotObjects | null
+  /** What gives memories their vectors; null: they are found by words alone. */
+  embeddings: Embeddings | null
   /** Of secrets. */
   sealer: Sealer
 }

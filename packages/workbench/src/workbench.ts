@@ -82,6 +82,7 @@ import { sweep } from './finish/sweep.ts'
 import { editAndRegenerate, regenerate } from './history/again.ts'
 import { branchSession } from './history/branch.ts'
 import { createMemories, type Memories } from './memory/by-people.ts'
+import { type Embeddings, keepEmbedding } from './memory/embeddings/embed-memories.ts'
 import { useMemory } from './memory/of-run.ts'
 import { addProjectFile, listProjectFiles, removeProjectFile } from './projects/files.ts'
 import { createProject, deleteProject, listProjects, patchProject, readProject } from './projects/projects.ts'
@@ -283,6 +284,8 @@ export interface WorkbenchOptions {
   /** What secrets are sealed with; without, with a key of this process alone, which no other one and no restart can open. */
   secretKeys?: SecretKeys
   sweepIntervalMs?: number
+  /** What gives memories their vectors; without, they are found by their words alone. */
+  embeddings?: Embeddings
   /** How long a session's next run is left to the manager that had its last one, while that one has room. */
   headStartMs?: number
 }
@@ -298,6 +301,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const sealer = createSealer(options.secretKeys ?? { current: randomBytes(32).toString('hex') })
   const deps: WorkbenchDeps = {
     ...{ database, engine, log, ownerOf, newId, budgets, offersModel, snapshots, objects, sealer },
+    embeddings: options.embeddings ?? null,
   }
   if (!engine.blueprints.get(AGENT_RUN.blueprint))
     throw new Error(`the engine needs the blueprint ${AGENT_RUN.blueprint}`)
@@ -308,6 +312,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const readLog = createLogReader(database)
   let timer: NodeJS.Timeout | undefined
   let stopUploads = async (): Promise<void> => {}
+  let stopEmbedding = async (): Promise<void> => {}
   let sweeping: Promise<void> = Promise.resolve()
   let stopped = false
 
@@ -403,11 +408,13 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
       scheduledTasks?.start()
       keepSweeping()
       stopUploads = keepSweepingUploads(deps)
+      const { embeddings } = deps
+      if (embeddings !== null) stopEmbedding = keepEmbedding({ ...deps, embeddings })
     },
     stop: async () => {
       stopped = true
       clearTimeout(timer)
-      await Promise.all([sweeping, stopUploads()])
+      await Promise.all([sweeping, stopUploads(), stopEmbedding()])
       await hub.stop()
     },
   }

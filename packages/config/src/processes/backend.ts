@@ -60,6 +60,30 @@ const titleVariables = {
   },
 } satisfies VariableTable
 
+const memoryVariables = {
+  memoryEmbeddingModel: {
+    name: 'MEMORY_EMBEDDING_MODEL',
+    default: '',
+    description:
+      'A model of embeddings, such as text-embedding-3-small: with it memories are found by what they mean, too. Their texts and the queries are sent to its address. Empty: by their words alone.',
+    schema: text,
+  },
+  memoryEmbeddingBaseUrl: {
+    name: 'MEMORY_EMBEDDING_BASE_URL',
+    default: '',
+    description:
+      'The address of an OpenAI-compatible API, with its version, where MEMORY_EMBEDDING_MODEL is. Empty: OPENAI_BASE_URL with OPENAI_API_KEY.',
+    schema: optionalHttpUrl,
+  },
+  memoryEmbeddingApiKey: {
+    name: 'MEMORY_EMBEDDING_API_KEY',
+    default: '',
+    description: 'The key for MEMORY_EMBEDDING_BASE_URL. Empty: that server asks for none.',
+    schema: headerToken,
+    secret: true,
+  },
+} satisfies VariableTable
+
 export const backendVariables = {
   ...modeVariables,
   host: { name: 'HOST', default: '0.0.0.0', description: 'The address that the API listens on.', schema: host },
@@ -125,6 +149,7 @@ export const backendVariables = {
   ...presignVariables,
   ...pageVariables,
   ...titleVariables,
+  ...memoryVariables,
   backendPublicUrl: {
     name: 'BACKEND_PUBLIC_URL',
     default: { text: 'http://localhost:PORT', value: (env) => `http://localhost:${env.PORT || '8000'}` },

@@ -14,7 +14,7 @@ export interface HandOut {
 interface CallRow extends TokenUsage, Period {
   run_id: string | null
   n: number
-  session_id: string
+  session_id: string | null
   ancestors: string[]
   user_id: string
   project_id: string | null
@@ -108,7 +108,7 @@ export const noteWorkTime = async (tx: Queryable, at: HandOut & { runId: string 
 }
 
 export interface NewCall extends HandOut, NonNullable<AccountRun['begin']> {
-  purpose: 'turn' | 'title'
+  purpose: 'turn' | 'title' | 'memory'
   attempt: number
 }
 

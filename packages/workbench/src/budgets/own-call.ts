@@ -10,7 +10,8 @@ import { keysOf, periodNow, spenderOf } from './scopes.ts'
 import { addToSums, lockSums } from './spent.ts'
 
 export interface OwnCall extends Pick<NewCall, 'purpose' | 'model' | 'provider' | 'most'> {
-  sessionId: string
+  /** Null where it is in none: writing a memory by hand. */
+  sessionId: string | null
   userId: string
 }
 

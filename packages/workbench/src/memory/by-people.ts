@@ -13,16 +13,9 @@ import type { WorkbenchDeps } from '../deps.ts'
 import { findProject } from '../projects/projects.ts'
 import { plainJson } from '../session/plain-json.ts'
 import { storable } from '../session/storable.ts'
-import {
-  addMemory,
-  changeMemory,
-  forget,
-  forgetAll,
-  historyOf,
-  listMemories,
-  readMemory,
-  searchIn,
-} from './memories.ts'
+import { meaningOf } from './embeddings/embed-memories.ts'
+import { addMemory, changeMemory, forget, forgetAll, historyOf, listMemories, readMemory } from './memories.ts'
+import { searchIn } from './search.ts'
 
 /** Of one user each: @throws TuttiError MEMORY_NOT_FOUND, also for a stranger's. With a project: what is for all sessions, and what is for its own. */
 export interface Memories {
@@ -40,7 +33,7 @@ export interface Memories {
   job(userId: string, id: string): Promise<MemoryJob>
 }
 
-export const createMemories = ({ database }: WorkbenchDeps): Memories => ({
+export const createMemories = ({ database, embeddings, ...deps }: WorkbenchDeps): Memories => ({
   list: (userId, { projectId = null, ...page }) => listMemories(database, { userId, projectId }, page),
   add: (userId, sent) =>
     database.transaction(async (tx) => {
@@ -49,7 +42,11 @@ export const createMemories = ({ database }: WorkbenchDeps): Memories => ({
       if (projectId !== null) await findProject(tx, userId, projectId, 'body.project_id')
       return jobOf(await addMemory(tx, userId, { text: text ?? textOfMessages(messages), projectId, metadata }))
     }),
-  search: (userId, { project_id: projectId = null, ...request }) => searchIn(database, { userId, projectId }, request),
+  search: async (userId, { project_id: projectId = null, ...request }) => {
+    const who = { userId, sessionId: null }
+    const meaning = embeddings && (await meaningOf({ database, embeddings, ...deps }, who, request.query))
+    return searchIn(database, { userId, projectId }, request, meaning)
+  },
   get: (userId, id) => readMemory(database, { userId }, id),
   put: (userId, id, sent) => {
     const given = storable(plainJson(sent)) as PutMemory

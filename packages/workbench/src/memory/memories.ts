@@ -1,16 +1,13 @@
 /** A user's memories. Every statement is scoped by the user, so a stranger's memory is as unknown as one that never was. */
 import { randomUUID } from 'node:crypto'
-import { type JsonObject, type MemoryChange, type MemoryView, type SearchMemories, TuttiError } from '@tutti/contracts'
+import { type JsonObject, type MemoryChange, type MemoryView, TuttiError } from '@tutti/contracts'
 import type { Queryable } from '../database/database.ts'
-import { termsOf, wordsOf } from '../session/words.ts'
+import { wordsOf } from '../session/words.ts'
 
 /** More than a person or an agent will read through, and few enough to be ranked in milliseconds. */
 const mostMemories = 5_000
 
-/** Words of a query that are looked for; a question has fewer. */
-const mostTerms = 40
-
-interface MemoryRow {
+export interface MemoryRow {
   id: string
   user_id: string
   project_id: string | null
@@ -36,13 +33,18 @@ export interface AgentScope {
   runId: string
 }
 
-const columns = 'id, user_id, project_id, text, metadata, run_id, created_at, updated_at'
+export const columns = 'id, user_id, project_id, text, metadata, run_id, created_at, updated_at'
 
 /** $1 user, $2 project, $3 whether it is an agent that asks. */
-const inScope = '(user_id = $1 and (project_id is null or project_id = $2::uuid or ($2::uuid is null and not $3)))'
-const scopeValues = (scope: Scope | AgentScope): unknown[] => [scope.userId, scope.projectId ?? null, 'runId' in scope]
+export const inScope =
+  '(user_id = $1 and (project_id is null or project_id = $2::uuid or ($2::uuid is null and not $3)))'
+export const scopeValues = (scope: Scope | AgentScope): unknown[] => [
+  scope.userId,
+  scope.projectId ?? null,
+  'runId' in scope,
+]
 
-const view = ({ text, created_at, updated_at, ...row }: MemoryRow): MemoryView => ({
+export const view = ({ text, created_at, updated_at, ...row }: MemoryRow): MemoryView => ({
   id: row.id,
   memory: text,
   user_id: row.user_id,
@@ -75,42 +77,6 @@ export const readMemory = async (database: Queryable, scope: Scope | AgentScope,
   )
   if (!row) throw notFound()
   return view(row)
-}
-
-/**
- * Those that hold any of the words, each as the beginning of a word; the best first. A word weighs the more the fewer of the user's
- * memories hold it: so a question may be asked in whole sentences of any language, without a list of words that say nothing.
- */
-export const searchIn = async (
-  database: Queryable,
-  scope: Scope | AgentScope,
-  { query, limit }: Pick<SearchMemories, 'query' | 'limit'>,
-): Promise<MemoryView[]> => {
-  const terms = termsOf(query).slice(0, mostTerms)
-  if (terms.length === 0) return []
-  const rows = await database.query<MemoryRow>(
-    `with terms as (select distinct term from unnest($4::text[]) term),
-     mine as (
-       select * from workbench.memories where ${inScope} and search @@ to_tsquery('simple', array_to_string($4::text[], ' | '))
-     ),
-     hits as (select mine.id, terms.term from mine join terms on mine.search @@ to_tsquery('simple', terms.term)),
-     weights as (
-       select terms.term,
-         ln(1 + (select count(*) from workbench.memories where ${inScope})::float8 / greatest(count(hits.id), 1)) as weight
-       from terms left join hits on hits.term = terms.term group by terms.term
-     ),
-     scores as (
-       select hits.id, sum(weights.weight) / (select sum(weight) from weights) as score
-       from hits join weights on weights.term = hits.term group by hits.id
-     )
-     select ${columns
-       .split(', ')
-       .map((column) => `mine.${column}`)
-       .join(', ')}, scores.score
-     from scores join mine on mine.id = scores.id order by scores.score desc, mine.updated_at desc, mine.id limit $5`,
-    [...scopeValues(scope), terms, limit],
-  )
-  return rows.map(view)
 }
 
 export interface NewMemory {
@@ -158,7 +124,8 @@ export const changeMemory = async (
   )
   if (!before) throw notFound()
   const [row] = await tx.query<MemoryRow>(
-    `update workbench.memories set text = $2, metadata = $3, search = to_tsvector('simple', $4), updated_at = now()
+    `update workbench.memories set text = $2, metadata = $3, search = to_tsvector('simple', $4), updated_at = now(),
+       embedded_by = case when text = $2 then embedded_by end, embed_at = now(), embed_tries = 0
      where id = $1 returning ${columns}`,
     [id, text, metadata ?? before.metadata, wordsOf(text)],
   )

@@ -4,13 +4,16 @@
  */
 import { type MemoryAnswer, type MemoryCall, type MemoryView, type runMemory, TuttiError } from '@tutti/contracts'
 import type { z } from 'zod'
-import { heldRun } from '../claim/held-run.ts'
+import { type Holder, heldRun } from '../claim/held-run.ts'
+import type { Queryable } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import type { RunRow } from '../session/rows.ts'
 import { updateRun } from '../session/runs.ts'
 import { storable } from '../session/storable.ts'
-import { type AgentScope, addMemory, changeMemory, forget, listMemories, readMemory, searchIn } from './memories.ts'
+import { meaningOf } from './embeddings/embed-memories.ts'
+import { type AgentScope, addMemory, changeMemory, forget, listMemories, readMemory } from './memories.ts'
+import { type Meaning, searchIn } from './search.ts'
 
 /** An agent that goes in circles must not fill the memory with it. */
 const mostWrites = 100
@@ -22,15 +25,34 @@ export const useMemory = async (
   { call: sent, ...holder }: z.output<typeof runMemory>,
 ): Promise<MemoryAnswer> => {
   const call = storable(sent) as MemoryCall
+  // Before the session is locked: a model may take seconds, and what is asked of it is told again below.
+  const meaning = call.op === 'search' ? await meant(deps, runId, holder, call.query) : null
   const answer = await changeSession(deps.database, { runId }, async (change) => {
-    const run = await heldRun(change.tx, runId, holder)
-    if (run.config.memory_enabled !== true)
-      throw new TuttiError('FORBIDDEN', 'The memory is not switched on for this run')
+    const run = await mayUse(change.tx, runId, holder)
     const scope = { userId: run.user_id, projectId: change.session.project_id, runId }
-    return { memories: await carryOut(change, run, scope, call) }
+    return { memories: await carryOut(change, run, scope, call, meaning) }
   })
   if (!answer) throw new TuttiError('RUN_NOT_FOUND', 'Run not found')
   return answer
+}
+
+/** @throws TuttiError RUN_NOT_FOUND, LEASE_LOST, FORBIDDEN */
+const mayUse = async (tx: Queryable, runId: string, holder: Holder): Promise<RunRow> => {
+  const run = await heldRun(tx, runId, holder)
+  if (run.config.memory_enabled !== true)
+    throw new TuttiError('FORBIDDEN', 'The memory is not switched on for this run')
+  return run
+}
+
+const meant = async (
+  { embeddings, ...deps }: WorkbenchDeps,
+  runId: string,
+  holder: Holder,
+  query: string,
+): Promise<Meaning | null> => {
+  if (embeddings === null) return null
+  const { user_id: userId, session_id: sessionId } = await mayUse(deps.database, runId, holder)
+  return meaningOf({ ...deps, embeddings }, { userId, sessionId }, query)
 }
 
 const carryOut = async (
@@ -38,9 +60,10 @@ const carryOut = async (
   run: RunRow,
   scope: AgentScope,
   call: MemoryCall,
+  meaning: Meaning | null,
 ): Promise<MemoryView[]> => {
   const { tx } = change
-  if (call.op === 'search') return searchIn(tx, scope, call)
+  if (call.op === 'search') return searchIn(tx, scope, call, meaning)
   if (call.op === 'list') return listMemories(tx, scope, call)
   if (call.op === 'get') return [await readMemory(tx, scope, call.id)]
 

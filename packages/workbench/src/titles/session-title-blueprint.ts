@@ -9,10 +9,11 @@ import type { BudgetSettings } from '../budgets/limits.ts'
 import { ownCall } from '../budgets/own-call.ts'
 import type { Database } from '../database/database.ts'
 import type { WorkbenchLog } from '../deps.ts'
+import { ProviderRefusedError } from '../openai/post.ts'
 import { changeSession } from '../session/change-session.ts'
 import { storable } from '../session/storable.ts'
 import { firstTitle } from './first-title.ts'
-import { type TitleModel, TitleRefusedError } from './title-model.ts'
+import type { TitleModel } from './title-model.ts'
 
 export const SESSION_TITLE = 'session_title'
 
@@ -58,7 +59,7 @@ export const sessionTitleBlueprint = ({ database, titles, budgets, costOf, log }
         })
         return goTo('done', { title: taken ? title : null })
       } catch (error) {
-        if (!(error instanceof TitleRefusedError)) throw error
+        if (!(error instanceof ProviderRefusedError)) throw error
         log.warn({ session_id: input.session_id }, `${error.message}; the session keeps its first title`)
         return fail(error.message, 'TITLE_REFUSED')
       }

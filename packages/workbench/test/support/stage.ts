@@ -40,7 +40,7 @@ export interface Stage {
 /** Nobody is waited for, unless the test is about it: most have managers that come and go. */
 export const createStage = async (
   blueprints: Blueprint[] = [],
-  more: Pick<WorkbenchOptions, 'budgets' | 'offersModel' | 'headStartMs'> = {},
+  more: Pick<WorkbenchOptions, 'budgets' | 'embeddings' | 'offersModel' | 'headStartMs'> = {},
 ): Promise<Stage> => {
   const testDb = await testDatabase('workbench')
   const database = createDatabase({ connectionString: testDb.connectionString })
