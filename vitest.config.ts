@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { EarlyFirst } from './test/early-first.ts'
 
 export default defineConfig({
   test: {
@@ -12,6 +13,7 @@ export default defineConfig({
     expect: { poll: { timeout: 20_000, interval: 20 } },
     // On two cores: the long ones wait for leases and other processes most of their time.
     maxWorkers: 3,
+    sequence: { sequencer: EarlyFirst },
     // One file after the other in the same process: a process for each, with all that it imports, was four tenths of the processor's time of
     // engine, config and contracts (75 s, and 42 s without). So a module of support must not call `afterEach` by itself: it is loaded
     // once, and only the first file would have it.

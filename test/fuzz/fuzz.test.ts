@@ -1,5 +1,5 @@
 /**
- * Hostile requests to every operation of backend and manager, as strangers and as the user send them. Whatever comes, nothing
+ * Hostile requests to every operation of backend, manager and orchestrator, as strangers and as the user send them. Whatever comes, nothing
  * is a 5xx, nothing is told of the inside, refusals have their form and write nothing, and the servers live on.
  * `npm run fuzz -- --seed 7 --count 100000` runs longer; a failure names the seed and the request.
  */
@@ -14,7 +14,7 @@ import { hostileRequest } from './requests.ts'
 /** The same in every run of the suite; the command draws another one each time. */
 const seed = Number(process.env.FUZZ_SEED ?? 20_261_122)
 /** Altogether; each operation gets its share. */
-const count = Number(process.env.FUZZ_COUNT ?? 700)
+const count = Number(process.env.FUZZ_COUNT ?? 1_000)
 const patienceMs = 30_000 + count * 60
 
 let processes: Processes
@@ -24,13 +24,17 @@ beforeAll(async () => {
 afterAll(() => processes?.close())
 
 /** Tables that change by themselves: what is due is done whoever asks what. */
-const byThemselves = ['session_events', 'work_times', 'spent', 'model_calls', 'migrations']
+const byThemselves = [
+  ...['session_events', 'work_times', 'spent', 'model_calls', 'migrations'],
+  // Of the orchestrator: a lease that ends, a worker that falls silent.
+  ...['feed', 'events', 'timers', 'queues', 'workers'],
+]
 
 const rowCounts = async (): Promise<string> => {
   const [found] = await processes.database.query<{ counts: string }>(
     `select coalesce(string_agg(table_name || '=' || (xpath('/row/c/text()',
-       query_to_xml(format('select count(*) as c from workbench.%I', table_name), false, true, '')))[1]::text, ' ' order by table_name), '') as counts
-     from information_schema.tables where table_schema = 'workbench' and not (table_name = any($1))`,
+       query_to_xml(format('select count(*) as c from %I.%I', table_schema, table_name), false, true, '')))[1]::text, ' ' order by table_name), '') as counts
+     from information_schema.tables where table_schema in ('workbench', 'tutti') and not (table_name = any($1))`,
     [byThemselves],
   )
   return found?.counts ?? ''
@@ -48,17 +52,17 @@ const send = async (server: Server, asked: Asked): Promise<{ fault: string | und
   const tookMs = performance.now() - begun
   // A poll for runs waits as long as it is told to.
   const slow = tookMs > 10_000 && !asked.path.includes('/claim') ? `it took ${Math.round(tookMs)} ms` : undefined
-  return { fault: faultOf(asked, answer, processes.secrets) ?? slow, status: answer.status }
+  return { fault: faultOf(asked, answer, processes.secrets, server.refusals) ?? slow, status: answer.status }
 }
 
 test('hostile-requests-get-clear-refusals-and-change-nothing', { timeout: patienceMs }, async () => {
   console.info(`fuzz: --seed ${seed} --count ${count}`)
   const faults: string[] = []
   for (const server of processes.servers) {
-    const api = await readApi(`${server.url}/openapi.json`)
+    const api = await readApi(server.url + server.documentPath)
     const share = Math.ceil(count / (api.operations.length * processes.servers.length))
     for (const [place, operation] of api.operations.entries()) {
-      const requests = fc.sample(hostileRequest(api, operation), { seed: seed + place, numRuns: share })
+      const requests = fc.sample(hostileRequest(api, operation, server.known), { seed: seed + place, numRuns: share })
       let rows = await rowCounts()
       for (const [at, request] of requests.entries()) {
         // Every fourth comes from somebody who is nobody.
@@ -79,7 +83,7 @@ test('hostile-requests-get-clear-refusals-and-change-nothing', { timeout: patien
 test('nothing-of-it-is-in-the-logs-and-the-servers-are-well', async () => {
   for (const server of processes.servers) {
     expect(server.alive(), server.name).toBe(true)
-    expect((await call(server.url, { method: 'GET', path: '/health' })).status).toBe(200)
+    expect((await call(server.url, { method: 'GET', path: server.healthPath })).status).toBe(200)
     expect(processes.secrets.filter((secret) => server.log().includes(secret))).toEqual([])
     const failed = server
       .log()

@@ -1,4 +1,4 @@
-/** A backend and an executor manager as processes of their own: what they say, what they use, and whether they live. */
+/** Backend, executor manager and orchestrator as processes of their own: what they say, what they use, and whether they live. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -7,12 +7,19 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort, testDatabase } from '@tutti/stores/testing'
 import { createDatabase, type Database } from '@tutti/workbench'
+import { furnishOrchestrator, orchestratorEnv } from './orchestrator.ts'
 
 export interface Server {
   name: string
   url: string
+  documentPath: string
+  healthPath: string
+  /** How its refusals look: in the workbench's envelope, or the orchestrator's own form. */
+  refusals: 'envelope' | 'plain'
   /** For its user, or whoever else it lets in. */
   headers: Record<string, string>
+  /** What there is, by the parameter that names it: else handlers would only be seen refusing what nobody has. */
+  known: Record<string, string>
   /** Everything that it has written so far. */
   log(): string
   residentMb(): Promise<number>
@@ -30,6 +37,7 @@ export interface Processes {
 const secrets = {
   internal: 'internal-token-that-must-not-leak',
   client: 'client-token-that-must-not-leak',
+  worker: 'worker-token-that-must-not-leak',
   key: 'secret-key-that-must-not-leak-'.repeat(2),
   model: 'model-key-that-must-not-leak',
 }
@@ -41,14 +49,18 @@ export const startProcesses = async (): Promise<Processes> => {
   const database = createDatabase({ connectionString: made.connectionString, connections: 2 })
   const root = await mkdtemp(join(tmpdir(), 'tutti-fuzz-'))
   const children: ChildProcess[] = []
-  const start = async (name: string, env: Record<string, string>, headers: Record<string, string>): Promise<Server> => {
+  const start = async (
+    name: string,
+    env: Record<string, string>,
+    given: Pick<Server, 'headers'> & Partial<Server>,
+  ): Promise<Server> => {
     const port = String(await freePort())
     const child = spawn(process.execPath, [main(name)], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...{ PATH: process.env.PATH, LOG_LEVEL: 'INFO', OBJECTS_DIR: join(root, 'objects') },
         ...{ INTERNAL_API_TOKEN: secrets.internal, ANTHROPIC_API_KEY: secrets.model, ...env },
-        ...{ PORT: port, MANAGER_PORT: port },
+        ...{ PORT: port, MANAGER_PORT: port, API_PORT: port },
       },
     })
     children.push(child)
@@ -58,10 +70,11 @@ export const startProcesses = async (): Promise<Processes> => {
         log += text
       })
     const url = `http://127.0.0.1:${port}`
+    const { healthPath = '/health' } = given
     const alive = (): boolean => child.exitCode === null && child.signalCode === null
     for (;;) {
       if (!alive()) throw new Error(`${name} did not start: ${log}`)
-      const healthy = await fetch(`${url}/health`).then(
+      const healthy = await fetch(url + healthPath).then(
         ({ ok }) => ok,
         () => false,
       )
@@ -72,7 +85,8 @@ export const startProcesses = async (): Promise<Processes> => {
       const [, kilobytes = '0'] = /^VmRSS:\s+(\d+)/m.exec(await readFile(`/proc/${child.pid}/status`, 'utf8')) ?? []
       return Number(kilobytes) / 1024
     }
-    return { name, url, headers, log: () => log, residentMb, alive }
+    const usual = { documentPath: '/openapi.json', healthPath, refusals: 'envelope', known: {} } as const
+    return { ...usual, ...given, name, url, log: () => log, residentMb, alive }
   }
   const backend = await start(
     'backend',
@@ -84,7 +98,7 @@ export const startProcesses = async (): Promise<Processes> => {
         CLIENT_TOKEN: secrets.client,
       },
     },
-    { authorization: `Bearer ${secrets.client}`, 'x-internal-token': secrets.internal },
+    { headers: { authorization: `Bearer ${secrets.client}`, 'x-internal-token': secrets.internal } },
   )
   const manager = await start(
     'executor-manager',
@@ -92,10 +106,19 @@ export const startProcesses = async (): Promise<Processes> => {
       ...{ TUTTI_ENV: 'development', SANDBOX: 'none', SANDBOX_POOL: '0', WORKSPACE_ROOT: join(root, 'workspaces') },
       ...{ TASK_PULL_ENABLED: 'false', BACKEND_URL: backend.url },
     },
-    { 'x-internal-token': secrets.internal },
+    { headers: { 'x-internal-token': secrets.internal } },
   )
+  const orchestrator = await start(
+    'orchestrator',
+    await orchestratorEnv({ root, connectionString: made.connectionString, ...secrets }),
+    {
+      ...{ documentPath: '/_public/openapi.json', healthPath: '/_public/health', refusals: 'plain' },
+      headers: { 'x-client-token': secrets.client, 'x-worker-token': secrets.worker },
+    },
+  )
+  orchestrator.known = await furnishOrchestrator(orchestrator)
   return {
-    servers: [backend, manager],
+    servers: [backend, manager, orchestrator],
     database,
     secrets: [...Object.values(secrets), made.connectionString],
     close: async () => {

@@ -8,16 +8,21 @@ import { hostileBody, hostileHeaders, hostileText, hostileValue } from './values
 /** How long a body is at most: what is longer is refused by its length, and would only make the test slow. */
 const longest = 200_000
 
-const known = '6f2a1c84-0000-4000-8000-000000000001'
+const nobodys = '6f2a1c84-0000-4000-8000-000000000001'
 
-export const hostileRequest = (api: Api, operation: Operation): fc.Arbitrary<Asked> =>
+/** @param known what there is, by the parameter that names it */
+export const hostileRequest = (
+  api: Api,
+  operation: Operation,
+  known: Record<string, string> = {},
+): fc.Arbitrary<Asked> =>
   fc
     .record({
       method: fc.oneof(
         { weight: 12, arbitrary: fc.constant(operation.method) },
         { weight: 1, arbitrary: fc.constantFrom('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE') },
       ),
-      path: pathOf(operation),
+      path: pathOf(operation, known),
       query: queryOf(operation),
       headers: hostileHeaders,
       body: operation.body === undefined ? fc.option(hostileBody, { freq: 2 }) : bodyOf(api, operation.body),
@@ -29,12 +34,12 @@ export const hostileRequest = (api: Api, operation: Operation): fc.Arbitrary<Ask
       ...(operation.stream ? { firstBytes: 1 } : {}),
     }))
 
-const pathOf = ({ path, params }: Operation): fc.Arbitrary<string> =>
+const pathOf = ({ path, params }: Operation, known: Record<string, string>): fc.Arbitrary<string> =>
   fc
     .tuple(
-      ...Object.entries(params).map(([, schema]) =>
+      ...Object.entries(params).map(([name, schema]) =>
         fc.oneof(
-          { weight: 3, arbitrary: fc.constant(schema.format === 'uuid' ? known : '1') },
+          { weight: 3, arbitrary: fc.constant(known[name] ?? (schema.format === 'uuid' ? nobodys : '1')) },
           { weight: 2, arbitrary: hostileText.map((text) => encode(text).slice(0, 3_000)) },
           { weight: 1, arbitrary: fc.constantFrom('..', '%', '%zz', '%c0%ae', '.', '*', ':id', '1;2') },
         ),

@@ -51,12 +51,20 @@ export const hostileNumber: fc.Arbitrary<number> = fc.constantFrom(
   ...[-1, 0, -0, 0.5, 1e-320, 1e308, 2 ** 31, 2 ** 32, 2 ** 53, 2 ** 53 + 2, 2 ** 63, 2 ** 64, -(2 ** 63)],
 )
 
+/** Deeper than what goes down by recursion can follow. */
+const nested = (levels: number): unknown => {
+  let value: unknown = 1
+  for (let level = 0; level < levels; level += 1) value = level % 2 === 0 ? [value] : { a: value }
+  return value
+}
+
 /** JSON of any kind, as a value. */
 export const hostileValue: fc.Arbitrary<unknown> = fc.oneof(
   hostileText,
   hostileNumber,
   fc.constantFrom(null, true, false, [], {}, [[]], [null], { toString: 1 }, { constructor: { prototype: {} } }),
   fc.array(hostileText, { maxLength: 3 }),
+  fc.constant(nested(3_000)),
   fc.jsonValue({ maxDepth: 3 }),
 )
 

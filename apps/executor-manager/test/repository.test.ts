@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -14,10 +15,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PlannedRepository } from '@tutti/contracts'
 import { createLocalObjects } from '@tutti/objects'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { createContentCache } from '../src/files/content-cache.ts'
 import { type StagedRun, type StagingOptions, stageRun } from '../src/stage/workspace.ts'
-import { createGitServer, type GitServer } from './support/git-server.ts'
+import { createGitServer, type GitServer, makeCertificate } from './support/git-server.ts'
 
 const token = 'token-that-must-not-be-seen'
 const run_id = '6a1f0d3e-0d53-4c0a-9d5e-2f0c4a6b7c8d'
@@ -37,16 +38,26 @@ const commit = (message: string, files: Record<string, string>): void => {
   git(work, 'push', '-q', 'origin', '--all')
 }
 
-beforeEach(async () => {
-  root = mkdtempSync(join(tmpdir(), 'tutti-repository-'))
+/** The repository and the server’s certificate as every test finds them: made once, they cost a dozen processes. */
+let template: string
+beforeAll(() => {
+  template = mkdtempSync(join(tmpdir(), 'tutti-repositories-'))
+  root = template
   mkdirSync(join(root, 'served'))
   git(root, 'init', '-q', '--bare', '-b', 'trunk', 'served/project.git')
   git(root, 'init', '-q', '-b', 'trunk', 'work')
-  git(join(root, 'work'), 'remote', 'add', 'origin', join(root, 'served/project.git'))
+  git(join(root, 'work'), 'remote', 'add', 'origin', '../served/project.git')
   commit('first', { 'a.txt': 'one' })
   git(join(root, 'work'), 'checkout', '-qb', 'side/branch')
   commit('second', { 'a.txt': 'two' })
   git(join(root, 'work'), 'checkout', '-q', 'trunk')
+  makeCertificate(join(root, 'served'))
+})
+afterAll(() => rmSync(template, { recursive: true }))
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'tutti-repository-'))
+  cpSync(template, root, { recursive: true })
   server = await createGitServer(join(root, 'served'), token)
   options = {
     ...{ workspaceRoot: join(root, 'w'), stagingRoots: [], signal: new AbortController().signal },

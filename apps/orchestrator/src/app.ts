@@ -19,7 +19,7 @@ import { requestId } from './http/request-id.ts'
 import { serverHooks } from './http/server-hooks.ts'
 import { serverLog } from './http/server-log.ts'
 import { validatorCompiler } from './http/validation.ts'
-import { clientSecurity, documentOrchestrator, workerSecurity } from './openapi.ts'
+import { clientRefusals, clientSecurity, documentOrchestrator, workerRefusals, workerSecurity } from './openapi.ts'
 import { approvalRoutes } from './routes/approvals.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { objectRoutes } from './routes/objects.ts'
@@ -98,7 +98,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
   app.register(
     async (scope) => {
       requireClient(scope, deps.clients)
-      inDocument(scope, { security: clientSecurity })
+      inDocument(scope, { security: clientSecurity, response: clientRefusals })
       await scope.register(approvalRoutes(deps, '/webhooks/approval/:id', 'approveJobOlder'))
     },
     { prefix: '/_public' },
@@ -107,7 +107,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
     const prefix = settings.clientApiPrefix === '' ? '' : `/${settings.clientApiPrefix}`
     app.register(
       async (scope) => {
-        inDocument(scope, { security: clientSecurity })
+        inDocument(scope, { security: clientSecurity, response: clientRefusals })
         await scope.register(clientApi(deps))
       },
       { prefix: `${prefix}/v1` },
@@ -123,7 +123,7 @@ export const createOrchestrator = (given: OrchestratorDeps): Orchestrator => {
   }
   app.register(
     async (scope) => {
-      inDocument(scope, { security: workerSecurity })
+      inDocument(scope, { security: workerSecurity, response: workerRefusals })
       await scope.register(workerApi(deps))
     },
     { prefix: '/_worker' },

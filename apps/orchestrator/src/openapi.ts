@@ -2,6 +2,7 @@
 import * as contracts from '@tutti/contracts'
 import { documentRoutes } from '@tutti/openapi'
 import type { FastifyInstance } from 'fastify'
+import { failures } from './errors.ts'
 
 /** To be called before the routes are registered, or they are not in it. */
 export const documentOrchestrator = (app: FastifyInstance): void =>
@@ -44,3 +45,7 @@ export const documentOrchestrator = (app: FastifyInstance): void =>
 
 export const clientSecurity = [{ clientToken: [] }, { clientTokenNewer: [] }, { bearer: [] }]
 export const workerSecurity = [{ workerToken: [] }]
+
+/** What every route of the scope may be refused with. */
+export const clientRefusals = failures('UNAUTHENTICATED', 'TOO_MANY_REQUESTS')
+export const workerRefusals = failures('UNAUTHENTICATED')

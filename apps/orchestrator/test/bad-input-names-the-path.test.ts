@@ -23,6 +23,13 @@ test('bad-input-names-the-path: of the request, and of the blueprint’s own inp
     ],
     ['POST', '/api/v1/jobs', { blueprint: 'shrink', tags: ['a', ''] }, 'INVALID_BODY', 'body.tags.1'],
     ['POST', '/api/v1/jobs', { blueprint: 'nobody' }, 'BLUEPRINT_NOT_FOUND', 'body.blueprint'],
+    [
+      'POST',
+      '/api/v1/jobs',
+      `{"blueprint":"nothing","input":{"a":${'['.repeat(3000)}${']'.repeat(3000)}}}`,
+      'INVALID_BODY',
+      'body',
+    ],
     ['POST', '/api/v1/jobs/batch', { jobs: [] }, 'INVALID_BODY', 'body.jobs'],
     ['POST', '/api/v1/jobs/batch', { jobs: [{ blueprint: 'shrink' }] }, 'INVALID_BODY', 'body.jobs.0.input.url'],
     [

@@ -97,7 +97,7 @@ describe.each([
         ['PUT', 'content'],
       ] as const) {
         const answer = await send(method, `/jobs/${id}/files/${path}/${filename}`, method === 'PUT' ? 'x' : undefined)
-        expect([answer.status, ((await answer.json()) as { path: string }).path]).toEqual([400, 'params.filename'])
+        expect([answer.status, ((await answer.json()) as { path: string }).path]).toEqual([400, 'path.filename'])
       }
       expect((await files.objects.list('')).objects).toEqual([])
     },

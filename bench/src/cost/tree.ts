@@ -39,7 +39,8 @@ const open = async () => {
     const server = await startBuiltInRedis({ dataDir: folder })
     const socket = { path: decodeURI(server.url.replace('unix://', '')), tls: false as const }
     const pid = await processNamed(socket.path)
-    const store = await stores.createRedisStore({ server: { socket }, prefix: 'cost', instance: 'cost' })
+    const { createRedisStore } = await from('packages/stores/src/redis/redis-store.ts')
+    const store = await createRedisStore({ server: { socket }, prefix: 'cost', instance: 'cost' })
     return { store, pid, stop: () => server.stop() }
   }
   return { store: stores.createMemoryStore(), pid: null, stop: async () => {} }

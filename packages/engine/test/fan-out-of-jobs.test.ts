@@ -1,5 +1,6 @@
 /** A fan-out whose branches are jobs, on the stores that servers use: all of them begin in one commit, and join once. */
-import { createPostgresStore, createRedisStore } from '@tutti/stores'
+import { createPostgresStore } from '@tutti/stores'
+import { createRedisStore } from '@tutti/stores/redis'
 import { testDatabase, testRedis } from '@tutti/stores/testing'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { agentTask, blueprint, createEngine, type Store } from '../src/index.ts'

@@ -56,6 +56,8 @@ type Common =
       security?: { [scheme: string]: string[] }[]
       /** What any route of the scope may be refused with. Only where errors stand in the envelope. */
       failures?: readonly ErrorCode[]
+      /** Answers that any route of the scope may give. */
+      response?: Record<number, z.ZodType>
     }
 
 /** Sets what all routes of a scope have in common in the document; what a route says itself goes before. */
@@ -65,11 +67,12 @@ export const inDocument = (app: FastifyInstance, common: Common): void => {
       route.schema = { ...route.schema, hide: true }
       return
     }
-    const { security, failures } = common
+    const { security, failures, response } = common
     const schema = { ...(security === undefined ? {} : { security }), ...route.schema }
     // The server's own plugin hides every WebSocket, because few are described.
     if ('websocket' in route && schema.operationId !== undefined) schema.hide = false
     if (failures !== undefined) schema.response = withFailures(route, failures)
+    if (response !== undefined) schema.response = { ...response, ...(schema.response as object | undefined) }
     route.schema = schema
   })
 }

@@ -1,6 +1,7 @@
 export type { Endpoint } from './docs-page.ts'
 export { type DocumentOptions, documentRoutes, inDocument, registeredRoutes } from './document.ts'
 export { failures } from './failures.ts'
+export { refuseNesting } from './nesting.ts'
 export { documentPages } from './pages.ts'
 export { answerUnreadable } from './unreadable.ts'
 export { validatorCompiler } from './validation.ts'

@@ -2,11 +2,13 @@
 import { TuttiError } from '@tutti/contracts'
 import type { FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
+import { refuseNesting } from './nesting.ts'
 
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
   return (data: unknown) => {
     // The server says null where there is no body; a schema's default stands for an absent one.
     if (httpPart === 'querystring') refuseNul(data as Record<string, unknown>)
+    if (httpPart === 'body') refuseNesting(data)
     const result = schema.safeParse(data ?? undefined)
     return result.success ? { value: result.data } : { error: invalidRequest(httpPart, result.error) }
   }

@@ -5,4 +5,4 @@ export { openStore, type RedisPlace, type StoreChoice, type StoreOwner, StoreRef
 export { migrate, SchemaVersionError } from './postgres/migrate.ts'
 export { createPostgresStore, type PostgresStoreOptions } from './postgres/postgres-store.ts'
 export type { RedisAddress, RedisServer } from './redis/connection.ts'
-export { createRedisStore, type RedisStoreOptions } from './redis/redis-store.ts'
+export type { RedisStoreOptions } from './redis/redis-store.ts'

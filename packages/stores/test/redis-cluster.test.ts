@@ -20,7 +20,7 @@ import {
   type Subject,
   storeConformance,
 } from '../src/conformance/index.ts'
-import { createRedisStore } from '../src/index.ts'
+import { createRedisStore } from '../src/redis/redis-store.ts'
 import { type TestRedis, testRedis } from '../src/testing/redis.ts'
 
 let nodes: TestRedis[] = []

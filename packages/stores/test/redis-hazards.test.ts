@@ -15,7 +15,8 @@ import {
   lease,
   next,
 } from '../src/conformance/subject.ts'
-import { createRedisStore, type RedisStoreOptions, SchemaVersionError } from '../src/index.ts'
+import { type RedisStoreOptions, SchemaVersionError } from '../src/index.ts'
+import { createRedisStore } from '../src/redis/redis-store.ts'
 import { type TestRedis, testRedis } from '../src/testing/redis.ts'
 import { silenceableProxy } from './silenceable-proxy.ts'
 

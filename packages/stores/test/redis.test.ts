@@ -1,7 +1,7 @@
 import type { Store, Wakeup } from '@tutti/engine'
 import { afterAll, beforeAll } from 'vitest'
 import { storeConformance } from '../src/conformance/index.ts'
-import { createRedisStore } from '../src/index.ts'
+import { createRedisStore } from '../src/redis/redis-store.ts'
 import { type TestRedis, testRedis } from '../src/testing/redis.ts'
 
 let redis: TestRedis

@@ -2,7 +2,7 @@
  * OpenTelemetry traces. A job lives longer than any process, so its spans are not held open: each is written when what it tells of is
  * over, with its true beginning, under the trace context that the job carries.
  */
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, type Tracer, trace } from '@opentelemetry/api'
+import type { Tracer } from '@opentelemetry/api'
 import { parseTraceparent, writeTraceparent } from './trace-context.ts'
 
 export interface SpanRecord {
@@ -34,33 +34,34 @@ export interface TracingOptions {
   instance: string
 }
 
-/** Sends spans to a collector. The SDK is loaded here and nowhere else: without an endpoint nobody pays for it. */
+/** Sends spans to a collector. The API and the SDK are loaded here and nowhere else: without an endpoint nobody pays for it. */
 export const startTracing = async ({ endpoint, serviceName, instance }: TracingOptions): Promise<Tracing> => {
-  const [{ BatchSpanProcessor, TracerProvider }, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all(
-    [
+  const [api, { BatchSpanProcessor, TracerProvider }, { OTLPTraceExporter }, { resourceFromAttributes }] =
+    await Promise.all([
+      import('@opentelemetry/api'),
       import('@opentelemetry/sdk-trace'),
       import('@opentelemetry/exporter-trace-otlp-proto'),
       import('@opentelemetry/resources'),
-    ],
-  )
+    ])
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, '')}/v1/traces` })
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ 'service.name': serviceName, 'service.instance.id': instance }),
     spanProcessors: [new BatchSpanProcessor({ exporter })],
   })
-  return { record: recorder(provider.getTracer('tutti')), stop: () => provider.shutdown() }
+  return { record: recorder(api, provider.getTracer('tutti')), stop: () => provider.shutdown() }
 }
 
-const kinds = {
-  server: SpanKind.SERVER,
-  producer: SpanKind.PRODUCER,
-  consumer: SpanKind.CONSUMER,
-  internal: SpanKind.INTERNAL,
-} as const
-
-const recorder =
-  (tracer: Tracer): Tracing['record'] =>
-  ({ name, kind, parent, startedAt, endedAt, attributes, error }) => {
+const recorder = (
+  { ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, trace }: typeof import('@opentelemetry/api'),
+  tracer: Tracer,
+): Tracing['record'] => {
+  const kinds = {
+    server: SpanKind.SERVER,
+    producer: SpanKind.PRODUCER,
+    consumer: SpanKind.CONSUMER,
+    internal: SpanKind.INTERNAL,
+  } as const
+  return ({ name, kind, parent, startedAt, endedAt, attributes, error }) => {
     const known = parseTraceparent(parent)
     const context = known
       ? trace.setSpanContext(ROOT_CONTEXT, {
@@ -76,3 +77,4 @@ const recorder =
     const { traceId, spanId, traceFlags } = span.spanContext()
     return writeTraceparent({ traceId, spanId, sampled: (traceFlags & TraceFlags.SAMPLED) !== 0 })
   }
+}

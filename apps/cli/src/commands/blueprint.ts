@@ -2,21 +2,14 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { Client } from '@tutti/client'
 import type { BlueprintDocument } from '@tutti/contracts'
-import {
-  type Blueprint,
-  type BlueprintRegistry,
-  blueprintDiff,
-  createRegistry,
-  diffText,
-  graphOf,
-  jsonBlueprint,
-  type LoadedBlueprint,
-  toDot,
-} from '@tutti/engine'
+import type { Blueprint, BlueprintRegistry, LoadedBlueprint } from '@tutti/engine'
 import type { Command } from 'commander'
 import { clientOf, demandOrchestrator } from '../connect.ts'
 import { UsageError } from '../faults.ts'
 import { defaultDataDir } from './options.ts'
+
+/** Loaded by the commands that need it: the others would start twice as slowly. */
+const engine = () => import('@tutti/engine')
 
 export const addBlueprints = (program: Command): void => {
   const blueprint = program.command('blueprint').description('blueprints')
@@ -39,6 +32,7 @@ export const addBlueprints = (program: Command): void => {
     .action(async (path: string, name: string) => {
       const found = find(await registryOf(path), name)
       if (!found) throw new UsageError(`there is no blueprint "${name}" in ${path}`)
+      const { graphOf, toDot } = await engine()
       process.stdout.write(toDot(graphOf(found)))
     })
   blueprint
@@ -49,6 +43,7 @@ export const addBlueprints = (program: Command): void => {
     .option('--json', 'as JSON')
     .action(async (older: string, newer: string, options: { in?: string; server: boolean; json?: true }) => {
       const from = options.server ? await registeredOne(await client(), older) : await oneOf(older, options.in)
+      const { blueprintDiff, diffText } = await engine()
       const diff = blueprintDiff(from, await oneOf(newer, options.in))
       process.stdout.write(options.json ? `${JSON.stringify(diff, null, 2)}\n` : diffText(diff))
     })
@@ -81,6 +76,7 @@ export const addBlueprints = (program: Command): void => {
 /** @throws BlueprintError naming every fault */
 const registryOf = async (path: string): Promise<BlueprintRegistry> => {
   const { loadBlueprintFile, loadBlueprints } = await import('@tutti/orchestrator')
+  const { createRegistry } = await engine()
   const isFile = (await stat(path).catch(() => null))?.isFile() === true
   return createRegistry(isFile ? await loadBlueprintFile(path) : await loadBlueprints(path))
 }
@@ -127,5 +123,6 @@ const registeredOne = async ({ blueprints }: Client, given: string): Promise<Blu
   const { name, version } = nameAndVersion(given)
   const newest = version ?? (await blueprints.list()).find((each) => each.name === name)?.version
   if (newest === undefined) throw new UsageError(`the server offers no blueprint "${name}"`)
+  const { jsonBlueprint } = await engine()
   return jsonBlueprint((await blueprints.document(name, newest)) as unknown as BlueprintDocument)
 }

@@ -1,6 +1,9 @@
 /** `tutti config check`: what would be refused at start, without starting. */
-import { ConfigError, type Environment, type Fault, formatFaults, loadBackend, loadManager } from '@tutti/config'
+import type { Environment, Fault } from '@tutti/config'
 import type { Command } from 'commander'
+
+/** Loaded when it is asked for, like all that other commands don't need. */
+const config = () => import('@tutti/config')
 
 export const addChecks = (program: Command): void => {
   program
@@ -10,6 +13,7 @@ export const addChecks = (program: Command): void => {
     .argument('[servers...]', 'orchestrator, backend, executor-manager (default: orchestrator)')
     .description('check environment, files and blueprints as a server would at its start')
     .action(async (servers: string[]) => {
+      const { ConfigError, formatFaults } = await config()
       const faults: Fault[] = []
       for (const name of servers.length > 0 ? servers : ['orchestrator']) {
         const load = checks[name]
@@ -39,6 +43,6 @@ const checks: Record<string, (env: Environment) => Promise<{ warnings: Fault[] }
     }))
     return { warnings: [...warnings, ...registered] }
   },
-  backend: async (env) => loadBackend(env),
-  'executor-manager': async (env) => loadManager(env),
+  backend: async (env) => (await config()).loadBackend(env),
+  'executor-manager': async (env) => (await config()).loadManager(env),
 }

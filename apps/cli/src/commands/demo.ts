@@ -1,7 +1,6 @@
 /** `npm run demo`: the main job on a real folder, from an empty machine to a report, and what happened on the way. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { runDemo } from '../demo/demo.ts'
 import { handOver, printDocument } from '../demo/document.ts'
 import { repositoryRoot } from '../repository.ts'
 import { endWithParent } from '../stop-signals.ts'
@@ -29,6 +28,7 @@ export const addDemo = (program: Command): void => {
       const letGo = endWithParent()
       // npm runs scripts in the repository, wherever the person stands.
       const here = process.env.INIT_CWD ?? process.cwd()
+      const { runDemo } = await import('../demo/demo.ts')
       await runDemo({
         folder: resolve(here, folder ?? repositoryRoot),
         sandbox: flags.sandbox,

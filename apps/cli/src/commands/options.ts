@@ -1,6 +1,6 @@
 /** Options that several commands share, and how they become a stack's. */
 import { resolve } from 'node:path'
-import { createLogger, type Logger } from '@tutti/telemetry'
+import type { Logger } from '@tutti/telemetry'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { UsageError } from '../faults.ts'
 import type { Environment } from '../stack/process.ts'
@@ -88,9 +88,12 @@ const portOf = (env: Environment, name: string): number | undefined => {
   }
 }
 
-export const logger = (env: Environment): Logger =>
-  createLogger({
+/** Loaded with what it writes with by the commands that log at all: two hundred modules. */
+export const logger = async (env: Environment): Promise<Logger> => {
+  const { createLogger } = await import('@tutti/telemetry')
+  return createLogger({
     level: (env.LOG_LEVEL as 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | undefined) ?? 'INFO',
     format: env.LOG_FORMAT === 'json' ? 'json' : 'text',
     name: 'tutti',
   })
+}

@@ -12,7 +12,6 @@ import { readLocalFiles, uploadFiles } from '../session/local-files.ts'
 import { sessionOf, sessionToContinue } from '../session/named.ts'
 import { harmless } from '../session/printer.ts'
 import { attend, outputForPeople, outputForPrograms, sendMessage } from '../session/turn.ts'
-import { startStack } from '../stack/stack.ts'
 import { listenForStop, type StopSignals, unlessStopped } from '../stop-signals.ts'
 import { defaultDataDir, logger, stackOptions } from './options.ts'
 import { repeated, wholeNumber } from './print.ts'
@@ -113,7 +112,8 @@ const withOwnStack = async (
     sandbox: 'bubblewrap',
     allowFolder: folder === undefined ? [] : [folder],
   } as const
-  const options = stackOptions({ ...flags, allowFolder: [...flags.allowFolder] }, env, logger(env))
+  const options = stackOptions({ ...flags, allowFolder: [...flags.allowFolder] }, env, await logger(env))
+  const { startStack } = await import('../stack/stack.ts')
   const stack = await startStack({ ...options, signal })
   try {
     if (stack.model === 'scripted')

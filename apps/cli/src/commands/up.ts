@@ -1,15 +1,16 @@
 /** `tutti up`: the whole stack, until it is told to stop. */
 import type { Command } from 'commander'
-import { type Stack, startStack } from '../stack/stack.ts'
+import type { Stack } from '../stack/stack.ts'
 import { listenForStop, type StopSignals } from '../stop-signals.ts'
 import { logger, type StackFlags, stackOptions, withStackFlags } from './options.ts'
 
 export const addUp = (program: Command): void => {
   withStackFlags(program.command('up').description('start all servers on embedded defaults and stay up')).action(
     async (flags: StackFlags) => {
-      const log = logger(process.env)
+      const log = await logger(process.env)
       const options = stackOptions(flags, process.env, log)
       const stop = listenForStop()
+      const { startStack } = await import('../stack/stack.ts')
       const stack = await unlessToldBefore(stop, startStack({ ...options, signal: stop.signal }))
       if (!stack) return
       process.stdout.write(`${welcome(stack, flags.sandbox).join('\n')}\n`)

@@ -14,7 +14,7 @@ export const addWorker = (program: Command): void => {
     .action(async (file: string | undefined) => {
       if (file !== undefined && !existsSync(file)) throw new UsageError(`there is no file ${file}`)
       const { runWorkerFile } = await import('@tutti/worker')
-      const log = logger(process.env)
+      const log = await logger(process.env)
       const letGo = endWithParent()
       await runWorkerFile(file, { log })
       letGo()

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Workbench, WorkspaceFile } from '@tutti/client'
 import { fileChange, type RunView } from '@tutti/contracts'
-import { createTwoFilesPatch } from 'diff'
 import { inside } from './inside.ts'
 import { nameInWorkspace } from './local-files.ts'
 
@@ -84,7 +83,7 @@ export const patchOf = async (
       if (file) await workbench.download(file, join(temporary, 'new'))
       const before = kind === 'added' ? Buffer.alloc(0) : await readFile(await inside(folder, path))
       const after = file ? await readFile(join(temporary, 'new')) : Buffer.alloc(0)
-      patches.push(onePatch(path, kind, before, after))
+      patches.push(await onePatch(path, kind, before, after))
     }
     return patches.join('')
   } finally {
@@ -92,10 +91,12 @@ export const patchOf = async (
   }
 }
 
-const onePatch = (path: string, kind: LocalChange['kind'], before: Buffer, after: Buffer): string => {
+const onePatch = async (path: string, kind: LocalChange['kind'], before: Buffer, after: Buffer): Promise<string> => {
   const head = `diff --git a/${path} b/${path}\n${kind === 'added' ? 'new file mode 100644\n' : kind === 'deleted' ? 'deleted file mode 100644\n' : ''}`
   if (before.includes(0) || after.includes(0)) return `${head}Binary files a/${path} and b/${path} differ\n`
   const [from, to] = [kind === 'added' ? '/dev/null' : `a/${path}`, kind === 'deleted' ? '/dev/null' : `b/${path}`]
+  // Loaded here: no other command needs it.
+  const { createTwoFilesPatch } = await import('diff')
   const patch = createTwoFilesPatch(from, to, before.toString('utf8'), after.toString('utf8'), undefined, undefined, {
     context: 3,
     headerOptions: { includeIndex: false, includeUnderline: false, includeFileHeaders: true },

@@ -16,26 +16,24 @@ export interface GitServer {
   close(): Promise<void>
 }
 
+const keyAndCertificate = (folder: string): [key: string, cert: string] => [
+  join(folder, 'key.pem'),
+  join(folder, 'cert.pem'),
+]
+
+/** Servers of one folder share it. */
+export const makeCertificate = (folder: string): void => {
+  const [key, cert] = keyAndCertificate(folder)
+  if (existsSync(cert)) return
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1']
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
+  execFileSync('openssl', ['req', '-x509', ...kind, ...subject, '-keyout', key, '-out', cert], { stdio: 'ignore' })
+}
+
 /** @param token null: whoever asks is served */
 export const createGitServer = async (folder: string, token: string | null): Promise<GitServer> => {
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-  const request = [
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-days',
-    '1',
-    ...subject,
-    '-keyout',
-    key,
-    '-out',
-    cert,
-  ]
-  // Servers of one folder share a certificate.
-  if (!existsSync(cert)) execFileSync('openssl', request, { stdio: 'ignore' })
+  makeCertificate(folder)
+  const [key, cert] = keyAndCertificate(folder)
   let served = 0
   let elsewhere: string | null = null
 

@@ -1,5 +1,6 @@
 /** Checking requests against the contracts' schemas. A fault is told as `body.input.url`, `query.limit`, `path.worker_id`. */
 import { TuttiError } from '@tutti/contracts'
+import { refuseNesting } from '@tutti/openapi'
 import type { FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
 
@@ -7,6 +8,7 @@ const places: Record<string, string> = { body: 'body', querystring: 'query', par
 
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
   return (data: unknown) => {
+    if (httpPart === 'body') refuseNesting(data)
     // The server says null where there is no body; a schema's default stands for an absent one.
     const result = schema.safeParse(data ?? undefined)
     return result.success ? { value: result.data } : { error: invalidRequest(httpPart, result.error) }

@@ -105,7 +105,7 @@ export const fileRoutes = ({ engine, files, instant }: RouteDeps): FastifyPlugin
       },
       async (request, reply) => {
         const { objects, prefix } = await placeOf(request, request.params)
-        const name = named(request.params.filename, 'params.filename')
+        const name = named(request.params.filename, 'path.filename')
         if ((await asked(objects.head(prefix + name))) === null)
           throw new TuttiError('FILE_NOT_FOUND', `There is no file ${JSON.stringify(name)}`)
         const url = await asked(objects.presignGet(prefix + name, { expiresSeconds: downloadSeconds }))
@@ -143,7 +143,7 @@ export const fileRoutes = ({ engine, files, instant }: RouteDeps): FastifyPlugin
           // The scope has a type provider of its own; the route's schema has made this of them.
           const params = request.params as unknown as z.output<typeof fileParams>
           const { objects, prefix, bucket, maxUploadBytes } = await placeOf(request, params)
-          const key = prefix + named(params.filename, 'params.filename')
+          const key = prefix + named(params.filename, 'path.filename')
           const { method, url, headers } = request
           const body = (request.body as Readable | undefined) ?? null
           const { fault } = await asked(receiveObject(objects, key, { method, url, headers, body }, maxUploadBytes))

@@ -38,6 +38,8 @@ export const tokenRoutes = ({ tokens, identify, settings }: WorkerRouteDeps): Fa
       {
         schema: {
           tags,
+          // Who it is says the refresh token itself.
+          security: [],
           summary: 'Get the next tokens',
           description: 'The refresh token is used up by it. X-Worker-ID, where sent, must be its worker.',
           body: refreshTokens,

@@ -69,7 +69,7 @@ export const patchInstalls = async (
 ): Promise<number> => {
   const changed = await database.query(
     `update workbench.${kind}_installs set enabled = $2, updated_at = now()
-     where user_id = $1 and enabled <> $2 and ($3::integer[] is null or id = any ($3)) returning id`,
+     where user_id = $1 and enabled <> $2 and ($3::bigint[] is null or id = any ($3)) returning id`,
     [userId, enabled, install_ids ?? null],
   )
   return changed.length
