@@ -97,6 +97,8 @@ export interface RunRow {
   workspace_files_prefix: string | null
   /** The snapshot that it left. */
   workspace_manifest_key: string | null
+  /** The snapshot that it began with; null before the session's first, and of a run that nobody has begun. */
+  base_manifest_key: string | null
   check_at: Date | null
   created_at: Date
   started_at: Date | null
