@@ -48,6 +48,7 @@ const branch = async (
     userId,
     prompt: session.title ?? run.prompt,
     projectId: session.project_id,
+    origin: session.origin,
   })
   await copyHistory(deps, tx, session, copy, cutoff)
   const hasSnapshot = run.workspace_manifest_key !== null

@@ -23,6 +23,7 @@ export interface SessionRow {
   project_id: string | null
   title: string | null
   kind: 'chat' | 'scheduled'
+  origin: string | null
   is_pinned: boolean
   pinned_at: Date | null
   is_deleted: boolean
@@ -134,6 +135,7 @@ export const sessionView = (row: SessionRow & QueueFacts): SessionView => ({
   project_id: row.project_id,
   title: row.title,
   kind: row.kind,
+  origin: row.origin,
   is_pinned: row.is_pinned,
   pinned_at: row.pinned_at?.toISOString() ?? null,
   queued_query_count: row.queued_query_count,

@@ -20,6 +20,8 @@ alter table workbench.sessions
   add column is_pinned boolean not null default false,
   add column pinned_at timestamptz,
   add column kind text not null default 'chat' check (kind in ('chat', 'scheduled')),
+  -- Where it was begun, in its client's words.
+  add column origin text,
   add column is_deleted boolean not null default false,
   add column search tsvector;
 create index sessions_search on workbench.sessions using gin (search);
