@@ -103,6 +103,24 @@ test('project-gives-its-sessions-their-defaults-and-lists-them', async () => {
   expect((await get<SessionView>(`/sessions/${session_id}`)).data.project_id).toBeNull()
 })
 
+test('sessions are found by where they were begun, and a branch of one with them', async () => {
+  const origin = 'desk:/home/me/a folder & more'
+  const { session_id } = await ask('begun here', { origin })
+  const run = await turn('x')
+  await ask('begun elsewhere', { origin: `${origin}/below` })
+  await turn('x')
+  const { data: quiet } = await send('POST', '/sessions', { origin })
+  const { user_message_id } = (await get<RunView>(`/runs/${run.runId}`)).data
+  const { data: copy } = await send('POST', `/sessions/${session_id}/branch`, { message_id: user_message_id })
+  // A message to one that is there changes nothing of it.
+  await ask('and more', { session_id, origin: 'elsewhere' })
+  await turn('x')
+  const { data } = await get<SessionView[]>(`/sessions?${new URLSearchParams({ origin })}`)
+  expect(data.map((session) => [session.session_id, session.origin])).toEqual(
+    [copy.session_id, quiet.session_id, session_id].map((id) => [id, origin]),
+  )
+})
+
 test('session-patch-changes-only-what-is-the-users', async () => {
   const { session_id } = await ask('patch me', { config: { model: 'a', budget: { tokens: 900 } } })
   await turn('x')

@@ -112,41 +112,6 @@ test('a-branch-lists-all-the-files-of-its-turn, not only those that the turn cha
   expect(await pathsOf(`/api/v1/sessions/${first.session_id}/workspace/files`)).toEqual([])
 })
 
-test('a-turn-that-is-taken-back-takes-its-files-out-of-the-list', async () => {
-  const first = await claimNew(backend)
-  await end(first, { 'a.txt': '1', 'b.txt': 'b' })
-  const second = await nextRun(first.session_id)
-  await end(second, { 'a.txt': '2', 'wrong.txt': 'w' })
-  const session = `/api/v1/sessions/${first.session_id}`
-  const { user_message_id } = (await backend.get(`/api/v1/runs/${second.run_id}`)).body.data as Record<string, unknown>
-  const edited = await backend.post(`${session}/edit-message`, { user_message_id, content: 'otherwise' })
-  expect(edited.status).toBe(200)
-  expect(await pathsOf(`${session}/workspace/files`)).toEqual(['a.txt', 'b.txt'])
-  const asked = { worker_id: 'manager-1', boot_id: 'boot-1', lease_seconds: 60, wait_seconds: 20 }
-  const again = (await backend.manage('/claim', asked)).body.data as unknown as ClaimedRun
-  expect((await json(again.snapshot_key ?? '')).files).toMatchObject([{ path: 'a.txt' }, { path: 'b.txt' }])
-  await end(again, { 'a.txt': '3' })
-})
-
-test('a turn behind one that left nothing goes back to the newest snapshot before both', async () => {
-  const first = await claimNew(backend)
-  const key = await end(first, { 'a.txt': '1' })
-  const second = await nextRun(first.session_id)
-  const error = { code: 'SANDBOX_ENDED', message: 'gone', retryable: false }
-  await backend.manage(`/${second.run_id}/finish`, { ...holder(second), outcome: 'failed', error })
-  const third = await nextRun(first.session_id)
-  await end(third, { 'a.txt': '3', 'wrong.txt': 'w' })
-  const session = `/api/v1/sessions/${first.session_id}`
-  const { user_message_id } = (await backend.get(`/api/v1/runs/${third.run_id}`)).body.data as Record<string, unknown>
-  const edited = await backend.post(`${session}/edit-message`, { user_message_id, content: 'otherwise' })
-  expect(edited.status).toBe(200)
-  expect(await pathsOf(`${session}/workspace/files`)).toEqual(['a.txt'])
-  const asked = { worker_id: 'manager-1', boot_id: 'boot-1', lease_seconds: 60, wait_seconds: 20 }
-  const again = (await backend.manage('/claim', asked)).body.data as unknown as ClaimedRun
-  expect(again.snapshot_key).toBe(key)
-  await end(again, { 'a.txt': '4' })
-})
-
 test('readers-of-the-stream-are-told-the-files: at connect, at each export, and when they ask', async () => {
   const first = await claimNew(backend)
   await end(first, { 'z.txt': 'z', 'Sub/b.txt': 'b', 'sub2/a.txt': 'a', 'B.txt': 'B', 'a.txt': 'a' })

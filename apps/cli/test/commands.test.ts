@@ -1,5 +1,7 @@
 /** `tutti job …`, `tutti run`, `tutti worker`: against a stack that runs, as a person types them. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { startOrchestrator } from '@tutti/orchestrator'
 import { expect, onTestFinished, test } from 'vitest'
@@ -152,6 +154,7 @@ test('a folder of one’s own arrives byte for byte; what is gone on with is tol
   expect([sent.code, sent.stderr]).toEqual([0, ''])
   expect(await readFile(join(back, 'own', 'note.txt'), 'utf8')).toBe('text')
   expect((await readFile(join(back, 'own', 'picture.png'))).equals(picture)).toBe(true)
+  expect((await stat(join(back, 'own', 'picture.png'))).mode & 0o111).toBe(0)
 
   // The conversation that one was in last is not the newest that there is.
   const [, session = ''] = /completed · session (\S+)/.exec(sent.stdout) ?? []
@@ -166,6 +169,80 @@ test('a folder of one’s own arrives byte for byte; what is gone on with is tol
   stack.kill('SIGTERM')
   expect((await stack.ended).code).toBe(0)
 })
+
+test('--continue goes on with what was begun in the folder that it is typed in, and says so where nothing was', async () => {
+  const { folder, stack } = await personWithStack()
+  const [one, other, third] = ['one', 'other', 'third'].map((name) => join(folder, name)) as [string, string, string]
+  for (const each of [one, other, third]) await mkdir(each)
+  const done = '```scripted\n[{"say": "Done."}]\n```'
+  const typedIn = async (cwd: string, ...words: string[]): Promise<{ id: string; stderr: string }> => {
+    const { code, stdout, stderr } = await run(['run', done, ...words], { TUTTI_DATA_DIR: join(folder, 'data') }, cwd)
+    expect([words, code]).toEqual([words, 0])
+    return { id: /completed · session (\S+)/.exec(stdout)?.[1] ?? '', stderr }
+  }
+  const first = await typedIn(one)
+  const second = await typedIn(other)
+  expect(await typedIn(one, '--continue')).toEqual({
+    id: first.id,
+    stderr: expect.stringMatching(`^going on with session ${first.id} · [^\n]*\n$`),
+  })
+  expect((await typedIn(other, '--continue')).id).toBe(second.id)
+  // The last of all is not the newest.
+  await typedIn(one, '--continue')
+  expect(await typedIn(third, '--continue')).toEqual({
+    id: first.id,
+    stderr: expect.stringMatching(
+      `^no session was begun in this folder: this is the last one of all\ngoing on with session ${first.id} · .*, begun in ${hostname()}:${one}\n$`,
+    ),
+  })
+  // To have gone on with it here does not make it one of here.
+  expect((await typedIn(third)).id).not.toBe(first.id)
+  expect((await typedIn(third, '--continue')).stderr).toMatch(/^going on with/)
+  stack.kill('SIGTERM')
+  expect((await stack.ended).code).toBe(0)
+})
+
+test('a script that ran before runs in the sandbox, in what is fetched, and in what is packed', async () => {
+  const { folder, stack, types } = await personWithStack()
+  const own = await folderOf(join(folder, 'own'), {
+    'greet.sh': '#!/bin/sh\necho "greeted by $(basename "$0")"\n',
+    'not-yet.sh': '#!/bin/sh\n',
+  })
+  // No text, so it takes the other way, over an upload.
+  const program = Buffer.from('#!/bin/sh\necho "a program of bytes"\nexit 0\n\0\xff', 'latin1')
+  await writeFile(join(own, 'program'), program)
+  for (const name of ['greet.sh', 'program']) await chmod(join(own, name), 0o755)
+  const back = join(folder, 'back')
+  const command = 'own/greet.sh && own/program && chmod +x own/not-yet.sh'
+  const said = `\`\`\`scripted\n${JSON.stringify([{ tool: 'Bash', input: { command } }, { say_last_result: true }])}\n\`\`\``
+  const sent = await types('run', said, '--upload', own, '--download', back)
+  expect([sent.code, sent.stderr]).toEqual([0, ''])
+  expect(sent.stdout).toContain('greeted by greet.sh\na program of bytes')
+
+  for (const name of ['greet.sh', 'program', 'not-yet.sh'])
+    expect([name, (await stat(join(back, 'own', name))).mode & 0o100]).toEqual([name, 0o100])
+  const [, session = ''] = /completed · session (\S+)/.exec(sent.stdout) ?? []
+  const headers = { authorization: `Bearer ${stack.clientToken}` }
+  const answer = await fetch(`${stack.backendUrl}/api/v1/sessions/${session}/workspace/archive`, { headers })
+  const { data } = (await answer.json()) as { data: { url: string } }
+  const zip = join(folder, 'archive.zip')
+  await writeFile(zip, Buffer.from(await (await fetch(new URL(data.url, stack.backendUrl))).arrayBuffer()))
+  const listed = execFileSync('python3', ['-c', listModes, zip]).toString()
+  expect(listed.trim().split('\n').sort()).toEqual(
+    ['greet.sh', 'not-yet.sh', 'program'].map((name) => `workspace/own/${name} 755`),
+  )
+
+  // What the agent has made executable is a change, though not a letter is another.
+  const diff = await types('session', 'diff', session, own)
+  expect(diff.stdout).toBe('diff --git a/not-yet.sh b/not-yet.sh\nold mode 100644\nnew mode 100755\n')
+  expect((await types('session', 'apply', session, own, '--force')).stdout).toBe('~ not-yet.sh\n')
+  expect((await stat(join(own, 'not-yet.sh'))).mode & 0o100).toBe(0o100)
+  stack.kill('SIGTERM')
+  expect((await stack.ended).code).toBe(0)
+})
+
+const listModes = `import sys, zipfile
+for each in zipfile.ZipFile(sys.argv[1]).infolist(): print(each.filename, format(each.external_attr >> 16 & 0o777, 'o'))`
 
 test('with no stack running, an agent gets one of its own, which ends with it', async () => {
   const folder = await scratch()

@@ -1,5 +1,5 @@
 /** What a person types as an answer, and where files that a server names may be written. */
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { inside } from '../src/session/inside.ts'
@@ -67,14 +67,18 @@ test('of a folder texts travel in the message and all else is uploaded; what too
   await writeFile(join(folder, 'picture.png'), Buffer.from([0x89, 0x50, 0, 1]))
   await writeFile(join(folder, 'latin-1.txt'), Buffer.from([0xe4]))
   await symlink('a.txt', join(folder, 'link'))
+  for (const script of ['a.txt', 'picture.png']) await chmod(join(folder, script), 0o755)
   const { files, uploads, leftOut } = await readLocalFiles(folder)
-  expect(files.map(({ path, content }) => [path, content]).sort()).toEqual([
-    ['calc/a.txt', 'ä'],
-    ['calc/deep/b.txt', 'b'],
+  expect(files.sort((a, b) => (a.path < b.path ? -1 : 1))).toEqual([
+    { path: 'calc/a.txt', content: 'ä', executable: true },
+    { path: 'calc/deep/b.txt', content: 'b' },
   ])
   const uploaded = ['large.txt', 'latin-1.txt', 'picture.png']
   expect(uploads.sort((a, b) => (a.path < b.path ? -1 : 1))).toEqual(
-    uploaded.map((name) => ({ file: join(folder, name), path: `calc/${name}` })),
+    uploaded.map((name) => ({
+      ...{ file: join(folder, name), path: `calc/${name}` },
+      ...(name === 'picture.png' ? { executable: true } : {}),
+    })),
   )
   expect(leftOut).toEqual(['link'])
   expect(await readFile(join(folder, 'a.txt'), 'utf8')).toBe('ä')

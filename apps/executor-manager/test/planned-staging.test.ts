@@ -105,6 +105,23 @@ it('a-second-run-and-another-session-read-nothing-from-object-storage-again', as
   expect(reads).toEqual([])
 })
 
+it('a file that is said to be executable is, and one of the same content that is not, is not', async () => {
+  const stored = await put('attachments/local/1/tool', '#!/bin/sh\n')
+  const text = { content: '#!/bin/sh\n' }
+  await stage({
+    files: [
+      { path: 'bin/stored', ...stored, executable: true },
+      { path: 'bin/text', ...text, executable: true },
+      { path: 'stored', ...stored },
+      { path: 'text', ...text },
+    ],
+  })
+  const modes = ['bin/stored', 'bin/text', 'stored', 'text'].map(
+    (path) => statSync(join(workspace(), path)).mode & 0o777,
+  )
+  expect(modes).toEqual([0o755, 0o755, 0o644, 0o644])
+})
+
 it('managed-folders-hold-only-what-is-planned, whatever an agent left there', async () => {
   mkdirSync(join(root, 'outside'))
   writeFileSync(join(root, 'outside/kept'), 'untouched')

@@ -1,6 +1,6 @@
 /** What a run has changed, with the real git in folders of this machine. */
 import { execFileSync } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { AgentEvent, FileChange } from '@tutti/contracts'
@@ -69,6 +69,15 @@ it('tells what is new, changed, gone and renamed since the run began, and nothin
   expect(event?.file_changes[0]?.diff).toContain('-two\n+three\n+four')
   expect(event?.file_changes[3]?.old_path).toBe('old-name.txt')
   expect(await look()).toBeUndefined()
+})
+
+it('tells of a file that became executable, though its content is what it was', async () => {
+  await put('run.sh', 'echo\n')
+  const look = await begin()
+  await chmod(join(workspace, 'run.sh'), 0o755)
+  expect(brief((await look())?.file_changes)).toEqual([['run.sh', 'modified', 0, 0]])
+  await chmod(join(workspace, 'run.sh'), 0o644)
+  expect(await look()).toMatchObject({ file_changes: [] })
 })
 
 it('says that all is as it was when a change was taken back', async () => {

@@ -13,13 +13,21 @@ export interface DownloadOptions {
   signal?: AbortSignal | undefined
 }
 
+interface Download {
+  url: string
+  sha256?: string | undefined
+  executable?: boolean | undefined
+  headers?: Record<string, string> | undefined
+}
+
 /**
+ * What is executable becomes so for whomever the umask lets read it.
  * Nothing stands under `target` before all of it is there and its hash is right: a reader never sees half a file.
  * Throws TuttiApiError; a wrong hash has the code `CHECKSUM_MISMATCH`.
  */
 export const download = async (
   http: Http,
-  file: { url: string; sha256?: string | undefined; headers?: Record<string, string> | undefined },
+  file: Download,
   target: string,
   { signal }: DownloadOptions = {},
 ): Promise<void> => {
@@ -41,9 +49,11 @@ export const download = async (
           throw unreachable(request, error)
         })
       if (!response.ok) throw refused(request, response.status, await response.text(), undefined)
-      const sha256 = await write(response, part, signal).catch((error: unknown) => {
-        throw isDiskError(error) ? error : unreachable(request, error)
-      })
+      const sha256 = await write(response, part, file.executable === true ? 0o777 : 0o666, signal).catch(
+        (error: unknown) => {
+          throw isDiskError(error) ? error : unreachable(request, error)
+        },
+      )
       if (file.sha256 !== undefined && sha256 !== file.sha256) throw mismatch(request, file.sha256, sha256)
       return await rename(part, target)
     } catch (error) {
@@ -55,7 +65,12 @@ export const download = async (
   }
 }
 
-const write = async (response: Response, path: string, signal: AbortSignal | undefined): Promise<string> => {
+const write = async (
+  response: Response,
+  path: string,
+  mode: number,
+  signal: AbortSignal | undefined,
+): Promise<string> => {
   const hash = createHash('sha256')
   const body = response.body === null ? Readable.from([]) : Readable.from(response.body)
   await pipeline(
@@ -66,7 +81,7 @@ const write = async (response: Response, path: string, signal: AbortSignal | und
         yield chunk
       }
     },
-    createWriteStream(path, { flags: 'wx' }),
+    createWriteStream(path, { flags: 'wx', mode }),
     signal === undefined ? {} : { signal },
   )
   return hash.digest('hex')

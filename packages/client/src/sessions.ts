@@ -38,6 +38,8 @@ export interface SessionFilter {
   job_id?: string | undefined
   project_id?: string | undefined
   kind?: 'chat' | 'scheduled' | 'all' | undefined
+  /** Those that were begun with this `origin`. */
+  origin?: string | undefined
   limit?: number | undefined
   offset?: number | undefined
 }

@@ -60,7 +60,11 @@ export interface Workbench {
     put(budget: PutBudget): Promise<BudgetView[]>
   }
   /** Writes a file of `sessions.files` to `target`; its SHA-256 is checked. */
-  download(file: Pick<WorkspaceFile, 'url' | 'sha256'>, target: string, options?: DownloadOptions): Promise<void>
+  download(
+    file: Pick<WorkspaceFile, 'url' | 'sha256'> & Partial<Pick<WorkspaceFile, 'executable'>>,
+    target: string,
+    options?: DownloadOptions,
+  ): Promise<void>
 }
 
 /** 100 MB over a line of 1 Mbit/s take a quarter of an hour. */

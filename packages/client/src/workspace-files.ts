@@ -8,6 +8,7 @@ export interface WorkspaceFile {
   /** Bytes. */
   size: number
   sha256: string
+  executable: boolean
   key: string
   url: string
 }
@@ -18,6 +19,6 @@ export const fileTree = fileNode.array()
 export const filesIn = (nodes: readonly FileNode[]): WorkspaceFile[] =>
   nodes.flatMap(({ path, url, oss_meta, children }) => {
     if (url === undefined || oss_meta === undefined) return filesIn(children ?? [])
-    const { size, sha256, key } = oss_meta
-    return [{ path: path.slice(1), size, sha256, key, url }]
+    const { size, sha256, executable, key } = oss_meta
+    return [{ path: path.slice(1), size, sha256, executable, key, url }]
   })

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -46,6 +46,7 @@ test('every call has its address and reads the envelope', async () => {
     project_id: null,
     title: null,
     kind: 'chat',
+    origin: 'desk:/home/me/calc',
     is_pinned: false,
     pinned_at: null,
     queued_query_count: 0,
@@ -73,7 +74,7 @@ test('every call has its address and reads the envelope', async () => {
     created_at: instant,
     updated_at: instant,
   }
-  const file = { path: 'src/a.txt', size: 1, sha256: 'x', key: 'k', url: '/o/k' }
+  const file = { path: 'src/a.txt', size: 1, sha256: 'x', executable: true, key: 'k', url: '/o/k' }
   const { path: _, url, ...meta } = file
   const source = 'workspace'
   const node = { id: '/src/a.txt', name: 'a.txt', type: 'file', path: '/src/a.txt', source, url }
@@ -158,6 +159,15 @@ test('download writes the file under a new folder and shows nobody the token', a
   expect(await readFile(target)).toEqual(content)
   expect(server.requests[0]?.headers.authorization).toBeUndefined()
   expect(await readdir(join(folder, 'deep/down'))).toEqual(['file.bin'])
+})
+
+test('what can be executed can be on this machine', async () => {
+  const server = await testServer(({ response }) => response.end(content))
+  const mode = async (name: string, executable: boolean) => {
+    await workbenchOf(server).download({ url: '/o', sha256, executable }, join(folder, name))
+    return (await stat(join(folder, name))).mode & 0o111
+  }
+  expect([(await mode('tool', true)) & 0o100, await mode('text', false)]).toEqual([0o100, 0])
 })
 
 test('download-cut-off-in-the-middle-is-tried-again', async () => {

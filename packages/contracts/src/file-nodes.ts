@@ -18,7 +18,11 @@ export const fileNode = z.object({
   mimeType: z.string().optional(),
   oss_status: z.literal('uploaded').optional(),
   oss_meta: z
-    .object({ key: z.string(), size: z.int(), sha256: z.string(), etag: z.string(), last_modified: z.string() })
+    .object({
+      ...{ key: z.string(), size: z.int(), sha256: z.string(), etag: z.string(), last_modified: z.string() },
+      /** Whether it may be executed: to be set again on a copy, which an address alone does not bring along. */
+      executable: z.boolean(),
+    })
     .optional(),
 })
 export type FileNode = z.infer<typeof fileNode>

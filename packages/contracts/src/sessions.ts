@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { instant, jsonObject } from './json.ts'
 import { taskConfigPatch } from './task-config.ts'
-import { clientRequestId } from './tasks.ts'
+import { clientRequestId, origin } from './tasks.ts'
 
 export const sessionStatus = z.enum(['pending', 'running', 'completed', 'failed', 'canceling', 'canceled'])
 export type SessionStatus = z.infer<typeof sessionStatus>
@@ -13,6 +13,8 @@ export const sessionView = z.object({
   project_id: z.uuid().nullable(),
   title: z.string().nullable(),
   kind: z.enum(['chat', 'scheduled']),
+  /** What its client said of where it was begun; a branch has that of its source. */
+  origin: z.string().nullable(),
   is_pinned: z.boolean(),
   pinned_at: instant.nullable(),
   status: sessionStatus,
@@ -46,6 +48,7 @@ export type SessionStateView = z.infer<typeof sessionStateView>
 export const createSession = z.strictObject({
   config: taskConfigPatch.omit({ workspace: true, input_files: true }).nullish(),
   project_id: z.uuid().nullish(),
+  origin: origin.nullish(),
 })
 export type CreateSession = z.infer<typeof createSession>
 

@@ -7,11 +7,16 @@ import { turn } from './turn.ts'
 
 const path = z.string().min(1).max(1024)
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+/** Left out: it is not. */
+const executable = z.boolean().optional()
 
 /** A file with its text, or one that lies in object storage. */
 export const plannedFile = z.union([
-  z.object({ path, content: z.string().max(8_000_000) }),
-  z.object({ path, key: z.string().min(1), size: z.int().nonnegative().nullable(), sha256: sha256.nullable() }),
+  z.object({ path, content: z.string().max(8_000_000), executable }),
+  z.object({
+    ...{ path, key: z.string().min(1), size: z.int().nonnegative().nullable(), sha256: sha256.nullable() },
+    executable,
+  }),
 ])
 export type PlannedFile = z.infer<typeof plannedFile>
 

@@ -5,7 +5,12 @@ import { mcpServerName, mcpServerTemplate } from './mcp-servers.ts'
 import { permissionRules, subAgent } from './turn.ts'
 
 /** A file to put into the workspace before the turn: its text here, or an object's key. */
-export const stagedFile = z.object({ path: z.string().min(1).max(1024), content: z.string().max(8_000_000) })
+export const stagedFile = z.object({
+  path: z.string().min(1).max(1024),
+  content: z.string().max(8_000_000),
+  /** A script or a program: it may be called by its name. */
+  executable: z.boolean().optional(),
+})
 export type StagedFile = z.infer<typeof stagedFile>
 
 /** What a run works with. `folder` is a folder of the manager's host, copied in; only below its STAGING_ROOTS. */
@@ -26,6 +31,8 @@ export const inputFile = z.object({
   content_type: z.string().max(255).nullish(),
   /** Where it lies in the workspace. */
   path: z.string().max(1024).nullish(),
+  /** Of a file: a script or a program, which may be called by its name. */
+  executable: z.boolean().nullish(),
 })
 export type InputFile = z.infer<typeof inputFile>
 

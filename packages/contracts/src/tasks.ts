@@ -16,11 +16,21 @@ export const clientRequestId = z
   // It is kept in a database that can hold none.
   .refine((id) => !id.includes('\0'), 'it holds a NUL')
 
+/** Where a session was begun, in its client's own words: `tutti run` says `HOST:FOLDER`. Nobody reads more into it. */
+export const origin = z
+  .string()
+  .min(1)
+  .max(1024)
+  // It is kept in a database that can hold none.
+  .refine((text) => !text.includes('\0'), 'it holds a NUL')
+
 /** POST /api/v1/tasks: a message for a new session, or for the one named. */
 export const createTask = z.object({
   prompt,
   session_id: z.uuid().nullish(),
   project_id: z.uuid().nullish(),
+  /** Of a new session. */
+  origin: origin.nullish(),
   permission_mode: permissionMode.default('default'),
   config: taskConfigPatch.nullish(),
   /** `immediate` where nothing is said, `scheduled` (at `scheduled_at`), `nightly`, or a mode of the operator's own: it waits until a manager's window for it is open. */

@@ -50,12 +50,12 @@ const treeOf = (files: readonly ManifestFile[], urlOf: (file: ManifestFile) => s
     return children
   }
   for (const file of files) {
-    const { path, key, size, sha256, mimeType, status, last_modified } = file
+    const { path, key, size, sha256, mode, mimeType, status, last_modified } = file
     childrenOf(parentOf(path)).push({
       ...nodeOf(path),
       ...{ type: 'file', url: urlOf(file), mimeType, oss_status: status },
       // Contents lie under their hashes, so the hash is what tells one from another.
-      oss_meta: { key, size, sha256, etag: sha256, last_modified },
+      oss_meta: { key, size, sha256, etag: sha256, last_modified, executable: (mode & 0o111) !== 0 },
     })
   }
   for (const children of folders.values()) children.sort(before)

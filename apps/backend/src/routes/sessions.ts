@@ -5,6 +5,7 @@ import {
   envelope,
   fileNode,
   interruptSession,
+  origin,
   patchSession,
   rewindSession,
   sessionCanceled,
@@ -34,6 +35,7 @@ const sessionsQuery = pageQuery.extend({
   job_id: z.uuid().optional(),
   project_id: z.union([z.uuid(), z.literal('')]).optional(),
   kind: z.enum(['chat', 'scheduled', 'all', '']).default('chat'),
+  origin: origin.optional(),
 })
 const logQuery = z.object({ since: z.coerce.number().int().min(0).default(0), limit: limit.default(1000) })
 const logPage = z.object({ items: z.array(sessionFrame), next_since: z.int(), has_more: z.boolean() })
@@ -54,12 +56,13 @@ export const sessionRoutes = ({ workbench, objects, config }: RouteDeps): Fastif
         },
       },
       async (request, reply) => {
-        const { job_id, project_id, kind, ...page } = request.query
+        const { job_id, project_id, kind, origin: begunAt, ...page } = request.query
         const found = await workbench.sessions(userId, {
           ...oneMore(page),
           jobId: job_id,
           projectId: project_id || undefined,
           kind: kind === 'all' || kind === '' ? undefined : kind,
+          origin: begunAt,
         })
         return ok(cut(request, reply, found, page.limit, () => ({ offset: page.offset + page.limit })))
       },

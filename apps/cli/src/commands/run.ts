@@ -9,7 +9,7 @@ import { UsageError } from '../faults.ts'
 import { createAnswerer } from '../session/ask.ts'
 import { downloadAll } from '../session/download.ts'
 import { readLocalFiles, uploadFiles } from '../session/local-files.ts'
-import { sessionOf, sessionToContinue } from '../session/named.ts'
+import { originHere, sessionOf, sessionToContinue } from '../session/named.ts'
 import { harmless } from '../session/printer.ts'
 import { attend, outputForPeople, outputForPrograms, sendMessage } from '../session/turn.ts'
 import { listenForStop, type StopSignals, unlessStopped } from '../stop-signals.ts'
@@ -54,7 +54,7 @@ export const addRun = (program: Command): void => {
     .option('--repo <url>', 'have this repository cloned')
     .option('--branch <name>', 'the branch of --repo')
     .option('--session <id>', 'go on with this session; last is the newest')
-    .option('-c, --continue', 'go on with the conversation that you were in last', false)
+    .option('-c, --continue', 'go on with the conversation that you were in last in this folder, or anywhere', false)
     .option('--model <name>', 'the model to use')
     .addOption(
       new Option('--mode <mode>', 'what needs your consent; default asks for all but reading')
@@ -143,7 +143,7 @@ const runAgent = async (
     return sendMessage(workbench, {
       prompt,
       permission_mode: flags.mode,
-      ...(session_id === undefined ? {} : { session_id }),
+      ...(session_id === undefined ? { origin: originHere() } : { session_id }),
       config: await configOf(workbench, flags, folder, note),
     })
   }
@@ -173,8 +173,11 @@ const sessionFor = async (
   note: (line: string) => void,
 ): Promise<string | undefined> => {
   if (!flags.continue) return flags.session === undefined ? undefined : sessionOf(workbench, flags.session)
-  const { session_id, title } = await sessionToContinue(workbench)
-  note(`going on with session ${session_id}${title === null ? '' : ` · ${harmless(title)}`}\n`)
+  const { session, here } = await sessionToContinue(workbench)
+  const { session_id, title, origin } = session
+  if (!here) note('no session was begun in this folder: this is the last one of all\n')
+  const begun = here || origin === null ? '' : `, begun in ${harmless(origin)}`
+  note(`going on with session ${session_id}${title === null ? '' : ` · ${harmless(title)}`}${begun}\n`)
   return session_id
 }
 

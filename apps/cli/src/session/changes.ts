@@ -1,12 +1,12 @@
 /** What the agent has changed in the files of a session, against a folder of this machine. */
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { lstat, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Workbench, WorkspaceFile } from '@tutti/client'
 import { fileChange, type RunView } from '@tutti/contracts'
 import { inside } from './inside.ts'
-import { nameInWorkspace } from './local-files.ts'
+import { isExecutable, nameInWorkspace } from './local-files.ts'
 
 export interface LocalChange {
   /** Below the folder of this machine. */
@@ -14,6 +14,8 @@ export interface LocalChange {
   kind: 'added' | 'modified' | 'deleted'
   /** What is to be there; undefined where it is deleted. */
   file: WorkspaceFile | undefined
+  /** Whether the one here may be executed; undefined where there is none. */
+  executableHere: boolean | undefined
 }
 
 export interface Changes {
@@ -36,15 +38,25 @@ export const localChanges = async (workbench: Workbench, sessionId: string, fold
     if (!whole.startsWith(prefix)) continue
     const path = whole.slice(prefix.length)
     const file = files.find((each) => each.path === whole)
-    const here = await readFile(await inside(folder, path)).catch(() => undefined)
+    const here = await readHere(await inside(folder, path))
+    const executableHere = here?.executable
     if (file === undefined && touched?.get(whole) !== 'deleted') found.withheld.push(path)
     else if (file === undefined) {
-      if (here !== undefined) found.changes.push({ path, kind: 'deleted', file })
-    } else if (here === undefined) found.changes.push({ path, kind: 'added', file })
-    else if (createHash('sha256').update(here).digest('hex') !== file.sha256)
-      found.changes.push({ path, kind: 'modified', file })
+      if (here !== undefined) found.changes.push({ path, kind: 'deleted', file, executableHere })
+    } else if (here === undefined) found.changes.push({ path, kind: 'added', file, executableHere })
+    else if (here.sha256 !== file.sha256 || here.executable !== file.executable)
+      found.changes.push({ path, kind: 'modified', file, executableHere })
   }
   return found
+}
+
+const readHere = async (file: string): Promise<{ sha256: string; executable: boolean } | undefined> => {
+  try {
+    const content = await readFile(file)
+    return { sha256: createHash('sha256').update(content).digest('hex'), executable: isExecutable(await lstat(file)) }
+  } catch {
+    return undefined
+  }
 }
 
 /** By path in the workspace: what became of it last. Undefined where the runs did not see what they changed. */
@@ -79,11 +91,12 @@ export const patchOf = async (
   const temporary = await mkdtemp(join(tmpdir(), 'tutti-diff-'))
   try {
     const patches: string[] = []
-    for (const { path, kind, file } of changes) {
+    for (const change of changes) {
+      const { path, kind, file } = change
       if (file) await workbench.download(file, join(temporary, 'new'))
       const before = kind === 'added' ? Buffer.alloc(0) : await readFile(await inside(folder, path))
       const after = file ? await readFile(join(temporary, 'new')) : Buffer.alloc(0)
-      patches.push(await onePatch(path, kind, before, after))
+      patches.push(await onePatch(change, before, after))
     }
     return patches.join('')
   } finally {
@@ -91,8 +104,10 @@ export const patchOf = async (
   }
 }
 
-const onePatch = async (path: string, kind: LocalChange['kind'], before: Buffer, after: Buffer): Promise<string> => {
-  const head = `diff --git a/${path} b/${path}\n${kind === 'added' ? 'new file mode 100644\n' : kind === 'deleted' ? 'deleted file mode 100644\n' : ''}`
+const onePatch = async (change: LocalChange, before: Buffer, after: Buffer): Promise<string> => {
+  const { path, kind } = change
+  const head = `diff --git a/${path} b/${path}\n${modeLines(change)}`
+  if (before.equals(after) && kind === 'modified') return head
   if (before.includes(0) || after.includes(0)) return `${head}Binary files a/${path} and b/${path} differ\n`
   const [from, to] = [kind === 'added' ? '/dev/null' : `a/${path}`, kind === 'deleted' ? '/dev/null' : `b/${path}`]
   // Loaded here: no other command needs it.
@@ -102,4 +117,12 @@ const onePatch = async (path: string, kind: LocalChange['kind'], before: Buffer,
     headerOptions: { includeIndex: false, includeUnderline: false, includeFileHeaders: true },
   })
   return `${head}${patch}`
+}
+
+const modeLines = ({ kind, file, executableHere }: LocalChange): string => {
+  const modeOf = (executable: boolean | undefined) => (executable ? '100755' : '100644')
+  const [from, to] = [modeOf(executableHere), modeOf(file?.executable)]
+  if (kind === 'added') return `new file mode ${to}\n`
+  if (kind === 'deleted') return `deleted file mode ${from}\n`
+  return from === to ? '' : `old mode ${from}\nnew mode ${to}\n`
 }

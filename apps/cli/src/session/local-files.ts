@@ -1,6 +1,6 @@
 /** A folder of this machine as files that a message brings along: for a backend that cannot see this disk. */
 import { execFile } from 'node:child_process'
-import { openAsBlob } from 'node:fs'
+import { openAsBlob, type Stats } from 'node:fs'
 import { lstat, readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -12,7 +12,7 @@ export interface LocalFiles {
   /** Texts that travel in the message itself. */
   files: StagedFile[]
   /** All others, to be uploaded before: where each lies here, and in the workspace. */
-  uploads: { file: string; path: string }[]
+  uploads: { file: string; path: string; executable?: true }[]
   /** Links, and what is no file at all. */
   leftOut: string[]
 }
@@ -40,8 +40,9 @@ export const readLocalFiles = async (folder: string): Promise<LocalFiles> => {
     }
     const fits = about.size <= mostBytesOfText && bytes + about.size <= mostBytes
     const content = fits ? textOf(await readFile(file)) : undefined
-    if (content === undefined) found.uploads.push({ file, path })
-    else found.files.push({ path, content })
+    const executable = isExecutable(about) ? { executable: true as const } : {}
+    if (content === undefined) found.uploads.push({ file, path, ...executable })
+    else found.files.push({ path, content, ...executable })
     bytes += content === undefined ? 0 : about.size
     if (found.files.length > mostFiles || found.uploads.length > mostFiles)
       throw new UsageError(
@@ -54,10 +55,15 @@ export const readLocalFiles = async (folder: string): Promise<LocalFiles> => {
 /** One after the other: a line that is slow is no faster for several at a time. */
 export const uploadFiles = async (workbench: Workbench, uploads: LocalFiles['uploads']): Promise<InputFile[]> => {
   const kept: InputFile[] = []
-  for (const { file, path } of uploads)
-    kept.push({ ...(await workbench.attachments.upload(basename(file), await openAsBlob(file))), path })
+  for (const { file, path, executable } of uploads) {
+    const upload = await workbench.attachments.upload(basename(file), await openAsBlob(file))
+    kept.push({ ...upload, path, ...(executable ? { executable } : {}) })
+  }
   return kept
 }
+
+/** As git sees it: by its owner. */
+export const isExecutable = ({ mode }: Pick<Stats, 'mode'>): boolean => (mode & 0o100) !== 0
 
 /** Where a folder's copy lies in the workspace. */
 export const nameInWorkspace = (folder: string): string => basename(folder) || 'files'

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Workbench } from '@tutti/client'
 import type { SessionView } from '@tutti/contracts'
 import { UsageError } from '../faults.ts'
@@ -10,15 +11,28 @@ export const sessionOf = async ({ sessions }: Workbench, given: string): Promise
   return newest.session_id
 }
 
-/** The conversation in which something happened last; none of a schedule's, which nobody is in. @throws UsageError where there is none */
-export const sessionToContinue = async ({ sessions }: Workbench): Promise<SessionView> => {
-  const chats = await sessions.list({ kind: 'chat' })
-  const last = chats.reduce<SessionView | undefined>(
-    (latest, each) => (latest === undefined || each.updated_at > latest.updated_at ? each : latest),
-    undefined,
-  )
-  if (!last) throw noneYet()
-  return last
+/** What a session that is begun here is told of where that is: the folder, by the name of the machine that it lies on. */
+export const originHere = (): string => `${hostname()}:${process.cwd()}`.slice(0, 1024)
+
+export interface Continued {
+  session: SessionView
+  /** Whether it was begun in this folder; else it is the last of all, wherever that was begun. */
+  here: boolean
 }
+
+/**
+ * The conversation begun in this folder in which something happened last, or where none was, the last of all; none of a schedule's, which
+ * nobody is in. @throws UsageError where there is none
+ */
+export const sessionToContinue = async ({ sessions }: Workbench): Promise<Continued> => {
+  const here = lastOf(await sessions.list({ kind: 'chat', origin: originHere() }))
+  if (here) return { session: here, here: true }
+  const last = lastOf(await sessions.list({ kind: 'chat' }))
+  if (!last) throw noneYet()
+  return { session: last, here: false }
+}
+
+const lastOf = (sessions: readonly SessionView[]): SessionView | undefined =>
+  sessions.toSorted((a, b) => (a.updated_at < b.updated_at ? 1 : -1))[0]
 
 const noneYet = (): UsageError => new UsageError('there is no session yet: tutti run "…" begins one')

@@ -22,8 +22,9 @@ const bareEnvironment = (): Record<string, string> => {
   return { PATH, HOME, ...(LANG === undefined ? {} : { LANG }), NO_COLOR: '1', SANDBOX_POOL: '0' }
 }
 
-export const start = (file: string, args: string[], env: Record<string, string> = {}): Started => {
-  const child = spawn(file, args, { env: { ...bareEnvironment(), ...env }, stdio: 'pipe' })
+/** @param cwd where it is typed; in the test's own folder unless said */
+export const start = (file: string, args: string[], env: Record<string, string> = {}, cwd?: string): Started => {
+  const child = spawn(file, args, { env: { ...bareEnvironment(), ...env }, cwd, stdio: 'pipe' })
   const printed = { stdout: '', stderr: '' }
   const watchers = new Set<() => void>()
   let over = false
@@ -67,8 +68,8 @@ export const start = (file: string, args: string[], env: Record<string, string> 
   }
 }
 
-export const tutti = (args: string[], env: Record<string, string> = {}): Started =>
-  start(process.execPath, [tuttiProgram, ...args], env)
+export const tutti = (args: string[], env: Record<string, string> = {}, cwd?: string): Started =>
+  start(process.execPath, [tuttiProgram, ...args], env, cwd)
 
 export interface Outcome {
   code: number | null
@@ -77,8 +78,8 @@ export interface Outcome {
 }
 
 /** Runs it to its end. */
-export const run = async (args: string[], env: Record<string, string> = {}): Promise<Outcome> => {
-  const { ended, stdout, stderr } = tutti(args, env)
+export const run = async (args: string[], env: Record<string, string> = {}, cwd?: string): Promise<Outcome> => {
+  const { ended, stdout, stderr } = tutti(args, env, cwd)
   const { code } = await ended
   return { code, stdout: stdout(), stderr: stderr() }
 }

@@ -52,12 +52,13 @@ export const plannedTrees = async (plan: StagingPlan, deps: PlanDeps, withGiven:
 }
 
 const wantedFile = async (file: PlannedFile, deps: PlanDeps): Promise<WantedFile> => {
+  const executable = file.executable === true
   if ('content' in file) {
     const sha256 = createHash('sha256').update(file.content).digest('hex')
-    return { sha256, executable: false, stored: false, content: file.content }
+    return { sha256, executable, stored: false, content: file.content }
   }
   const sha256 = file.sha256 ?? (await hashOf(file.key, deps))
-  return { sha256, executable: false, stored: false, content: () => open(file.key, deps) }
+  return { sha256, executable, stored: false, content: () => open(file.key, deps) }
 }
 
 /** As the store knows it; where it does not, the object is fetched to find out. */

@@ -21,6 +21,8 @@ interface Found {
   status: 'added' | 'modified' | 'deleted'
   /** Of what it was at the beginning; null for what is new. */
   before: string | null
+  /** It can be executed now and could not before, or the other way round. */
+  modeChanged?: boolean
 }
 
 /** Compares again and again; a list that says the same as the last one is undefined. */
@@ -33,9 +35,9 @@ export const createComparison = (base: Base): (() => Promise<FileChanges | undef
     const now = await contentsOf(base, found)
     const next = new Map<string, Counted>()
     const changes: FileChange[] = []
-    for (const { path, status, before } of withoutRenamed(found, now)) {
+    for (const { path, status, before, modeChanged } of withoutRenamed(found, now)) {
       const content = now.get(path)
-      if (content !== undefined && content === before) continue
+      if (content !== undefined && content === before && modeChanged !== true) continue
       const key = `${path}\0${before ?? ''}\0${content ?? ''}`
       const counts = counted.get(key) ?? (await countLines(base, path, before))
       next.set(key, counts)
@@ -68,9 +70,13 @@ const findChanges = async ({ git, workTree, large }: Base): Promise<Found[]> => 
   const found: Found[] = []
   const parts = listOf(raw.stdout)
   for (let at = 0; at + 1 < parts.length; at += 2) {
-    const [, , before = '', , kind = ''] = (parts[at] ?? '').split(' ')
+    const [oldMode, mode, before = '', , kind = ''] = (parts[at] ?? '').split(' ')
     const path = parts[at + 1] ?? ''
-    found.push({ path, status: kind.startsWith('D') ? 'deleted' : 'modified', before })
+    const deleted = kind.startsWith('D')
+    found.push({
+      ...{ path, status: deleted ? 'deleted' : 'modified', before },
+      modeChanged: !deleted && oldMode !== `:${mode}`,
+    })
   }
   const untracked = listOf(others.stdout)
   for (const path of untracked) {

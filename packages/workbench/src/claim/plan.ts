@@ -213,9 +213,9 @@ const inputsOf = ({ input_files = [], repo_url }: TaskConfig): Inputs => {
   const up = repo_url === undefined ? '' : '../'
   return {
     files: (userId) =>
-      placed.flatMap(({ input: { type, source, size }, path }) =>
+      placed.flatMap(({ input: { type, source, size, executable }, path }) =>
         type === 'file' && source.startsWith(uploadsOf(userId))
-          ? [{ path, key: source, size: size ?? null, sha256: null }]
+          ? [{ path, key: source, size: size ?? null, sha256: null, ...(executable === true ? { executable } : {}) }]
           : [],
       ),
     repositories: placed.flatMap(({ input: { type, source }, path }) =>

@@ -129,6 +129,7 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
       lease_token: lease.token,
       received_n: 0,
       job_created_at: run.job_created_at ?? new Date(),
+      ...(run.attempt === 0 ? { base_manifest_key: change.session.workspace_manifest_key } : {}),
     },
     { checkInMs: leaseMs + leaseGraceMs },
   )

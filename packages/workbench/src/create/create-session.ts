@@ -13,7 +13,7 @@ import { lasting, withProject } from './merge-config.ts'
 /** POST /api/v1/sessions: a session in which nothing was said yet. @throws TuttiError PROJECT_NOT_FOUND, CAPABILITY_NOT_FOUND, INVALID_BODY */
 export const createSession = async (deps: WorkbenchDeps, userId: string, sent: CreateSession): Promise<SessionView> => {
   const { database, newId } = deps
-  const { config, project_id } = storable(plainJson(sent)) as CreateSession
+  const { config, project_id, origin } = storable(plainJson(sent)) as CreateSession
   const project = project_id ? await findProject(database, userId, project_id, 'body.project_id') : undefined
   checkConfig(deps, config ?? {})
   const id = newId()
@@ -22,9 +22,9 @@ export const createSession = async (deps: WorkbenchDeps, userId: string, sent: C
   const settings = lasting(withProject(await choose(database, userId, choice), choice.sent, project))
   await database.query(
     // Nothing can be made a title of yet: its first message gives it one.
-    `insert into workbench.sessions (id, user_id, project_id, status, config_snapshot, title_wanted)
-     values ($1, $2, $3, 'pending', $4, false)`,
-    [id, userId, project_id ?? null, settings],
+    `insert into workbench.sessions (id, user_id, project_id, status, config_snapshot, title_wanted, origin)
+     values ($1, $2, $3, 'pending', $4, false, $5)`,
+    [id, userId, project_id ?? null, settings, origin ?? null],
   )
   return viewSession(database, userId, id)
 }

@@ -100,7 +100,9 @@ const toNewSession = (
       : undefined
     const { prompt } = request
     const of = by === undefined ? { id: deps.newId(), prompt } : by.session
-    const session = await insertSession(tx, { ...of, userId, projectId: project?.id ?? null })
+    const session = await insertSession(tx, {
+      ...{ ...of, userId, projectId: project?.id ?? null, origin: request.origin ?? null },
+    })
     return commitChange(tx, session, async (change) =>
       started(
         change,

@@ -8,17 +8,19 @@ import {
   TuttiError,
 } from '@tutti/contracts'
 import type { z } from 'zod'
-import { once } from '../commands/once.ts'
+import { answered, once } from '../commands/once.ts'
 import { ensureJobsSoon } from '../create/ensure-jobs.ts'
 import { insertRun } from '../create/insert-run.ts'
 import { lasting } from '../create/merge-config.ts'
 import { started } from '../create/task-answer.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { settle } from '../finish/settle.ts'
+import { readSession } from '../read/sessions.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { promptMessage } from '../session/messages.ts'
 import type { MessageRow, RunRow } from '../session/rows.ts'
 import { storable } from '../session/storable.ts'
+import { goBackTo, rewoundFor } from './go-back.ts'
 import { refuseUnlessAtRest, runOfMessage } from './turn.ts'
 
 type Model = { model?: string | null | undefined; model_provider_id?: string | null | undefined }
@@ -64,45 +66,70 @@ interface Turn {
   forget?: true
 }
 
+type Request = Model & { user_message_id: number; client_request_id?: string | undefined }
+type Prepare = (change: SessionChange, run: RunRow, message: MessageRow) => Promise<Turn>
+
+/** How often somebody else may store a snapshot of the session meanwhile. */
+const mostTries = 5
+
 const again = async (
   deps: WorkbenchDeps,
   userId: string,
   sessionId: string,
   kind: 'regenerate' | 'edit',
-  request: Model & { user_message_id: number; client_request_id?: string | undefined },
-  prepare: (change: SessionChange, run: RunRow, message: MessageRow) => Promise<Turn>,
+  request: Request,
+  prepare: Prepare,
 ): Promise<TaskCreated> => {
   await tellOfEnded(deps, sessionId)
-  const answer = await changeSession(deps.database, { sessionId, userId }, (change) =>
-    once(change, { kind, id: request.client_request_id }, async () => {
-      await refuseUnlessAtRest(change)
-      const { run, message } = await humanMessage(change, request.user_message_id)
-      const turn = await prepare(change, run, message)
-      await goBackTo(change, run, turn)
-      await takeBack(change, run)
-      const config = withModel(run.config, request)
-      change.patch({ config_snapshot: lasting(config) as JsonObject })
-      const id = deps.newId()
-      await change.tx.query('update workbench.messages set run_id = $2 where id = $1', [message.id, id])
-      return started(
-        change,
-        await insertRun(change, {
-          id,
-          jobId: id,
-          taskId: null,
-          clientRequestId: null,
-          prompt: turn.prompt,
-          permissionMode: run.permission_mode,
-          config,
-          attended: run.attended,
-          message: turn.message,
-        }),
-      )
+  const sent = { kind, id: request.client_request_id } as const
+  for (let tries = 1; tries <= mostTries; tries += 1) {
+    const { workspace_manifest_key: current } = await readSession(deps.database, userId, sessionId)
+    const earlier = await answered<TaskCreated>(deps.database, sessionId, sent)
+    if (earlier) return earlier
+    const rewound = await rewoundFor(deps, userId, sessionId, request.user_message_id, current)
+    const answer = await changeSession(deps.database, { sessionId, userId }, async (change) => {
+      // Also where it is a repetition that came at the same moment: then there is an answer at the next look.
+      if (change.session.workspace_manifest_key !== current) return null
+      return once(change, sent, () => takeAgain(deps, change, request, prepare, rewound))
+    })
+    if (answer === undefined) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
+    if (answer === null) continue
+    await ensureJobsSoon(deps, sessionId)
+    return answer
+  }
+  throw new TuttiError('SESSION_BUSY', 'The session’s files keep changing')
+}
+
+const takeAgain = async (
+  deps: WorkbenchDeps,
+  change: SessionChange,
+  request: Request,
+  prepare: Prepare,
+  rewound: string | null,
+): Promise<TaskCreated> => {
+  await refuseUnlessAtRest(change)
+  const { run, message } = await humanMessage(change, request.user_message_id)
+  const turn = await prepare(change, run, message)
+  await goBackTo(change, run, { rewound, forget: turn.forget === true })
+  await takeBack(change, run)
+  const config = withModel(run.config, request)
+  change.patch({ config_snapshot: lasting(config) as JsonObject })
+  const id = deps.newId()
+  await change.tx.query('update workbench.messages set run_id = $2 where id = $1', [message.id, id])
+  return started(
+    change,
+    await insertRun(change, {
+      id,
+      jobId: id,
+      taskId: null,
+      clientRequestId: null,
+      prompt: turn.prompt,
+      permissionMode: run.permission_mode,
+      config,
+      attended: run.attended,
+      message: turn.message,
     }),
   )
-  if (!answer) throw new TuttiError('SESSION_NOT_FOUND', 'Session not found')
-  await ensureJobsSoon(deps, sessionId)
-  return answer
 }
 
 /** What the engine does not know of an ended run, it could not be told once the row is gone. */
@@ -129,26 +156,6 @@ const humanMessage = async (
   )
   if (!message) throw new TuttiError('MESSAGE_NOT_FOUND', 'Message not found in this session', { path })
   return { run, message }
-}
-
-/**
- * The agent goes on from where it stood before the turn: the newest snapshot before it holds files and conversation. A run that was
- * cancelled, or that failed, may have left none: what it did is lost to the session either way. Without any the files stay as they are; so does what the agent remembers, unless the words themselves were changed.
- */
-const goBackTo = async (change: SessionChange, run: RunRow, turn: Turn): Promise<void> => {
-  const [before] = await change.tx.query<RunRow>(
-    `select * from workbench.runs where session_id = $1 and user_message_id < $2
-     order by (workspace_manifest_key is not null) desc, user_message_id desc limit 1`,
-    [change.session.id, run.user_message_id],
-  )
-  if (before?.workspace_manifest_key) {
-    const { sdk_session_id, workspace_manifest_key, workspace_files_prefix, state_patch } = before
-    const export_status = 'ready'
-    change.patch({ sdk_session_id, workspace_manifest_key, workspace_files_prefix, state_patch })
-    change.patch({ workspace_export_status: export_status })
-    // Readers still show the files of the turn that is taken back.
-    change.log('workspace.export', { run_id: before.id, export_status, workspace_manifest_key, workspace_files_prefix })
-  } else if (turn.forget || before === undefined) change.patch({ sdk_session_id: null, state_patch: {} })
 }
 
 /** Removes the turn and all after it. A manager that still holds such a run is told that there is none: its writes find no row. */

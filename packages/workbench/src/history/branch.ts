@@ -48,6 +48,7 @@ const branch = async (
     userId,
     prompt: session.title ?? run.prompt,
     projectId: session.project_id,
+    origin: session.origin,
   })
   await copyHistory(deps, tx, session, copy, cutoff)
   const hasSnapshot = run.workspace_manifest_key !== null
@@ -107,11 +108,11 @@ const copyHistory = async (
        (id, session_id, user_id, user_message_id, prompt, permission_mode, config, schedule_mode, scheduled_at, status,
         job_id, job_created_at, attempt, attended, parks, claimed_by, outcome, reported_at, last_error, model, sandbox,
         copied_from, copied_from_session, state_patch, workspace_export_status, sdk_session_id, workspace_files_prefix, workspace_manifest_key,
-        check_at, created_at, started_at, finished_at)
+        base_manifest_key, check_at, created_at, started_at, finished_at)
      select new.id, $2, user_id, new.message, prompt, permission_mode, config, schedule_mode, scheduled_at, status,
         new.id, job_created_at, attempt, attended, parks, claimed_by, outcome, coalesce(reported_at, now()), last_error, model,
         sandbox, coalesce(r.copied_from, r.id), coalesce(r.copied_from_session, r.session_id), state_patch, workspace_export_status, sdk_session_id, workspace_files_prefix,
-        workspace_manifest_key, null, created_at,
+        workspace_manifest_key, base_manifest_key, null, created_at,
         started_at, finished_at
      from workbench.runs r join unnest($3::uuid[], $4::uuid[], $5::bigint[]) as new (old, id, message) on new.old = r.id
      where r.session_id = $1`,

@@ -37,6 +37,8 @@ export interface SessionFilter {
   offset: number
   kind?: SessionRow['kind'] | undefined
   projectId?: string | undefined
+  /** Only those that were begun there. */
+  origin?: string | undefined
   /** Only sessions with a run that this job asked for. */
   jobId?: string | undefined
 }
@@ -45,14 +47,14 @@ export interface SessionFilter {
 export const listSessions = async (
   database: Queryable,
   userId: string,
-  { limit, offset, jobId, kind, projectId }: SessionFilter,
+  { limit, offset, jobId, kind, projectId, origin }: SessionFilter,
 ): Promise<SessionView[]> => {
   const rows = await database.query<SessionRow & QueueFacts>(
     `${views} where user_id = $1 and not is_deleted
-       and ($5::text is null or kind = $5) and ($6::uuid is null or project_id = $6)
+       and ($5::text is null or kind = $5) and ($6::uuid is null or project_id = $6) and ($7::text is null or origin = $7)
        and ($4::uuid is null or exists (select from workbench.runs r where r.session_id = s.id and (r.job_id = $4 or r.asked_by = $4)))
      order by created_at desc, id desc limit $2 offset $3`,
-    [userId, limit, offset, jobId ?? null, kind ?? null, projectId ?? null],
+    [userId, limit, offset, jobId ?? null, kind ?? null, projectId ?? null, origin ?? null],
   )
   return rows.map(sessionView)
 }

@@ -23,6 +23,7 @@ export interface SessionRow {
   project_id: string | null
   title: string | null
   kind: 'chat' | 'scheduled'
+  origin: string | null
   is_pinned: boolean
   pinned_at: Date | null
   is_deleted: boolean
@@ -97,6 +98,8 @@ export interface RunRow {
   workspace_files_prefix: string | null
   /** The snapshot that it left. */
   workspace_manifest_key: string | null
+  /** The snapshot that it began with; null before the session's first, and of a run that nobody has begun. */
+  base_manifest_key: string | null
   check_at: Date | null
   created_at: Date
   started_at: Date | null
@@ -132,6 +135,7 @@ export const sessionView = (row: SessionRow & QueueFacts): SessionView => ({
   project_id: row.project_id,
   title: row.title,
   kind: row.kind,
+  origin: row.origin,
   is_pinned: row.is_pinned,
   pinned_at: row.pinned_at?.toISOString() ?? null,
   queued_query_count: row.queued_query_count,

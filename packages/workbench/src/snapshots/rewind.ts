@@ -3,15 +3,7 @@
  * remembers stays: the messages since then stay as well. The state that it leaves is still that of its run, so this can be
  * undone by rewinding to that.
  */
-import { randomUUID } from 'node:crypto'
-import {
-  type PrivateManifest,
-  type RewindSession,
-  type SessionRewound,
-  sessionPrefix,
-  TuttiError,
-  type WorkspaceManifest,
-} from '@tutti/contracts'
+import { type RewindSession, type SessionRewound, TuttiError } from '@tutti/contracts'
 import { answered, once } from '../commands/once.ts'
 import type { Queryable } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
@@ -19,12 +11,8 @@ import { readSession } from '../read/sessions.ts'
 import { changeSession, type SessionChange } from '../session/change-session.ts'
 import { isHeld } from '../session/rows.ts'
 import { openRuns } from '../session/runs.ts'
+import { type Composed, compose } from './compose.ts'
 import { snapshotRun } from './of-run.ts'
-
-interface Composed {
-  key: string
-  manifest: WorkspaceManifest
-}
 
 /** How often somebody else may store a snapshot of the session meanwhile. */
 const mostTries = 5
@@ -44,7 +32,8 @@ export const rewindSession = async (
     const run = await snapshotRun(deps.database, userId, runId)
     if (run.session_id !== sessionId) throw new TuttiError('RUN_NOT_FOUND', 'The session has no such run')
     await refuseBusy(deps.database, sessionId)
-    const composed = await compose(deps, userId, sessionId, run.workspace_manifest_key, current)
+    const files = run.workspace_manifest_key
+    const composed = await compose(deps, userId, sessionId, { files, memory: current ?? files, shown: current })
     const done = await changeSession(deps.database, { sessionId, userId }, async (change) => {
       // Also where it is a repetition that came at the same moment: then there is an answer at the next look.
       if (change.session.workspace_manifest_key !== current) return null
@@ -65,50 +54,6 @@ export const rewindSession = async (
 const refuseBusy = async (tx: Queryable, sessionId: string): Promise<void> => {
   if ((await openRuns(tx, sessionId)).some(({ status }) => isHeld(status)))
     throw new TuttiError('SESSION_BUSY', 'A turn of the session is at work: its files can’t be changed now')
-}
-
-/**
- * A snapshot of its own, with the contents of the other: managers tell by its key that the state which they have is not
- * the one that is wanted.
- */
-const compose = async (
-  { snapshots, objects }: WorkbenchDeps,
-  userId: string,
-  sessionId: string,
-  wanted: string,
-  current: string | null,
-): Promise<Composed> => {
-  const manifest = await snapshots.manifest(userId, wanted)
-  const hidden = await snapshots.hidden(userId, manifest)
-  const newest = current === null ? manifest : await snapshots.manifest(userId, current)
-  const memory = current === null ? hidden : await snapshots.hidden(userId, newest)
-  const base = `${sessionPrefix(userId, sessionId)}/rewinds/${randomUUID()}`
-  const there = new Set(manifest.files.map(({ path }) => path))
-  const rewound: WorkspaceManifest = {
-    ...manifest,
-    generated_at: new Date().toISOString(),
-    deleted: newest.files.map(({ path }) => path).filter((path) => !there.has(path)),
-    private_key: `${base}/private.json`,
-  }
-  const asJson = { contentType: 'application/json' }
-  await objects?.put(rewound.private_key, JSON.stringify(withMemory(hidden, memory)), asJson)
-  await objects?.put(`${base}/manifest.json`, JSON.stringify(rewound), asJson)
-  return { key: `${base}/manifest.json`, manifest: rewound }
-}
-
-/** The runtime's folder of one snapshot in the other. */
-const withMemory = (files: PrivateManifest, memory: PrivateManifest): PrivateManifest => {
-  const isMemory = (path: string): boolean => path === '.tutti' || path.startsWith('.tutti/')
-  const mix = <T>(own: T[], others: T[], pathOf: (one: T) => string): T[] => [
-    ...own.filter((one) => !isMemory(pathOf(one))),
-    ...others.filter((one) => isMemory(pathOf(one))),
-  ]
-  return {
-    version: 1,
-    files: mix(files.files, memory.files, ({ path }) => path),
-    links: mix(files.links, memory.links, ({ path }) => path),
-    folders: mix(files.folders, memory.folders, (path) => path),
-  }
 }
 
 const write = (change: SessionChange, runId: string, { key, manifest }: Composed): void => {

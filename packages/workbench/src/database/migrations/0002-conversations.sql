@@ -20,6 +20,8 @@ alter table workbench.sessions
   add column is_pinned boolean not null default false,
   add column pinned_at timestamptz,
   add column kind text not null default 'chat' check (kind in ('chat', 'scheduled')),
+  -- Where it was begun, in its client's words.
+  add column origin text,
   add column is_deleted boolean not null default false,
   add column search tsvector;
 create index sessions_search on workbench.sessions using gin (search);
@@ -41,7 +43,9 @@ alter table workbench.runs
   -- The agent's conversation and the workspace as this run left them: what a fork of the session goes on from.
   add column sdk_session_id text,
   add column workspace_files_prefix text,
-  add column workspace_manifest_key text;
+  add column workspace_manifest_key text,
+  -- The snapshot that its first attempt began with: a turn that is taken again begins with it as well.
+  add column base_manifest_key text;
 
 -- Messages that wait for the turn before them. The item's id becomes the id of its run, so it can't be promoted twice.
 create table workbench.queue_items (
