@@ -23,7 +23,8 @@ type Output<Schema extends { _output: unknown }> = Schema['_output']
 
 /** Every method rejects with `BackendError` only, or with the signal's reason. */
 export interface BackendClient {
-  claim(request: ClaimRun, signal: AbortSignal): Promise<ClaimedRun | null>
+  /** @param overdueMs how long after the time that it asks the backend to wait an answer may still come; never longer than for other requests */
+  claim(request: ClaimRun, signal: AbortSignal, overdueMs?: number): Promise<ClaimedRun | null>
   start(runId: string, request: Output<typeof startRun>): Promise<void>
   renew(runId: string, request: Output<typeof renewRun>, signal: AbortSignal): Promise<Output<typeof renewAnswer>>
   events: SendEvents
@@ -85,8 +86,9 @@ export const createBackendClient = ({ baseUrl, internalToken, leaseSeconds }: Ba
   }
 
   return {
-    claim: async (request, signal) => {
-      const data = await post('claim', request, (request.wait_seconds ?? 0) * 1000 + patienceMs, signal)
+    claim: async (request, signal, overdueMs = patienceMs) => {
+      const timeoutMs = (request.wait_seconds ?? 0) * 1000 + Math.min(overdueMs, patienceMs)
+      const data = await post('claim', request, timeoutMs, signal)
       return data === null ? null : understood(claimedRun, data)
     },
     start: async (runId, request) => {

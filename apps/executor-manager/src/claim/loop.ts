@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PullSchedule } from '@tutti/config'
 import type { ClaimedRun, ScheduleMode } from '@tutti/contracts'
+import { backoffDelayMs } from '@tutti/contracts/backoff'
 import type { Logger } from '@tutti/telemetry'
-import { backoffMs } from '../backend/backoff.ts'
 import type { BackendClient } from '../backend/client.ts'
 import { messageOf } from '../fault.ts'
 import { nextChange, openModes, pauseSeconds } from './schedule.ts'
@@ -38,6 +38,12 @@ export interface ClaimLoop {
   idle(): Promise<void>
 }
 
+/**
+ * How long an answer may be overdue, doubled with each that did not come: a backend that went silent keeps waiting runs from this manager,
+ * and one that is only slow is to be heard in the end.
+ */
+const claimPatienceMs = 5_000
+
 /** A timer of more than 31 bits would fire at once. */
 const longestSleepMs = 3_600_000
 
@@ -65,6 +71,7 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
         schedule_modes: modes,
       },
       stopped.signal,
+      claimPatienceMs * 2 ** Math.min(unanswered, 10),
     )
 
   const begin = (claimed: ClaimedRun): void => {
@@ -108,8 +115,8 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
       unanswered += 1
       const seconds = pauseSeconds(schedule, at, boot)
       const pauseMs = seconds === null ? options.pauseMs : seconds * 1000
-      // Another backend may answer at once, and a run wait for it; the pause is for when none does.
-      await rest(unanswered === 1 ? Math.min(pauseMs, backoffMs(1, Math.random())) : pauseMs)
+      // Another backend may answer at once, and a run wait for it; the whole pause is for when none has for as long.
+      await rest(Math.min(pauseMs, backoffDelayMs({ firstMs: 100, maxMs: pauseMs }, unanswered, Math.random())))
     }
   }
 

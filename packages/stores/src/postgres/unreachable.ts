@@ -2,16 +2,19 @@
 import { TuttiError } from '@tutti/contracts'
 
 /**
- * Classes 08 and 57 of PostgreSQL's error codes (57014: the statement time-out), too many connections, no such database, what Node
- * says of a connection, and what pg says of one that is lost or silent.
+ * Classes 08 and 57 of PostgreSQL's error codes (57014: the statement time-out), a transaction that stood still for too long, too many
+ * connections, no such database, what Node says of a connection, and what pg says of one that is lost or silent.
  */
-const isUnreachable = (error: unknown): boolean => {
+export const isUnreachable = (error: unknown): boolean => {
   const { code, syscall, message } = error as { code?: unknown; syscall?: unknown; message?: unknown }
   if (syscall === 'connect') return true
-  if (typeof code === 'string') return /^(08...|57P0[123]|57014|53300|3D000|ECONNRESET|EPIPE)$/.test(code)
+  if (typeof code === 'string')
+    return /^(08...|25P03|57P0[123]|57014|53300|3D000|ECONNRE(SET|FUSED)|EPIPE|ETIMEDOUT|E(HOST|NET)UNREACH|ENOTFOUND|EAI_AGAIN)$/.test(
+      code,
+    )
   return (
     typeof message === 'string' &&
-    /Connection terminated|timeout exceeded when trying to connect|Query read timeout/.test(message)
+    /Connection terminated|not queryable|timeout exceeded when trying to connect|Query read timeout/.test(message)
   )
 }
 
