@@ -9,10 +9,9 @@ import {
   loadBackend,
   logSettings,
 } from '@tutti/config'
-import { TuttiError } from '@tutti/contracts'
 import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
 import { ObjectStoreError } from '@tutti/objects'
-import { isUnreachable, offloading, openStore, StoreRefusedError } from '@tutti/stores'
+import { isStoreAway, offloading, openStore } from '@tutti/stores'
 import {
   createLogger,
   createStartWait,
@@ -105,11 +104,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
 }
 
 /** What another attempt may cure, after nobody has changed anything here. */
-const isAway = (error: unknown): boolean => {
-  if (error instanceof StoreRefusedError) return isAway(error.cause)
-  if (error instanceof ObjectStoreError) return error.retryable
-  return error instanceof TuttiError ? error.code === 'STORE_UNAVAILABLE' : isUnreachable(error)
-}
+const isAway = (error: unknown): boolean => (error instanceof ObjectStoreError ? error.retryable : isStoreAway(error))
 
 /** On a connection of its own, because a new version may have to rewrite a large table. */
 const migrated = async (connectionString: string, watch: object): Promise<void> => {

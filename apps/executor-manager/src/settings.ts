@@ -58,7 +58,7 @@ export const defaultSettings: ManagerSettings = {
   now: Date.now,
   accessLog: false,
   claimWaitSeconds: 5,
-  renewWaitMs: 25_000,
+  renewWaitMs: 10_000,
   renewEveryMs: 3_000,
   drainMs: 8_000,
   folderFiles: 50_000,

@@ -4,7 +4,7 @@ import type { PullSchedule } from '@tutti/config'
 import type { ClaimedRun, ScheduleMode } from '@tutti/contracts'
 import { backoffDelayMs } from '@tutti/contracts/backoff'
 import type { Logger } from '@tutti/telemetry'
-import type { BackendClient } from '../backend/client.ts'
+import { type BackendClient, overdueAfter } from '../backend/client.ts'
 import { messageOf } from '../fault.ts'
 import { nextChange, openModes, pauseSeconds } from './schedule.ts'
 
@@ -38,12 +38,6 @@ export interface ClaimLoop {
   idle(): Promise<void>
 }
 
-/**
- * How long an answer may be overdue, doubled with each that did not come: a backend that went silent keeps waiting runs from this manager,
- * and one that is only slow is to be heard in the end.
- */
-const claimPatienceMs = 5_000
-
 /** A timer of more than 31 bits would fire at once. */
 const longestSleepMs = 3_600_000
 
@@ -71,7 +65,7 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
         schedule_modes: modes,
       },
       stopped.signal,
-      claimPatienceMs * 2 ** Math.min(unanswered, 10),
+      overdueAfter(unanswered),
     )
 
   const begin = (claimed: ClaimedRun): void => {
