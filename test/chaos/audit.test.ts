@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { auditSession, type Evidence } from './audit.ts'
 import type { FaultKind, Strike } from './executioner.ts'
 import type { SessionFacts } from './facts.ts'
+import { leftBy, type Seen } from './leftovers.ts'
 import { planSession, type Turn } from './plan.ts'
 import type { PlayedSession, PlayedTurn } from './player.ts'
 
@@ -134,4 +135,52 @@ test('a-run-that-failed-because-managers-died-is-found-and-one-whose-sandbox-was
 for (const [name, doctor, told] of doctored)
   test(`${name}-is-found`, () => {
     expect(auditOf(doctor).join('\n')).toMatch(told)
+  })
+
+const root = '/tmp/installation'
+const alive = { workspaceRoot: `${root}/manager-1`, pid: 100, startTime: '5000' }
+const ahead = (name: string, manager: Pick<typeof alive, 'pid' | 'startTime'> = alive) => ({
+  ...{ id: `ahead-${name}`, cgroups: [], manager: { pid: manager.pid, startTime: manager.startTime } },
+  workspace: `${root}/manager-1/pool/100-${name}`,
+})
+const processOf = (pid: number, name: string, workspace = `${root}/manager-1/pool/100-${name}`) => ({
+  ...{ pid, command: 'node executor' },
+  mounts: [workspace, `${root}/manager-1/relay/100-${name}`, `${root}/manager-1/compiled`],
+})
+const waiting = (): Seen => ({
+  ...{ managers: [alive], records: [ahead('a')], processes: [processOf(1, 'a'), processOf(2, 'a')] },
+  ...{ sockets: [`${root}/manager-1/relay/100-a`], folders: [`${root}/manager-1/pool/100-a`] },
+})
+const leftWith = (more: (seen: Seen) => Partial<Seen>, pool = 1): string[] => {
+  const seen = waiting()
+  return leftBy({ ...seen, ...more(seen) }, pool)
+}
+
+test('sandbox-that-waits-for-a-live-manager-is-no-leftover-with-its-processes-socket-and-folder', () => {
+  expect(leftWith(() => ({}))).toEqual([])
+})
+
+const leftovers: [string, (seen: Seen) => Partial<Seen>, RegExp, pool?: number][] = [
+  ['waiting-sandbox-after-the-end', () => ({}), /sandbox is left.*socket.*folder is left.*process is left/s, 0],
+  ['waiting-sandbox-of-a-manager-that-died', () => ({ managers: [{ ...alive, pid: 0 }] }), /a sandbox is left/],
+  ['waiting-sandbox-of-a-former-process', () => ({ managers: [{ ...alive, startTime: '6000' }] }), /a sandbox is left/],
+  ['one-sandbox-more-than-may-wait', ({ records }) => ({ records: [...records, ahead('b')] }), /ahead-b/],
+  [
+    'bound-sandbox-of-a-run-that-ended',
+    () => ({ records: [{ ...ahead('a'), workspace: `${root}/manager-1/active/u/s/workspace` }] }),
+    /ahead-a in .*active/,
+  ],
+  ['sandbox-of-a-session', ({ records }) => ({ records: [...records, { ...ahead('c'), id: 's-one' }] }), /s-one/],
+  [
+    'process-without-a-record',
+    ({ processes }) => ({ processes: [...processes, processOf(3, 'c', `${root}/manager-1/active/u/s/workspace`)] }),
+    /process is left: 3/,
+  ],
+  ['socket-of-nobody', ({ sockets }) => ({ sockets: [...sockets, `${root}/manager-1/relay/100-z`] }), /relay\/100-z/],
+  ['folder-of-nobody', ({ folders }) => ({ folders: [...folders, `${root}/manager-1/pool/99-z`] }), /pool\/99-z/],
+]
+
+for (const [name, more, told, pool] of leftovers)
+  test(`${name}-is-left`, () => {
+    expect(leftWith(more, pool).join('\n')).toMatch(told)
   })

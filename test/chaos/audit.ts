@@ -67,7 +67,7 @@ const auditOrder = (_: PlayedSession, { frames }: SessionFacts): string[] => {
   return found
 }
 
-const ownDeaths: ReadonlySet<string> = new Set(['executor killed', 'sandbox killed'])
+const ownDeaths: ReadonlySet<string> = new Set(['executor killed', 'sandbox killed', 'waiting sandbox killed'])
 
 /** How often the run's sandbox was ended. A host or a manager that died, or was not heard of, costs a run its time and none of its tries. */
 const hits = (session: PlayedSession, run: RunView, { strikes }: Evidence): number => {

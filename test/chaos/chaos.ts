@@ -10,7 +10,7 @@ import { createExecutioner, type FaultKind, type Strike } from './executioner.ts
 import { readFacts } from './facts.ts'
 import { deathOf, resumptions, type Spread, spreadOf, tellSlowest } from './figures.ts'
 import { type Installation, leaseSeconds, startInstallation } from './installation.ts'
-import { auditEnded, auditIdle, watchCgroups } from './leftovers.ts'
+import { auditEnded, auditIdle, watchSandboxes } from './leftovers.ts'
 import type { StoreKind } from './object-store.ts'
 import { planJob, planSession } from './plan.ts'
 import { type PlayedSession, playSession, type Stage } from './player.ts'
@@ -29,6 +29,8 @@ export interface ChaosOptions {
   only?: readonly FaultKind[] | undefined
   /** Users at a time. */
   users: number
+  /** Sandboxes that each manager has waiting. */
+  pool: number
   log?: (line: string) => void
 }
 
@@ -44,6 +46,10 @@ export interface ChaosResult {
   /** Milliseconds from a strike to the next line of a session that it hit. */
   resumed: Record<'process' | 'host', Spread>
   resumedBy: Record<string, Spread>
+  /** The same from when what was taken away was back. */
+  sinceBackBy: Record<string, Spread>
+  /** Sandboxes that were started ahead, and those of them that came to a session. */
+  ahead: { seen: number; bound: number }
   /** The sessions that took longest, with their logs from the strike on. */
   slowest: string[]
   /** From the last repair until nothing was under way. */
@@ -54,11 +60,11 @@ export interface ChaosResult {
 }
 
 export const runChaos = async (options: ChaosOptions): Promise<ChaosResult> => {
-  const { seed, kills, longestMs, store, awayMs, pauseMs, users, log = () => {} } = options
+  const { seed, kills, longestMs, store, awayMs, pauseMs, users, pool, log = () => {} } = options
   const random = createRandom(seed)
   const stretch = measureStretch()
-  const installation = await startInstallation(store)
-  const cgroups = watchCgroups(installation)
+  const installation = await startInstallation(store, pool)
+  const sandboxes = watchSandboxes(installation)
   const violations: string[] = []
   const evidence: string[] = []
   try {
@@ -137,8 +143,8 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosResult> => {
     violations.push(...(await auditLedger(installation)))
     violations.push(...(await auditIdle(installation)))
     for (const name of await installation.stop()) violations.push(`${name} did not end by itself`)
-    cgroups.stop()
-    violations.push(...cgroups.left(), ...(await auditEnded(installation)))
+    sandboxes.stop()
+    violations.push(...sandboxes.left(), ...(await auditEnded(installation)))
 
     const resumed = { process: [] as number[], host: [] as number[] }
     const found = resumptions(executioner.strikes, logs)
@@ -156,12 +162,16 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosResult> => {
       },
       resumed: { process: spreadOf(resumed.process), host: spreadOf(resumed.host) },
       resumedBy: Object.fromEntries([...byKind].map(([kind, all]) => [kind, spreadOf(all.map(({ ms }) => ms))])),
+      sinceBackBy: Object.fromEntries(
+        [...byKind].map(([kind, all]) => [kind, spreadOf(all.map(({ sinceBackMs }) => sinceBackMs))]),
+      ),
+      ahead: sandboxes.ahead(),
       slowest: tellSlowest(found, logs),
       stretch: { median: stretch.median(), worst: stretch.worst() },
       ...{ complaints: installation.complaints, said: installation.said },
     }
   } finally {
-    cgroups.stop()
+    sandboxes.stop()
     await stretch.stop()
     await installation.remove()
   }

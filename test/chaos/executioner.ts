@@ -5,8 +5,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Random } from '@tutti/stores/simulator'
 import { descendants, killNow } from '../kill/processes.ts'
+import type { SandboxRecord } from '../kill/sandbox-records.ts'
 import { type Installation, leaseSeconds, type Place } from './installation.ts'
-import { recordsOf } from './leftovers.ts'
+import { isUnbound, recordsOf } from './leftovers.ts'
 import type { Program } from './program.ts'
 
 export type Moment = Place | 'tool' | 'question' | 'any'
@@ -21,6 +22,8 @@ export interface Strike {
   victim: string
   /** Sessions that it had in hand. */
   sessions: string[]
+  /** When what was taken away was there again, or was started again; undefined where nothing comes back by itself. */
+  backAt?: number
 }
 
 export interface Executioner {
@@ -37,7 +40,12 @@ interface Fault {
   weight: number
   moments: readonly Moment[]
   /** Undefined: there was nobody. */
-  strike(sessionId: string | undefined): Promise<Pick<Strike, 'victim' | 'sessions'> | undefined>
+  strike(sessionId: string | undefined): Promise<Struck | undefined>
+}
+
+interface Struck extends Pick<Strike, 'victim' | 'sessions'> {
+  /** Resolves when it is back. */
+  back?: Promise<void>
 }
 
 export interface ExecutionerOptions {
@@ -53,6 +61,7 @@ export interface ExecutionerOptions {
 export const faultKinds = [
   'executor killed',
   'sandbox killed',
+  'waiting sandbox killed',
   'manager killed',
   'manager stopped beyond its lease',
   'backend killed',
@@ -64,6 +73,9 @@ export const faultKinds = [
 
 /** How long a certain moment is waited for. */
 const momentMs = 3_000
+/** From a claim until the sandbox that waited is bound to its session; it is not where the session has kept its own. */
+const bindingMs = 1_500
+const bindingLookMs = 3
 
 export const createExecutioner = (
   installation: Installation,
@@ -75,11 +87,12 @@ export const createExecutioner = (
   const away = new Set<string>()
   let waiting: { moment: Moment; found: (sessionId: string) => void } | undefined
 
-  const later = (ms: number, repair: () => void | Promise<void>): void => {
+  const later = (ms: number, repair: () => void | Promise<void>): Promise<void> => {
     const one: Promise<void> = delay(ms)
       .then(repair)
       .finally(() => repairs.delete(one))
     repairs.add(one)
+    return one
   }
   const handsOf = (manager: string): string[] =>
     [...hands].filter(([, hand]) => hand.manager === manager).map(([sessionId]) => sessionId)
@@ -99,21 +112,41 @@ export const createExecutioner = (
     if (found.length === 0 || !killNow(random.pick(found))) return undefined
     return { victim: `${outermost ? 'sandbox' : 'executor'} of ${session}`, sessions: [session] }
   }
+  /** One that waits for whichever session comes; or one that this session is given, at the instant at which it is given it. */
+  const waitingSandbox = async (sessionId: string | undefined) => {
+    const waiting = (await recordsOf(installation)).filter(isUnbound)
+    const chosen = sessionId === undefined ? [random.pick(waiting)] : await boundNext(sessionId, waiting)
+    const outer = chosen[0]?.outer?.pid
+    if (outer === undefined || !killNow(outer)) return undefined
+    const victim = `sandbox ${chosen[0]?.id}`
+    return sessionId === undefined
+      ? { victim, sessions: [] }
+      : { victim: `${victim}, being bound`, sessions: [sessionId] }
+  }
+  const boundNext = async (sessionId: string, waiting: SandboxRecord[]): Promise<SandboxRecord[]> => {
+    const ids = new Set(waiting.map(({ id }) => id))
+    for (const until = performance.now() + bindingMs; performance.now() < until; await delay(bindingLookMs)) {
+      const bound = (await recordsOf(installation)).find(
+        ({ id, workspace }) => ids.has(id) && workspace.includes(sessionId),
+      )
+      if (bound) return [bound]
+    }
+    return []
+  }
   const program = async (one: Program | undefined, sessions: () => string[], backMs: number) => {
     if (one === undefined || one.pid() === 0) return undefined
     const affected = sessions()
     if (!(await one.kill())) return undefined
-    later(backMs, () => one.start())
-    return { victim: one.name, sessions: affected }
+    return { victim: one.name, sessions: affected, back: later(backMs, () => one.start()) }
   }
   const stopped = (one: Program | undefined, sessions: () => string[], ms: number) => {
     if (one === undefined || away.has(one.name) || !one.freeze()) return undefined
     away.add(one.name)
-    later(ms, () => {
+    const back = later(ms, () => {
       away.delete(one.name)
       one.thaw()
     })
-    return { victim: one.name, sessions: sessions() }
+    return { victim: one.name, sessions: sessions(), back }
   }
   const taken = async (
     what: string,
@@ -125,16 +158,17 @@ export const createExecutioner = (
     if (away.has(what)) return undefined
     away.add(what)
     await take()
-    later(ms, async () => {
+    const isBack = later(ms, async () => {
       await back()
       away.delete(what)
     })
-    return { victim: what, sessions }
+    return { victim: what, sessions, back: isBack }
   }
 
   const faults: Record<FaultKind, Fault> = {
     'executor killed': { weight: 24, moments: ['tool', 'turn', 'any'], strike: (session) => inSandbox(session, false) },
     'sandbox killed': { weight: 14, moments: ['tool', 'turn', 'any'], strike: (session) => inSandbox(session, true) },
+    'waiting sandbox killed': { weight: 8, moments: ['claimed', 'claimed', 'any'], strike: waitingSandbox },
     'manager killed': {
       weight: 18,
       moments: ['claimed', 'turn', 'tool', 'export', 'question', 'any'],
@@ -190,7 +224,10 @@ export const createExecutioner = (
           : taken('objects', [...hands.keys()], store.away.take, random.between(awayMs / 4, awayMs), store.away.back),
     },
   }
-  const kinds = only.filter((kind) => kind !== 'objects away' || store.away !== null)
+  const kinds = only.filter(
+    (kind) =>
+      (kind !== 'objects away' || store.away !== null) && (kind !== 'waiting sandbox killed' || installation.pool > 0),
+  )
   const drawn = kinds.flatMap((kind) => Array.from({ length: faults[kind].weight }, () => kind))
 
   /** Undefined: nothing came to that place. */
@@ -215,8 +252,14 @@ export const createExecutioner = (
     await delay(afterMs)
     const at = Date.now()
     const struck = await fault.strike(session)
-    if (struck) strikes.push({ at, kind, moment, ...struck })
-    return struck !== undefined
+    if (struck === undefined) return false
+    const { back, ...told } = struck
+    const strike: Strike = { at, kind, moment, ...told }
+    strikes.push(strike)
+    void back?.then(() => {
+      strike.backAt = Date.now()
+    })
+    return true
   }
   return {
     strikes,

@@ -25,6 +25,8 @@ export interface Resumption {
   strike: Strike
   sessionId: string
   ms: number
+  /** The same, from the instant at which what was taken away was back; 0 where it was not waited for. */
+  sinceBackMs: number
 }
 
 /** From the strike to the next line of each session that it hit. One that was at its end already has none. */
@@ -35,7 +37,9 @@ export const resumptions = (
   strikes.flatMap((strike) =>
     strike.sessions.flatMap((sessionId) => {
       const next = logs.get(sessionId)?.find(({ timestamp }) => Date.parse(timestamp) > strike.at)
-      return next === undefined ? [] : [{ strike, sessionId, ms: Date.parse(next.timestamp) - strike.at }]
+      if (next === undefined) return []
+      const at = Date.parse(next.timestamp)
+      return [{ strike, sessionId, ms: at - strike.at, sinceBackMs: Math.max(0, at - (strike.backAt ?? strike.at)) }]
     }),
   )
 
@@ -45,10 +49,12 @@ export const tellSlowest = (
   logs: ReadonlyMap<string, readonly SessionFrame[]>,
 ): string[] =>
   [...found]
-    .sort((a, b) => b.ms - a.ms)
-    .slice(0, 6)
+    .sort((a, b) => b.sinceBackMs - a.sinceBackMs)
+    .slice(0, 12)
     .flatMap(({ strike, sessionId, ms }) => [
-      `--- ${sessionId} went on ${ms} ms after: ${strike.kind} at ${strike.moment} (${strike.victim})`,
+      `--- ${sessionId} went on ${ms} ms after: ${strike.kind} at ${strike.moment} (${strike.victim}), which was back after ${
+        strike.backAt === undefined ? '-' : strike.backAt - strike.at
+      } ms`,
       ...(logs.get(sessionId) ?? [])
         .map((frame) => ({ frame, after: Date.parse(frame.timestamp) - strike.at }))
         .filter(({ after }) => after > -2_000 && after < ms + 2_000)

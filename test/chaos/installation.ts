@@ -24,6 +24,8 @@ export interface Hand {
 
 export interface Installation {
   root: string
+  /** Sandboxes that each manager has waiting. */
+  pool: number
   backends: Program[]
   managers: Program[]
   orchestrator: Program
@@ -62,7 +64,7 @@ const fallsAway =
   /ECONNRE|ENOENT[^"]*PGSQL|can.t be reached|Connection terminated|terminating connection|database system is|EPIPE|57P0|the engine met an error/
 const ends = new Set(['the end of a run is reported', 'a run ended in other hands'])
 
-export const startInstallation = async (kind: StoreKind): Promise<Installation> => {
+export const startInstallation = async (kind: StoreKind, pool: number): Promise<Installation> => {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'tutti-chaos-')))
   // PostgreSQL runs as another user, and has to come through here.
   await mkdir(join(root, 'tmp'))
@@ -121,9 +123,8 @@ export const startInstallation = async (kind: StoreKind): Promise<Installation> 
       ...{ BACKEND_URL: balancer.url, WORKER_ID: name, WORKSPACE_ROOT: workspaceRoot(name), MANAGER_PORT: '0' },
       ...{ ANTHROPIC_BASE_URL: provider.url, ANTHROPIC_AUTH_TOKEN: provider.key, INTERNAL_API_TOKEN: token },
       ...{ TASK_CLAIM_LEASE_SECONDS: String(leaseSeconds), TASK_PULL_INTERVAL_SECONDS: '0.5', LOG_LEVEL: 'INFO' },
-      // Sandboxes are kept for the next turn as they are anywhere, but gone by the time that what is left is looked at. None is started
-      // ahead: it would be there then.
-      ...{ MAX_CONCURRENT_TASKS: '3', SANDBOX_KEEP_SECONDS: '2', SANDBOX_POOL: '0' },
+      // Sandboxes are kept for the next turn as they are anywhere, but gone by the time that what is left is looked at.
+      ...{ MAX_CONCURRENT_TASKS: '3', SANDBOX_KEEP_SECONDS: '2', SANDBOX_POOL: String(pool) },
     }),
   )
   const orchestrator = program('orchestrator', 'orchestrator', {
@@ -136,7 +137,20 @@ export const startInstallation = async (kind: StoreKind): Promise<Installation> 
   for (const one of programs) one.start()
 
   return {
-    ...{ root, backends, managers, orchestrator, database, store, provider, hands, complaints, said, workspaceRoot },
+    ...{
+      root,
+      pool,
+      backends,
+      managers,
+      orchestrator,
+      database,
+      store,
+      provider,
+      hands,
+      complaints,
+      said,
+      workspaceRoot,
+    },
     backendUrls: [first, second],
     orchestratorUrl: third,
     clientToken,

@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- [--seed N] [--kills N] [--minutes N] [--store s3|folder] [--pause MS] [--only KIND]… [--slowest]`: a thousand kills for a night. Prints what it found, and exits with 1 if something was lost, doubled, reordered or stuck, or if the run has proved nothing.
+ * `npm run chaos -- [--seed N] [--kills N] [--minutes N] [--store s3|folder] [--pause MS] [--pool N] [--only KIND]… [--slowest]`: a thousand kills for a night. Prints what it found, and exits with 1 if something was lost, doubled, reordered or stuck, or if the run has proved nothing.
  */
 import { parseArgs } from 'node:util'
 import { type ChaosResult, runChaos } from './chaos.ts'
@@ -14,6 +14,8 @@ const { values } = parseArgs({
     away: { type: 'string', default: '60' },
     users: { type: 'string', default: '5' },
     pause: { type: 'string', default: '2500' },
+    // The product's own.
+    pool: { type: 'string', default: '1' },
     only: { type: 'string', multiple: true, default: [] },
     slowest: { type: 'boolean', default: false },
   },
@@ -21,14 +23,19 @@ const { values } = parseArgs({
 const numbers = [values.seed, values.kills, values.minutes, values.away, values.users, values.pause].map(Number)
 const [seed, kills, minutes, away, users, pause] = numbers as [number, number, number, number, number, number]
 const { store } = values
+const pool = Number(values.pool)
 const only = faultKinds.filter((kind) => values.only.includes(kind))
 if (only.length < new Set(values.only).size) {
   console.error(`--only takes one of: ${faultKinds.join(', ')}`)
   process.exit(2)
 }
-if (numbers.some((one) => !(one > 0)) || (store !== 's3' && store !== 'folder')) {
+if (
+  numbers.some((one) => !(one > 0)) ||
+  !(Number.isInteger(pool) && pool >= 0) ||
+  (store !== 's3' && store !== 'folder')
+) {
   console.error(
-    '--seed, --kills, --minutes, --away (seconds), --users and --pause (ms) take numbers, --store s3 or folder',
+    '--seed, --kills, --minutes, --away (seconds), --users, --pause (ms) and --pool take numbers, --store s3 or folder',
   )
   process.exit(2)
 }
@@ -45,6 +52,9 @@ const print = (result: ChaosResult): void => {
   console.log('resumed after a process died (ms):', resumed.process)
   console.log('resumed after a host died (ms):', resumed.host)
   console.table(result.resumedBy)
+  console.log('since what was taken away was back (ms):')
+  console.table(result.sinceBackBy)
+  console.log(`${result.ahead.seen} sandboxes were started ahead, ${result.ahead.bound} of them came to a session`)
   if (values.slowest) for (const line of result.slowest) console.log(line)
   console.log(`at rest ${result.restMs} ms after the last repair; this machine was ${stretch.median.toFixed(2)} times`)
   console.log(`slower than alone (the worst tenth ${stretch.worst.toFixed(2)})`)
@@ -56,7 +66,7 @@ const print = (result: ChaosResult): void => {
 }
 
 /** In what a run falls short of a proof: it was never in the middle of things, or nothing was done meanwhile. A busy machine gets less far. */
-const shortfalls = ({ strikes, ends, stretch }: ChaosResult): string[] => {
+const shortfalls = ({ strikes, ends, stretch, ahead }: ChaosResult): string[] => {
   const quiet = stretch.median < 2
   const [leastStrikes, leastPlaces, leastTurns] = quiet ? [kills, Math.min(kills, 4), kills / 5] : [kills / 10, 2, 1]
   const places = new Set(strikes.map(({ moment }) => moment)).size
@@ -65,13 +75,23 @@ const shortfalls = ({ strikes, ends, stretch }: ChaosResult): string[] => {
   return [
     ...(strikes.length < leastStrikes ? [`${strikes.length} strikes, and ${leastStrikes} were wanted`] : []),
     ...(places < leastPlaces ? [`strikes at ${places} kinds of places, and ${leastPlaces} were wanted`] : []),
+    ...(pool > 0 && ahead.bound === 0 ? ['no sandbox that was started ahead came to a session'] : []),
     ...(completed < leastTurns ? [`${completed} turns went well, and ${leastTurns} were wanted`] : []),
   ]
 }
 
 const result = await runChaos({
   ...(only.length > 0 ? { only } : {}),
-  ...{ seed, kills, store, users, longestMs: minutes * 60_000, awayMs: away * 1000, pauseMs: [pause / 12, pause] },
+  ...{
+    seed,
+    kills,
+    store,
+    users,
+    pool,
+    longestMs: minutes * 60_000,
+    awayMs: away * 1000,
+    pauseMs: [pause / 12, pause],
+  },
   log: (line) => console.log(line),
 })
 print(result)

@@ -6,6 +6,8 @@ export interface SandboxRecord {
   id: string
   workspace: string
   cgroups: string[]
+  /** The process that started it. */
+  manager: { pid: number; startTime: string }
   /** The outermost process. */
   outer?: { pid: number }
 }

@@ -6,6 +6,7 @@ import {
   type S3Objects,
   type S3ObjectsOptions,
 } from '@tutti/objects'
+import type { StartWait } from '@tutti/telemetry'
 import { objectsPath } from './app.ts'
 import type { BackendObjects } from './deps.ts'
 
@@ -17,8 +18,9 @@ type Loaded = Pick<LoadedBackend, 'files'> & {
 export const openObjects = async (
   { config, files }: Loaded,
   stops: (() => Promise<void>)[],
+  wait: StartWait,
 ): Promise<BackendObjects> => {
-  if (files) return openBucket(files, 'S3_ENDPOINT', stops)
+  if (files) return openBucket(files, 'S3_ENDPOINT', stops, wait)
   return createLocalObjects({
     root: config.objectsDir,
     publicUrl: config.backendPublicUrl + objectsPath,
@@ -34,10 +36,11 @@ export const openBucket = async (
   options: S3ObjectsOptions,
   variable: string,
   stops: (() => Promise<void>)[],
+  wait: StartWait,
 ): Promise<S3Objects> => {
   const objects = createS3Objects(options)
   stops.push(async () => objects.close())
-  await objects.ensureBucket().catch((error: unknown) => {
+  await wait.until('the object store', objects.ensureBucket).catch((error: unknown) => {
     if (!(error instanceof ObjectStoreError)) throw error
     const remedy = 'Correct the S3_* variables.'
     throw new ConfigError([{ source: 'environment', variable, what: error.message, remedy }])

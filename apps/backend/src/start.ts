@@ -10,8 +10,16 @@ import {
   logSettings,
 } from '@tutti/config'
 import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
-import { offloading, openStore } from '@tutti/stores'
-import { createLogger, type Logger, logStatements, type WatchedPool } from '@tutti/telemetry'
+import { ObjectStoreError } from '@tutti/objects'
+import { isStoreAway, offloading, openStore } from '@tutti/stores'
+import {
+  createLogger,
+  createStartWait,
+  type Logger,
+  logStatements,
+  type StartWait,
+  type WatchedPool,
+} from '@tutti/telemetry'
 import {
   agentRunBlueprint,
   createDatabase,
@@ -38,6 +46,8 @@ export interface RunningBackend {
 export interface SharedParts {
   /** Used instead of one of the backend's own, and not closed. */
   store?: Store
+  /** Whether a start waits for a database or a bucket that is away, as START_WAIT_SECONDS says: a person who starts it is told at once. */
+  waits?: boolean
   /** Beside `agent_run`. Jobs of others go on at an instance that has their blueprint. */
   blueprints?: readonly Blueprint[]
 }
@@ -50,8 +60,12 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
   const log = createLogger({ name: 'backend', ...logSettings(config) })
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
 
+  const wait = createStartWait({
+    ...{ service: 'tutti-backend', host: config.host, port: config.port, isAway, log },
+    seconds: shared.waits === true ? config.startWaitSeconds : 0,
+  })
   // Stopped in the opposite order, also when a later step fails.
-  const stops: (() => Promise<void>)[] = []
+  const stops: (() => Promise<void>)[] = [wait.end]
   const stop = async (): Promise<void> => {
     for (const each of stops.splice(0).reverse()) await each()
   }
@@ -60,15 +74,14 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     const watch = statementWatch(config, log)
     const database = createDatabase({ connectionString: config.databaseUrl, onError, ...watch })
     stops.push(database.close)
-    await migrate(database)
-    const objects = await openObjects(loaded, stops)
+    await wait.until('PostgreSQL', () => migrated(config.databaseUrl, watch))
+    const objects = await openObjects(loaded, stops, wait)
     const budgets = { timeZone: config.tz, defaults: budgetDefaults(config) }
     const titles = titleBlueprints(loaded, { database, budgets, log })
     const { engine, store } = await startEngine(
       loaded,
       { ...shared, blueprints: [...titles, ...(shared.blueprints ?? [])] },
-      log,
-      stops,
+      { log, stops, wait },
     )
     const { models } = loaded
     const workbench = createWorkbench({
@@ -83,6 +96,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     await workbench.start()
     const backend = createBackend({ workbench, objects, models, config: settings, log })
     stops.push(backend.close)
+    await wait.end()
     const port = await backend.listen(config.port)
     log.info({ host: config.host, port }, 'the backend listens')
     return { port, log, stop }
@@ -92,15 +106,38 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
   }
 }
 
+/** What another attempt may cure, after nobody has changed anything here. */
+const isAway = (error: unknown): boolean => (error instanceof ObjectStoreError ? error.retryable : isStoreAway(error))
+
+/** On a connection of its own, because a new version may have to rewrite a large table. */
+const migrated = async (connectionString: string, watch: object): Promise<void> => {
+  const database = createDatabase({ connectionString, connections: 1, statementMs: 0, ...watch })
+  try {
+    await migrate(database)
+  } finally {
+    await database.close()
+  }
+}
+
+interface Surroundings {
+  log: Logger
+  stops: (() => Promise<void>)[]
+  wait: StartWait
+}
+
 const startEngine = async (
   loaded: LoadedBackend,
   shared: SharedParts,
-  log: Logger,
-  stops: (() => Promise<void>)[],
+  { log, stops, wait }: Surroundings,
 ): Promise<{ engine: Engine; store: Store }> => {
   const { config } = loaded
   const onError = (err: unknown): void => log.error({ err }, 'the engine met an error, and goes on')
-  const store = await withPayloads(await openJobs(loaded, shared, log, stops), loaded, stops, onError)
+  const store = await withPayloads(
+    await openJobs(loaded, shared, { log, stops, wait }),
+    loaded,
+    { stops, wait },
+    onError,
+  )
   const engine = createEngine({
     store,
     blueprints: withAgentRun(shared.blueprints ?? []),
@@ -115,18 +152,19 @@ const startEngine = async (
 const openJobs = async (
   { config, storage }: LoadedBackend,
   shared: SharedParts,
-  log: Logger,
-  stops: (() => Promise<void>)[],
+  { log, stops, wait }: Surroundings,
 ): Promise<Store> => {
   if (shared.store) return shared.store
   const opened =
     storage &&
-    (await openStore(storage, {
-      ...statementWatch(config, log),
-      instance: config.instanceId,
-      onWarning: (text) => log.warn(text),
-      onError: (err) => log.warn({ err }, 'a connection to the store was lost'),
-    }))
+    (await wait.until(storage.kind === 'redis' ? 'Redis' : 'PostgreSQL', () =>
+      openStore(storage, {
+        ...statementWatch(config, log),
+        instance: config.instanceId,
+        onWarning: (text) => log.warn(text),
+        onError: (err) => log.warn({ err }, 'a connection to the store was lost'),
+      }),
+    ))
   if (!opened) throw new Error('the configuration chose no store')
   stops.push(() => opened.close())
   return opened
@@ -136,11 +174,11 @@ const openJobs = async (
 const withPayloads = async (
   store: Store,
   { config, payloads: s3 }: LoadedBackend,
-  stops: (() => Promise<void>)[],
+  { stops, wait }: Pick<Surroundings, 'stops' | 'wait'>,
   onError: (error: unknown) => void,
 ): Promise<Store> => {
   if (!s3) return store
-  const payloads = await openBucket(s3, 'S3_ENDPOINT_URL', stops)
+  const payloads = await openBucket(s3, 'S3_ENDPOINT_URL', stops, wait)
   return offloading(store, {
     payloads,
     thresholdBytes: config.payloadOffloadBytes || Number.POSITIVE_INFINITY,

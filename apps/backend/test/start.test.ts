@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ConfigError } from '@tutti/config'
@@ -6,8 +7,8 @@ import { blueprint, createEngine } from '@tutti/engine'
 import { createS3Objects } from '@tutti/objects'
 import { testS3 } from '@tutti/objects/testing'
 import { offloading, openStore } from '@tutti/stores'
-import { type TestDatabase, testDatabase } from '@tutti/stores/testing'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePort, type TestDatabase, testDatabase } from '@tutti/stores/testing'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startBackend } from '../src/index.ts'
 
 let database: TestDatabase
@@ -98,4 +99,50 @@ test('every-fault-of-the-environment-is-told', async () => {
   await expect(startBackend({})).rejects.toThrow(ConfigError)
   await expect(startBackend({ ...environment(), HOST: '0.0.0.0' })).rejects.toThrow(/CLIENT_TOKEN/)
   await expect(startBackend({ ...environment(), CORS_ORIGINS: 'localhost' })).rejects.toThrow(/JSON array/)
+})
+
+test('start-waits-for-a-database-and-a-bucket-that-are-away-and-tells-for-which', async () => {
+  const s3 = await testS3()
+  await s3.stop()
+  const { endpoint, bucket, region, accessKey, secretKey } = s3.options
+  const [port, databasePort] = [await freePort(), await freePort()]
+  // Over TCP, so that it can come later.
+  const real = new URL(database.connectionString)
+  const socket = join(real.searchParams.get('host') ?? '', '.s.PGSQL.5432')
+  const DATABASE_URL = `postgresql://tutti@127.0.0.1:${databasePort}${real.pathname}`
+  const env = {
+    ...{ ...environment(), PORT: String(port), DATABASE_URL, START_WAIT_SECONDS: '60' },
+    ...{ S3_ENDPOINT: endpoint, S3_BUCKET: bucket, S3_REGION: region },
+    ...{ S3_ACCESS_KEY: accessKey, S3_SECRET_KEY: secretKey },
+  }
+  // A person who starts it in a terminal is told at once.
+  await expect(startBackend(env)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  const starting = startBackend(env, { waits: true })
+  const health = async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/health`)
+    const { data } = (await response.json()) as { data: { waiting_for?: string } }
+    return [response.status, data.waiting_for]
+  }
+  const told = (expected: unknown) => vi.waitFor(async () => expect(await health()).toEqual(expected), 20_000)
+  await told([503, 'PostgreSQL'])
+  const way = createServer((near) => {
+    const far = connect(socket)
+    near.pipe(far).pipe(near)
+    for (const end of [near, far]) end.on('error', () => end.destroy())
+  }).listen(databasePort, '127.0.0.1')
+  await told([503, 'the object store'])
+  await s3.restart()
+  const backend = await starting
+  await told([200, undefined])
+  await backend.stop()
+  way.close()
+  await s3.close()
+}, 60_000)
+
+test('start-that-has-waited-for-so-long-fails-with-what-is-away', async () => {
+  const DATABASE_URL = `postgres://nobody@127.0.0.1:${await freePort()}/nothing`
+  const began = performance.now()
+  const env = { ...environment(), DATABASE_URL, START_WAIT_SECONDS: '1' }
+  await expect(startBackend(env, { waits: true })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  expect(performance.now() - began).toBeGreaterThan(990)
 })

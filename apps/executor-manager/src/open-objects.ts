@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { ConfigError, type ManagerConfig, type ObjectStorage } from '@tutti/config'
 import { createLocalObjects, createS3Objects, type ObjectStore, ObjectStoreError } from '@tutti/objects'
+import type { StartWait } from '@tutti/telemetry'
 
 /**
  * Where the workbench's files lie, as the backend has it: in a bucket, else in a folder that both see.
@@ -9,6 +10,7 @@ import { createLocalObjects, createS3Objects, type ObjectStore, ObjectStoreError
 export const openObjects = async (
   config: Pick<ManagerConfig, 'objectsDir' | 'backendUrl'>,
   bucket: ObjectStorage | null,
+  wait: StartWait,
 ): Promise<{ store: ObjectStore; close: () => void }> => {
   if (!bucket) {
     // The manager hands out no addresses: what it would sign them with is nobody’s.
@@ -18,7 +20,7 @@ export const openObjects = async (
   }
   const store = createS3Objects(bucket)
   try {
-    await store.ensureBucket()
+    await wait.until('the object store', store.ensureBucket)
   } catch (error) {
     store.close()
     if (!(error instanceof ObjectStoreError)) throw error

@@ -1,9 +1,10 @@
 /** The process: runs the manager until it is told to stop. */
 import { ConfigError } from '@tutti/config'
+import { reasonOf } from '@tutti/telemetry'
 import { NoSandboxError, startManager } from './start.ts'
 
 const run = async (): Promise<void> => {
-  const { stop, log } = await startManager(process.env)
+  const { stop, log } = await startManager(process.env, { waits: true })
   let stopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
@@ -27,6 +28,6 @@ run().catch((error: unknown) => {
     console.error(error.message)
     process.exit(error.exitCode)
   }
-  console.error(error instanceof Error ? `The executor manager can't start: ${error.message}` : error)
+  console.error(`The executor manager can't start: ${reasonOf(error)}`)
   process.exit(1)
 })

@@ -4,7 +4,7 @@ export interface ManagerSettings {
   now: () => number
   /** Whether each request to the manager itself is logged. */
   accessLog: boolean
-  /** How long one request for a run may wait at the backend: a new run starts at once, an idle manager asks rarely. */
+  /** How long one request for a run may wait at the backend: a new run starts at once, an idle manager asks rarely. Not longer: one that a silent backend holds is only given up after it. */
   claimWaitSeconds: number
   /** How long a renewal may wait at the backend for a cancellation or a message; a third of the lease at most. */
   renewWaitMs: number
@@ -57,8 +57,8 @@ const mebibyte = 1024 * 1024
 export const defaultSettings: ManagerSettings = {
   now: Date.now,
   accessLog: false,
-  claimWaitSeconds: 25,
-  renewWaitMs: 25_000,
+  claimWaitSeconds: 5,
+  renewWaitMs: 10_000,
   renewEveryMs: 3_000,
   drainMs: 8_000,
   folderFiles: 50_000,

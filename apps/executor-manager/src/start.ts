@@ -1,9 +1,10 @@
 /** From the environment to a running manager. */
 import { type Environment, formatFaults, loadManager, logSettings } from '@tutti/config'
-import { createLogger, type Logger } from '@tutti/telemetry'
+import { createLogger, createStartWait, type Logger } from '@tutti/telemetry'
 import { createManager, type Manager } from './app.ts'
 import { createBackendClient } from './backend/client.ts'
 import { createDriver } from './driver.ts'
+import { isAway } from './files/away.ts'
 import { modelAccess } from './model-access.ts'
 import { openObjects } from './open-objects.ts'
 
@@ -22,8 +23,13 @@ export class NoSandboxError extends Error {
   readonly exitCode = 3
 }
 
+export interface StartOptions {
+  /** Whether a start waits for a bucket that is away, as START_WAIT_SECONDS says: a person who starts it is told at once. */
+  waits?: boolean
+}
+
 /** @throws ConfigError with every fault; NoSandboxError; nothing was started then */
-export const startManager = async (env: Environment): Promise<RunningManager> => {
+export const startManager = async (env: Environment, { waits = false }: StartOptions = {}): Promise<RunningManager> => {
   const { config, files, models, schedule, warnings } = loadManager(env)
   const log = createLogger({ name: 'executor-manager', ...logSettings(config) })
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
@@ -36,7 +42,11 @@ export const startManager = async (env: Environment): Promise<RunningManager> =>
   }
   for (const note of check.notes) log.warn({ sandbox: driver.name }, note)
 
-  const objects = await openObjects(config, files)
+  const wait = createStartWait({
+    ...{ service: 'executor-manager', host: config.managerHost, port: config.managerPort, isAway, log },
+    seconds: waits ? config.startWaitSeconds : 0,
+  })
+  const objects = await openObjects(config, files, wait).finally(wait.end)
   const manager = createManager(
     {
       ...{ config, schedule, driver, log, model: modelAccess(models) },

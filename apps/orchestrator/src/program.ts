@@ -4,7 +4,7 @@ import { StoreRefusedError } from '@tutti/stores'
 import { startOrchestrator } from './start/start.ts'
 
 const run = async (): Promise<void> => {
-  const starting = startOrchestrator(process.env)
+  const starting = startOrchestrator(process.env, { waits: true })
   // Before it has started: unheard, this signal ends a process. One that comes early is done as soon as there is something to reload.
   process.on('SIGHUP', async () => {
     const started = await starting.catch(() => undefined)

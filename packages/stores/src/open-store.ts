@@ -37,7 +37,7 @@ export interface StoreOwner {
   watch?: NonNullable<PostgresStoreOptions['watch']>
 }
 
-/** The server can't be reached, or does not let us in; its message says which, and what to check. */
+/** The server can't be reached, or does not let us in; its message says which, and what to check. Its cause tells programs: see `isStoreAway`. */
 export class StoreRefusedError extends Error {
   override readonly name = 'StoreRefusedError'
 }

@@ -1,4 +1,5 @@
 /** Where the server listens, and what it answers to whom. */
+import { startOrchestrator } from '@tutti/orchestrator'
 import { freePort } from '@tutti/stores/testing'
 import { expect } from 'vitest'
 import { approval, errand } from '../blueprints.ts'
@@ -23,6 +24,21 @@ export const serving: Effects = {
     const server = await serve({ API_PORT: String(port) })
     expect((await caller(`http://127.0.0.1:${port}`).get('/_public/status')).status).toBe(200)
     expect(server.port).toBe(port)
+  },
+
+  START_WAIT_SECONDS: async () => {
+    const [port, databasePort] = [await freePort(), await freePort()]
+    const env = {
+      ...{ STORAGE: 'postgres', DATABASE_URL: `postgres://it@127.0.0.1:${databasePort}/it`, START_WAIT_SECONDS: '2' },
+      ...{ API_HOST: '127.0.0.1', API_PORT: String(port), LOG_LEVEL: 'ERROR', TUTTI_ENV: 'development' },
+    }
+    const began = performance.now()
+    const refused = expect(startOrchestrator(env, { waits: true })).rejects.toThrow(/DATABASE_URL/)
+    const { get } = caller(`http://127.0.0.1:${port}`)
+    await until(async () => (await get('/_public/health').catch(() => undefined))?.status === 503)
+    expect((await get('/_public/health')).body.data).toMatchObject({ status: 'starting', waiting_for: 'PostgreSQL' })
+    await refused
+    expect(performance.now() - began).toBeGreaterThan(1_990)
   },
 
   ENABLE_CLIENT_API: async () => {

@@ -86,13 +86,7 @@ const answerOf = (error: unknown, { raw }: FastifyRequest): Answer | undefined =
   // Its sender has gone, with half of it sent; nobody hears the answer. Else it would look like a database that hung up.
   if (code === 'ECONNRESET' && raw.readableAborted)
     return known(new TuttiError('REQUEST_TIMEOUT', 'The request did not come to its end'))
-  return isUnreachable(error) ? known(new TuttiError('STORE_UNAVAILABLE', 'The database can’t be reached')) : undefined
-}
-
-/** PostgreSQL is gone or going (classes 08 and 57), or nobody answers at its address. */
-const isUnreachable = (error: unknown): boolean => {
-  const { code, syscall } = error as { code?: unknown; syscall?: unknown }
-  return syscall === 'connect' || (typeof code === 'string' && /^(08...|57P0[123]|ECONNRESET)$/.test(code))
+  return undefined
 }
 
 /** A fault that another package names in its own words. */

@@ -23,9 +23,16 @@ type Output<Schema extends { _output: unknown }> = Schema['_output']
 
 /** Every method rejects with `BackendError` only, or with the signal's reason. */
 export interface BackendClient {
-  claim(request: ClaimRun, signal: AbortSignal): Promise<ClaimedRun | null>
+  /** @param overdueMs how long after the time that it asks the backend to wait an answer may still come; never longer than for other requests */
+  claim(request: ClaimRun, signal: AbortSignal, overdueMs?: number): Promise<ClaimedRun | null>
   start(runId: string, request: Output<typeof startRun>): Promise<void>
-  renew(runId: string, request: Output<typeof renewRun>, signal: AbortSignal): Promise<Output<typeof renewAnswer>>
+  /** @param overdueMs as for `claim` */
+  renew(
+    runId: string,
+    request: Output<typeof renewRun>,
+    signal: AbortSignal,
+    overdueMs?: number,
+  ): Promise<Output<typeof renewAnswer>>
   events: SendEvents
   finish(runId: string, request: FinishRun): Promise<void>
   account(runId: string, request: AccountRun): Promise<AccountAnswer>
@@ -39,6 +46,12 @@ export interface BackendClientOptions {
   /** Of the runs that are claimed: a third of it is how long an answer is waited for. */
   leaseSeconds: number
 }
+
+/**
+ * How long the answer to a request that waits at the backend may be overdue, doubled with each that did not come: a backend that went
+ * silent keeps runs and commands from this manager, and one that is only slow is to be heard in the end.
+ */
+export const overdueAfter = (unanswered: number): number => 5_000 * 2 ** Math.min(unanswered, 10)
 
 /** Longer than the backend takes for anything but a long poll; a connection that is silent for longer is dead. */
 const longestPatienceMs = 30_000
@@ -85,15 +98,17 @@ export const createBackendClient = ({ baseUrl, internalToken, leaseSeconds }: Ba
   }
 
   return {
-    claim: async (request, signal) => {
-      const data = await post('claim', request, (request.wait_seconds ?? 0) * 1000 + patienceMs, signal)
+    claim: async (request, signal, overdueMs = patienceMs) => {
+      const timeoutMs = (request.wait_seconds ?? 0) * 1000 + Math.min(overdueMs, patienceMs)
+      const data = await post('claim', request, timeoutMs, signal)
       return data === null ? null : understood(claimedRun, data)
     },
     start: async (runId, request) => {
       await post(`${runId}/start`, request, patienceMs)
     },
-    renew: async (runId, request, signal) => {
-      const answer = await post(`${runId}/renew`, request, request.wait_seconds * 1000 + patienceMs, signal)
+    renew: async (runId, request, signal, overdueMs = patienceMs) => {
+      const timeoutMs = request.wait_seconds * 1000 + Math.min(overdueMs, patienceMs)
+      const answer = await post(`${runId}/renew`, request, timeoutMs, signal)
       return understood(renewAnswerSchema, answer)
     },
     events: createEventSender((path, body) => post(path, body, patienceMs)),

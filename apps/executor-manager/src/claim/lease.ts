@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ClaimedRun } from '@tutti/contracts'
 import type { Logger } from '@tutti/telemetry'
 import { backOff } from '../backend/backoff.ts'
-import type { BackendClient } from '../backend/client.ts'
+import { type BackendClient, overdueAfter } from '../backend/client.ts'
 import { isLeaseLost } from '../backend/error.ts'
 import { messageOf } from '../fault.ts'
 import { type Commands, createCommandBox } from './commands.ts'
@@ -85,7 +85,11 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
           wait_seconds: waitMs / 1000,
           commands_after: box.last(),
         }
-        const { held, cancel: wanted, commands } = await deps.backend.renew(claimed.run_id, request, over.signal)
+        const {
+          held,
+          cancel: wanted,
+          commands,
+        } = await deps.backend.renew(claimed.run_id, request, over.signal, overdueAfter(tries - 1))
         if (over.signal.aborted) return
         box.put(commands)
         if (!held) lose('the backend says so')

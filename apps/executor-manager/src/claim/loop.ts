@@ -2,9 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PullSchedule } from '@tutti/config'
 import type { ClaimedRun, ScheduleMode } from '@tutti/contracts'
+import { backoffDelayMs } from '@tutti/contracts/backoff'
 import type { Logger } from '@tutti/telemetry'
-import { backoffMs } from '../backend/backoff.ts'
-import type { BackendClient } from '../backend/client.ts'
+import { type BackendClient, overdueAfter } from '../backend/client.ts'
 import { messageOf } from '../fault.ts'
 import { nextChange, openModes, pauseSeconds } from './schedule.ts'
 
@@ -65,6 +65,7 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
         schedule_modes: modes,
       },
       stopped.signal,
+      overdueAfter(unanswered),
     )
 
   const begin = (claimed: ClaimedRun): void => {
@@ -108,8 +109,8 @@ export const startClaimLoop = (deps: { backend: BackendClient; log: Logger }, op
       unanswered += 1
       const seconds = pauseSeconds(schedule, at, boot)
       const pauseMs = seconds === null ? options.pauseMs : seconds * 1000
-      // Another backend may answer at once, and a run wait for it; the pause is for when none does.
-      await rest(unanswered === 1 ? Math.min(pauseMs, backoffMs(1, Math.random())) : pauseMs)
+      // Another backend may answer at once, and a run wait for it; the whole pause is for when none has for as long.
+      await rest(Math.min(pauseMs, backoffDelayMs({ firstMs: 100, maxMs: pauseMs }, unanswered, Math.random())))
     }
   }
 

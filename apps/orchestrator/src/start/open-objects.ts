@@ -14,6 +14,7 @@ import {
   ObjectStoreError,
   sweepTaskFiles,
 } from '@tutti/objects'
+import type { StartWait } from '@tutti/telemetry'
 import type { JobFiles } from '../deps.ts'
 
 export interface OpenObjects {
@@ -37,6 +38,7 @@ export interface ObjectsOptions {
   /** S3_SHARED_PREFIXES. */
   sharedPrefixes: string[]
   onOperation: (operation: FileOperation) => void
+  wait: StartWait
 }
 
 /** Uploads through the server itself; a presigned address takes what the storage takes. */
@@ -46,9 +48,9 @@ const remoteGraceMs = 86_400_000
 
 /** @throws ConfigError when the bucket can't be used */
 export const openObjects = async (options: ObjectsOptions): Promise<OpenObjects> => {
-  const { s3, dir, publicUrl, signingKey, autoCleanup, sharedPrefixes, onOperation } = options
+  const { s3, dir, publicUrl, signingKey, autoCleanup, sharedPrefixes, onOperation, wait } = options
   const bucketOf = s3?.bucket ?? 'local'
-  const { objects, files, close } = s3 ? await openS3(s3) : openFolder(dir, publicUrl, signingKey)
+  const { objects, files, close } = s3 ? await openS3(s3, wait) : openFolder(dir, publicUrl, signingKey)
   return {
     payloads: s3 ? objects : null,
     files: { ...files, sharedPrefixes },
@@ -78,11 +80,11 @@ interface Place {
   close: () => void
 }
 
-const openS3 = async (s3: S3Settings): Promise<Place> => {
+const openS3 = async (s3: S3Settings, wait: StartWait): Promise<Place> => {
   const { bucket } = s3
   const objects = createS3Objects(s3)
   try {
-    await objects.ensureBucket()
+    await wait.until('the object store', objects.ensureBucket)
   } catch (error) {
     objects.close()
     if (!(error instanceof ObjectStoreError)) throw error

@@ -25,10 +25,12 @@ import {
   webhookKind,
 } from '@tutti/engine'
 import { startArchiver } from '@tutti/history'
-import { offloading, openStore } from '@tutti/stores'
+import { ObjectStoreError } from '@tutti/objects'
+import { isStoreAway, offloading, openStore } from '@tutti/stores'
 import {
   createLogger,
   createMetrics,
+  createStartWait,
   type Logger,
   logStatements,
   noTracing,
@@ -69,9 +71,14 @@ export interface RunningOrchestrator {
 export interface SharedParts {
   /** Used instead of the one that the environment asks for, and not closed. */
   store?: Store
+  /** Whether a start waits for a store or a bucket that is away, as START_WAIT_SECONDS says: a person who starts it is told at once. */
+  waits?: boolean
   /** Beside those of BLUEPRINTS_DIR. */
   blueprints?: readonly Blueprint[]
 }
+
+/** What another attempt may cure, after nobody has changed anything here. */
+const isAway = (error: unknown): boolean => (error instanceof ObjectStoreError ? error.retryable : isStoreAway(error))
 
 const oneDay = 86_400_000
 const oneHour = 3_600_000
@@ -88,11 +95,18 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     log.warn({ source, ...(line === undefined ? {} : { line }) }, `${what}. ${remedy}`)
 
   const closers = createClosers()
+  const wait = createStartWait({
+    ...{ service: 'tutti-orchestrator', host: config.apiHost, port: config.apiPort, isAway, log },
+    seconds: shared.waits === true ? config.startWaitSeconds : 0,
+  })
+  closers.add(wait.end)
   try {
     const inner =
       shared.store ??
       (storage &&
-        (await openStore(storage, { instance: config.instanceId, ...loggedBy(log), ...statementWatch(config, log) })))
+        (await wait.until(storage.kind === 'redis' ? 'Redis' : 'PostgreSQL', () =>
+          openStore(storage, { instance: config.instanceId, ...loggedBy(log), ...statementWatch(config, log) }),
+        )))
     if (!inner) throw new Error('the configuration chose no store')
     if (!shared.store) closers.add(inner.close)
 
@@ -104,6 +118,7 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       signingKey: key,
       autoCleanup: config.s3AutoCleanup,
       sharedPrefixes: [...config.s3SharedPrefixes],
+      wait,
       onOperation: ({ jobId, operation, uri, bytes, error }) =>
         log.debug({ job_id: jobId, operation, uri, bytes, ...(error === null ? {} : { error }) }, 's3_operation'),
     })
@@ -222,6 +237,7 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
       settings,
     })
     closers.add(server.close)
+    await wait.end()
     const port = await server.listen({ host: config.apiHost, port: config.apiPort }).catch((error: unknown) => {
       throw cannotListen(config, error)
     })

@@ -17,7 +17,14 @@ import { budgetVariables } from './budgets.ts'
 import { modelVariables } from './models.ts'
 import { objectVariables, presignVariables } from './objects.ts'
 import { payloadVariables } from './payloads.ts'
-import { engineVariables, leastKeyBytes, leastTokenBytes, modeVariables, workbenchLogVariables } from './shared.ts'
+import {
+  engineVariables,
+  leastKeyBytes,
+  leastTokenBytes,
+  modeVariables,
+  startVariables,
+  workbenchLogVariables,
+} from './shared.ts'
 import { storageVariables } from './storage.ts'
 
 /** Told to the pages, which ask for it when they open: so the same build serves every address. */
@@ -86,6 +93,7 @@ const memoryVariables = {
 
 export const backendVariables = {
   ...modeVariables,
+  ...startVariables,
   host: { name: 'HOST', default: '0.0.0.0', description: 'The address that the API listens on.', schema: host },
   port: { name: 'PORT', default: '8000', description: 'The port that the API listens on.', schema: port },
   ...storageVariables,

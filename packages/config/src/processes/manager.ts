@@ -24,7 +24,7 @@ import {
 import type { ConfigOf, VariableTable } from '../variables/variable.ts'
 import { modelVariables } from './models.ts'
 import { objectVariables } from './objects.ts'
-import { leastTokenBytes, machineName, modeVariables, workbenchLogVariables } from './shared.ts'
+import { leastTokenBytes, machineName, modeVariables, startVariables, workbenchLogVariables } from './shared.ts'
 
 const pullVariables = {
   taskPullEnabled: {
@@ -276,6 +276,7 @@ const keepingVariables = {
 
 export const managerVariables = {
   ...modeVariables,
+  ...startVariables,
   managerHost: {
     name: 'MANAGER_HOST',
     default: '127.0.0.1',

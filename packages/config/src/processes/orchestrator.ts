@@ -4,11 +4,12 @@ import type { ConfigOf, VariableTable } from '../variables/variable.ts'
 import { accessVariables } from './orchestrator/access.ts'
 import { archiveVariables } from './orchestrator/archive.ts'
 import { serverVariables } from './orchestrator/server.ts'
-import { engineVariables, logVariables, modeVariables } from './shared.ts'
+import { engineVariables, logVariables, modeVariables, startVariables } from './shared.ts'
 import { storageVariables } from './storage.ts'
 
 export const orchestratorVariables = {
   ...modeVariables,
+  ...startVariables,
   ...serverVariables,
   ...storageVariables,
   ...accessVariables,

@@ -31,6 +31,16 @@ export const modeVariables = {
   },
 } satisfies VariableTable
 
+export const startVariables = {
+  startWaitSeconds: {
+    name: 'START_WAIT_SECONDS',
+    default: '300',
+    description:
+      'How long a start waits for a database or a bucket that is away, before it fails: meanwhile the port answers 503 and says for what. 0: it fails at once. What no waiting cures, such as a wrong password, fails it at once in any case.',
+    schema: integer(0),
+  },
+} satisfies VariableTable
+
 const logFormat = {
   name: 'LOG_FORMAT',
   default: 'json',

@@ -22,7 +22,8 @@ export interface Listener {
 }
 
 const firstPauseMs = 50
-const longestPauseMs = 2_000
+/** An attempt costs a refused connection; whoever waits for news when the server is back waits for this. */
+const longestPauseMs = 500
 
 /** @throws when the first connection fails */
 export const listen = async (options: ListenOptions): Promise<Listener> => {

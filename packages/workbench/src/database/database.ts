@@ -1,7 +1,8 @@
 /** The connection to PostgreSQL: typed queries, transactions, and how PostgreSQL's types arrive in JavaScript. */
+import { reaching } from '@tutti/stores'
 import pg from 'pg'
 
-/** What runs a statement: the pool, or the one connection of a transaction. */
+/** What runs a statement: the pool, or the one connection of a transaction. Fails with STORE_UNAVAILABLE while the database is away. */
 export interface Queryable {
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>
 }
@@ -36,16 +37,40 @@ export interface DatabaseOptions {
   onError?: (error: Error) => void
   /** Shown the pool before it is used: for a log of statements. */
   watch?: (pool: pg.Pool) => void
+  /** How long a statement may take before the server gives it up; 0: as long as it wants, for migrations. */
+  statementMs?: number
+  /** How long a transaction may stand still between two statements before the server ends it. */
+  idleMs?: number
 }
 
-export const createDatabase = ({ connectionString, connections = 10, onError, watch }: DatabaseOptions): Database => {
-  const pool = new pg.Pool({ connectionString, max: connections, types, application_name: 'tutti-workbench' })
+/** Each takes milliseconds: this is for a lock that nobody gives back. */
+const longestStatementMs = 60_000
+/**
+ * A process that was stopped, or whose host died without a word, holds the lock of a session until the server ends its transaction;
+ * TCP would take hours. A live one comes back within milliseconds.
+ */
+const longestIdleMs = 5_000
+/** Later than the server's own limit: an answer that says why is better. */
+const silenceMs = 5_000
+
+export const createDatabase = (options: DatabaseOptions): Database => {
+  const { connectionString, connections = 10, onError, watch } = options
+  const { statementMs = longestStatementMs, idleMs = longestIdleMs } = options
+  const pool = new pg.Pool({
+    ...{ connectionString, max: connections, types, application_name: 'tutti-workbench', keepAlive: true },
+    keepAliveInitialDelayMillis: silenceMs,
+    idle_in_transaction_session_timeout: idleMs,
+    // A pool whose connections are all in use answers in the end as well.
+    connectionTimeoutMillis: longestStatementMs,
+    ...(statementMs === 0 ? {} : { statement_timeout: statementMs, query_timeout: statementMs + silenceMs }),
+  })
   watch?.(pool)
   // Without a listener an idle connection that is lost would end the process.
   pool.on('error', (error) => onError?.(error))
+  const { query } = queryable(pool)
   return {
-    ...queryable(pool),
-    transaction: async (work) => {
+    query: <Row>(text: string, values?: readonly unknown[]) => reaching(() => query<Row>(text, values))(),
+    transaction: reaching(async <T>(work: (tx: Queryable) => Promise<T>): Promise<T> => {
       const client = await pool.connect()
       let broken: Error | undefined
       // The pool listens only to connections that nobody uses: without this a database that goes away takes the process with it.
@@ -70,13 +95,13 @@ export const createDatabase = ({ connectionString, connections = 10, onError, wa
         // A connection that is lost, or whose rollback failed, may still be inside the transaction: it must not go back to the pool.
         client.release(broken)
       }
-    },
-    connect: async () => {
+    }),
+    connect: reaching(async () => {
       const client = new pg.Client({ connectionString, keepAlive: true, application_name: 'tutti-workbench-listen' })
       client.on('error', () => {})
       await client.connect()
       return client
-    },
+    }),
     close: () => pool.end(),
   }
 }

@@ -20,7 +20,8 @@ export interface Hub {
   stop(): Promise<void>
 }
 
-const retryMs = 1_000
+/** An attempt costs a refused connection; whoever is to be cancelled when the server is back waits for this. */
+const retryMs = 250
 /** A connection that died without a word is noticed by this. */
 const probeMs = 30_000
 
@@ -29,6 +30,8 @@ export const createHub = ({ database, log }: { database: Database; log: Workbenc
   let client: pg.Client | undefined
   let timer: NodeJS.Timeout | undefined
   let stopped = false
+  /** So that the log tells once that it is away. */
+  let failures = 0
 
   const tell = (news: News): void => {
     for (const topic of [{ sessionId: news.session_id }, { userId: news.user_id }])
@@ -47,6 +50,8 @@ export const createHub = ({ database, log }: { database: Database; log: Workbenc
     fresh.on('error', () => lost(fresh))
     await fresh.query(`listen ${newsChannel}`)
     if (stopped) return fresh.end()
+    if (failures > 0) log.warn({ tries: failures + 1 }, 'news of sessions are heard again')
+    failures = 0
     client = fresh
     probe(fresh)
     resync()
@@ -78,7 +83,8 @@ export const createHub = ({ database, log }: { database: Database; log: Workbenc
   const reconnect = (): void => {
     if (stopped) return
     connect().catch((error: unknown) => {
-      log.warn({ err: error }, 'no connection for news of sessions')
+      if (failures === 0) log.warn({ err: error }, 'no connection for news of sessions; trying until there is one')
+      failures += 1
       timer = setTimeout(reconnect, retryMs)
     })
   }
