@@ -1,5 +1,5 @@
 /** A process that waits for its conversation's next turn: with it a turn is what it is with a new one, only sooner. */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AgentEvent, Turn } from '@tutti/contracts'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -42,9 +42,17 @@ const begin = async (steps: unknown[], more: Partial<Turn> = {}) => {
   const first = await stage.run(asked(steps, more), { using })
   expect(first.last).toMatchObject({ type: 'done' })
   const resume = sessionOf(first.events)
-  const next = (nextSteps: unknown[], nextMore: Partial<Turn> = {}) =>
-    stage.run(asked(nextSteps, { ...more, resume, ...nextMore }), { using })
-  return { first, next, resume, using }
+  const waiting = await processes()
+  /** Whether the process that waited serves it is seen when the agent begins. */
+  const next = async (nextSteps: unknown[], nextMore: Partial<Turn> = {}) => {
+    let served: Promise<boolean> = Promise.resolve(false)
+    const on = ({ type }: AgentEvent): void => {
+      if (type === 'started') served = processes().then((now) => now.some((pid) => waiting.includes(pid)))
+    }
+    const played = await stage.run(asked(nextSteps, { ...more, resume, ...nextMore }), { using, on })
+    return { ...played, served: await served }
+  }
+  return { first, next, resume, using, waiting }
 }
 /** What the model is told, without the numbers that every request has of its own. */
 const toldOf = (body: unknown) => {
@@ -55,39 +63,31 @@ const toldOf = (body: unknown) => {
 
 describe('a process that waits for the next turn', { timeout: 60_000 }, () => {
   it('serves-the-next-turn-and-tells-the-model-what-a-new-one-would', async () => {
-    const { first, next, resume } = await begin([bash('echo one > one.txt'), { say: 'One.' }])
-    const [waiting, ...more] = await processes()
-    expect(more).toEqual([])
+    const { first, next, resume, using, waiting } = await begin([bash('echo one > one.txt'), { say: 'One.' }])
+    expect(waiting).toHaveLength(1)
     const requests = stage.requests.length
     // The conversation as it is now, for a process of its own.
     const record = (await readdir(configDir(), { recursive: true })).find((name) => name.endsWith(`${resume}.jsonl`))
     const before = await readFile(join(configDir(), String(record)), 'utf8')
-    let same = false
-    const using = made[0]
     const steps = [bash('cat one.txt'), { say: 'Two.' }]
-    const warm = await stage.run(asked(steps, { resume }), {
-      ...(using === undefined ? {} : { using }),
-      on: async ({ type }) => {
-        if (type === 'started') same = (await processes()).includes(String(waiting))
-      },
-    })
-    expect(same).toBe(true)
+    const warm = await next(steps)
+    expect(warm.served).toBe(true)
     expect(warm.last).toMatchObject({ type: 'done', result: 'Two.', agent_session_id: resume })
     const told = stage.bodies.slice(requests).map(toldOf)
-    await using?.discard?.()
+    expect(await processes()).toEqual(waiting)
+    await using.discard?.()
     expect(await processes()).toEqual([])
 
     await writeFile(join(configDir(), String(record)), before)
     stage.bodies.length = 0
-    const cold = await stage.run(asked(steps, { resume }))
+    const cold = await next(steps)
+    expect(cold.served).toBe(false)
     expect(warm.events.map(({ type }) => type)).toEqual(cold.events.map(({ type }) => type))
     expect(told).toHaveLength(stage.bodies.length)
     expect(told.at(-1)).toBe(toldOf(stage.bodies.at(-1)))
-    const account = ({ last }: typeof warm) => (last?.type === 'done' ? [last.usage, last.turns] : [])
+    const account = ({ last }: Pick<typeof first, 'last'>) => (last?.type === 'done' ? [last.usage, last.turns] : [])
     expect(account(warm)).toEqual(account(cold))
     expect(account(warm)).not.toEqual(account(first))
-    // And once more, which makes three turns of one process.
-    expect((await next([{ say: 'Three.' }])).last).toMatchObject({ type: 'done', result: 'Three.' })
   })
 
   it('has-written-the-conversation-down-when-its-turn-ends-and-says-nothing-more', async () => {
@@ -143,20 +143,21 @@ describe('a process that waits for the next turn', { timeout: 60_000 }, () => {
     ['audience', { attended: false }],
     ['steps', { max_turns: 5 }],
   ])('is-not-used-for-a-turn-with-another-%s', async (_, more) => {
-    const { next } = await begin([{ say: 'One.' }])
-    const [waiting] = await processes()
-    expect((await next([{ say: 'Two.' }], more)).last).toMatchObject({ type: 'done', result: 'Two.' })
-    expect(await processes()).not.toContain(waiting)
+    const { next, waiting } = await begin([{ say: 'One.' }])
+    expect(waiting).toHaveLength(1)
+    const { last, served } = await next([{ say: 'Two.' }], more)
+    expect(last).toMatchObject({ type: 'done', result: 'Two.' })
+    expect(served).toBe(false)
+    expect(await processes()).not.toContain(waiting[0])
   })
 
   it('is-not-used-for-another-conversation', async () => {
-    const { next } = await begin([{ say: 'One.' }])
-    const [waiting] = await processes()
+    const { next, using, waiting } = await begin([{ say: 'One.' }])
     const { resume: _none, ...anew } = asked([{ say: 'Two.' }])
-    const other = await stage.run(anew, { using: made[0] ?? resting() })
+    const other = await stage.run(anew, { using })
     expect(other.last).toMatchObject({ type: 'done', result: 'Two.' })
     expect(JSON.stringify(stage.bodies.at(-1))).not.toContain('One.')
-    expect(await processes()).not.toContain(waiting)
+    expect(await processes()).not.toContain(waiting[0])
     // And back, of which this one knows nothing.
     expect((await next([{ say: 'Three.' }])).last).toMatchObject({ type: 'done', result: 'Three.' })
     expect(JSON.stringify(stage.bodies.at(-1))).toContain('One.')
@@ -176,18 +177,17 @@ describe('a process that waits for the next turn', { timeout: 60_000 }, () => {
     expect(told).not.toContain('Regretted.')
   })
 
-  it.each<[string, string, string]>([
-    ['CLAUDE.md', 'echo Mind the moon. > CLAUDE.md', 'Mind the moon.'],
-    [
-      'a-skill',
-      'mkdir -p .claude/skills/knots && printf -- "---\\nname: knots\\ndescription: Tying knots of all kinds\\n---\\nTie.\\n" > .claude/skills/knots/SKILL.md',
-      'Tying knots of all kinds',
-    ],
-  ])('is-not-used-when-the-agent-has-written-%s', async (_, command, expected) => {
+  it.each<[string, string]>([
+    ['CLAUDE.md', 'printf "Mind the %s." moon > CLAUDE.md'],
+    ['settings', 'mkdir .claude && echo \'{"env":{"SEA":"salt"}}\' > .claude/settings.json'],
+    ['a-skill', 'mkdir -p .claude/skills/knots && printf "Tie %s." knots > .claude/skills/knots/SKILL.md'],
+    ['a-server', 'echo \'{"mcpServers":{}}\' > .mcp.json'],
+  ])('is-not-used-when-the-agent-has-written-%s', async (what, command) => {
     await writeFile(join(stage.workspace, 'CLAUDE.md'), 'Mind the tide.')
     const { next } = await begin([bash(command), { say: 'One.' }])
-    await next([{ say: 'Two.' }])
-    expect(JSON.stringify(stage.bodies.at(-1))).toContain(expected)
+    expect((await next([bash('echo "$SEA" > sea.txt'), { say: 'Two.' }])).served).toBe(false)
+    expect(JSON.stringify(stage.bodies.at(-1))).toContain(what === 'CLAUDE.md' ? 'Mind the moon.' : 'Mind the tide.')
+    expect(await readFile(join(stage.workspace, 'sea.txt'), 'utf8')).toBe(what === 'settings' ? 'salt\n' : '\n')
   })
 
   it('does-not-wait-where-it-could-not-tell-that-its-instructions-changed', async () => {
@@ -205,9 +205,8 @@ describe('a process that waits for the next turn', { timeout: 60_000 }, () => {
   })
 
   it('one-that-died-while-it-waited-costs-no-turn', async () => {
-    const { next } = await begin([bash('echo kept'), { say: 'One.' }])
-    const [waiting] = await processes()
-    process.kill(Number(waiting), 'SIGKILL')
+    const { next, waiting } = await begin([bash('echo kept'), { say: 'One.' }])
+    process.kill(Number(waiting[0]), 'SIGKILL')
     const { last } = await next([{ say: 'Two.' }])
     expect(last).toMatchObject({ type: 'done', result: 'Two.' })
     expect(JSON.stringify(stage.bodies.at(-1))).toContain('kept')
@@ -225,14 +224,12 @@ describe('a process that waits for the next turn', { timeout: 60_000 }, () => {
   })
 
   it('leaves-nothing-of-one-that-was-killed-for-the-next', async () => {
-    const { using, resume } = await begin([bash('true'), { say: 'One.' }])
+    const { next, using } = await begin([bash('true'), { say: 'One.' }])
     await using.discard?.()
     const left = await readdir(join(configDir(), 'sessions'))
     expect(left.length).toBeGreaterThan(0)
-    await stage.run(asked([{ say: 'Two.' }], { resume }))
-    const now = await readdir(join(configDir(), 'sessions')).catch(() => [])
-    expect(now.filter((name) => left.includes(name))).toEqual([])
-    await rm(configDir(), { recursive: true })
+    await next([{ say: 'Two.' }])
+    expect((await readdir(join(configDir(), 'sessions'))).filter((name) => left.includes(name))).toEqual([])
   })
 })
 

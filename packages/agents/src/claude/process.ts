@@ -16,7 +16,6 @@ export interface AgentProcess {
   hangUp(): void
   /** Ends it by a signal that it can't answer: on its way out it would write. Never rejects. */
   kill(): Promise<void>
-  alive(): boolean
   /** Where its tools worked last and under which mode, as far as it used any: both may be others than the turn's. */
   whereabouts(): Whereabouts | undefined
 }
@@ -100,7 +99,6 @@ export const createWiring = (given: Options): Wiring => {
       child.kill('SIGKILL')
       await gone
     },
-    alive: () => isAlive(child),
     whereabouts: () => last,
   }
 }

@@ -49,10 +49,16 @@ export const rest = async (
       // Of a file that was put in its place it would know nothing.
       (await stat(path).catch(() => undefined))?.ino === ino &&
       (await guidesOf(next, config)) === guides &&
-      // At last: of an end that came while all stood still the news needs a moment.
-      agent.alive(),
+      (await answers(agent, next)),
   }
 }
+
+/** Of an end that came while all stood still the news needs a moment: only an answer shows that it lives. */
+const answers = (agent: AgentProcess, { permission_mode }: Turn): Promise<boolean> =>
+  agent.query.setPermissionMode(permission_mode).then(
+    () => true,
+    () => false,
+  )
 
 /** Whether a turn may leave its process to the next one. What servers are connected with does not outlast a long rest. */
 export const mayRest = (turn: Turn): boolean => {
