@@ -69,6 +69,7 @@ const run = async (): Promise<number> => {
           },
         }),
     memory: ({ run_id }, call) => relay.memory(run_id, call),
+    rests: true,
     env,
   })
   const acp = createAcpRuntime({ cwd: workspace, baseUrl: forwarder.url, authToken: forwarder.token, env })
@@ -82,6 +83,7 @@ const run = async (): Promise<number> => {
   try {
     return await serve(first ?? ask(), { relay, runtimes: [runtime, acp], observe, stop: stop.signal })
   } finally {
+    await runtime.discard?.()
     relay.close()
     forwarder.close()
     egress.close()

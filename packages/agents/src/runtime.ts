@@ -26,7 +26,7 @@ export interface AgentRuntime {
    * Rejects where that can't be done; turns run all the same.
    */
   prepare(options?: { ahead?: boolean }): Promise<void>
-  /** Ends what was started ahead and is not in use: the turn that came is another runtime's. Never rejects. */
+  /** Ends what was started ahead, or rests between two turns, and is not in use: the turn that came is another runtime's. Never rejects. */
   discard?(): Promise<void>
   /** Runs one turn and tells what happens, in order. The last event is exactly one `done`, `parked` or `error`; nothing is thrown. */
   start(turn: Turn, options: StartOptions): AsyncIterable<AgentEvent>

@@ -1,7 +1,7 @@
 /** What of a workspace is shown, what is only kept so that the session can go on elsewhere, and what is left out. Pure. */
 import { checkKey } from '@tutti/objects'
 import ignore from 'ignore'
-import { isGivenToRuntime, runtimeFolder } from '../stage/paths.ts'
+import { isGivenToRuntime, isOfRuntimeProcess, runtimeFolder } from '../stage/paths.ts'
 
 export interface KeepRules {
   /**
@@ -36,7 +36,7 @@ export const keepRules = ({ ignoreDotFiles, patterns }: KeepOptions): KeepRules 
     isWhole,
     of: (path, name, kind) => {
       // Skills of hundreds of megabytes would else be stored once more with every session.
-      if (isGivenToRuntime(path)) return 'remade'
+      if (isGivenToRuntime(path) || isOfRuntimeProcess(path)) return 'remade'
       if (isWhole(path)) return 'hidden'
       // Ours: files that are being placed, or whose placing was interrupted.
       if (remade.has(name) || name.startsWith('.tutti-')) return 'remade'

@@ -20,6 +20,10 @@ const givenToRuntime = /^\.tutti\/claude\/(?:(?:skills|plugins|commands|agents)(
 /** Whether it is put there anew for each run. */
 export const isGivenToRuntime = (path: string): boolean => givenToRuntime.test(path)
 
+/** What belongs to a process of the runtime and ends with it: one that waits for the next turn still has it. */
+export const isOfRuntimeProcess = (path: string): boolean =>
+  /^\.tutti\/claude\/(?:sessions|shell-snapshots)(?:\/|$)/.test(path)
+
 /** As `segmentsOf`, for a path of a staging plan. */
 export const plannedSegmentsOf = (path: string): string[] =>
   segmentsOf(

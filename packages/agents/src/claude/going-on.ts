@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PermissionMode, RequestAnswer, Turn } from '@tutti/contracts'
 import { isRecord, record, records, text } from '../loose.ts'
+import { conversationFile } from './conversation.ts'
 import { beginningsOf } from './input.ts'
 
 export interface GoingOn {
@@ -80,12 +81,8 @@ const parsed = (line: string): Record<string, unknown> => {
 }
 
 const linesOf = async (configDir: string, session: string): Promise<string[]> => {
-  const root = join(configDir, 'projects')
-  for (const project of await readdir(root).catch(() => [])) {
-    const found = await readFile(join(root, project, `${session}.jsonl`), 'utf8').catch(() => undefined)
-    if (found !== undefined) return found.split('\n')
-  }
-  return []
+  const path = await conversationFile(configDir, session)
+  return path === undefined ? [] : (await readFile(path, 'utf8')).split('\n')
 }
 
 /** Where the runtime has the agent write plans. */

@@ -22,6 +22,8 @@ export interface ClaudeRuntimeConfig {
   memory?: (turn: Turn, call: MemoryCall) => Promise<unknown>
   /** What a turn that asks for a browser gets; without, such a turn is an error. */
   browser?: ClaudeBrowser
+  /** Whether the process of a turn that went well waits for the conversation's next turn. Who sets it calls `discard` at the end. */
+  rests?: boolean
 }
 
 export interface ClaudeBrowser extends Omit<BrowserConfig, 'env'> {

@@ -1,6 +1,6 @@
 /** The Claude Agent SDK as an agent runtime: a thin loop around the mapping, which does the thinking. */
 import { join } from 'node:path'
-import type { McpServerConfig, Options, Query } from '@anthropic-ai/claude-agent-sdk'
+import type { McpServerConfig, Options, Query, SDKMessage } from '@anthropic-ai/claude-agent-sdk'
 import type { AgentEvent, Turn, TurnCommand } from '@tutti/contracts'
 import { type Browser, openBrowser } from '../browser/browser.ts'
 import { browserMcp, browserServer, isBrowserTool } from '../browser/server.ts'
@@ -15,13 +15,15 @@ import { goOn, newestPlan, plansFolder } from './going-on.ts'
 import { createToolHooks } from './hooks.ts'
 import { createInput, type TurnInput } from './input.ts'
 import { createLedger } from './ledger.ts'
-import { initialState, type MappingState, mapMessage } from './mapping.ts'
+import { initialState, mapMessage } from './mapping.ts'
 import { type ClaudeRuntimeConfig, sdkOptions } from './options.ts'
 import type { Terminal } from './outcome.ts'
+import type { AgentProcess } from './process.ts'
+import { guidesOf, mayRest, rest } from './resting.ts'
 import { loadSdk } from './sdk.ts'
 import { createServerWatch } from './servers.ts'
-import { type Spare, startSpare } from './spare.ts'
-import { nothingSpent } from './spent.ts'
+import { nothingSpent, type Spent } from './spent.ts'
+import { createWaiting, type Waiting } from './waiting.ts'
 
 /** How long the runtime may take to stop after an interruption, before it is killed. */
 const graceMs = 5_000
@@ -58,14 +60,14 @@ async function* runTurn(
   turn: Turn,
   config: ClaudeRuntimeConfig,
   { signal, commands, ready }: StartOptions,
-  spare: Spare | undefined,
+  waiting: Waiting,
 ): AsyncGenerator<AgentEvent> {
+  const taken = waiting.take()
   if (signal.aborted) {
-    await spare?.discard()
+    await taken.discard()
     yield interrupted
     return
   }
-  const sdk = await loadSdk()
   const kill = new AbortController()
   const over = new AbortController()
   const { prompt, answers, permission_mode } = await goOn(turn, config.configDir)
@@ -88,10 +90,10 @@ async function* runTurn(
   const killSoon = (ms: number): void => {
     killTimer ??= setTimeout(() => kill.abort(), ms)
   }
-  let query: Query | undefined
+  let agent: AgentProcess | undefined
   const interrupt = (): void => {
     killSoon(graceMs)
-    query?.interrupt().catch(() => kill.abort())
+    agent?.query.interrupt().catch(() => kill.abort())
   }
   let stopped = false
   const listener = {
@@ -102,8 +104,9 @@ async function* runTurn(
     },
   }
   const ledger = createLedger(config.configDir)
-  const before = turn.resume === undefined ? nothingSpent : await ledger.read(turn.resume)
-  let state: MappingState = { ...initialState, before }
+  let state = initialState
+  let spent: { session: string; total: Spent } | undefined
+  let said: string | undefined = ''
   let terminal: Terminal | undefined
   let told: ToldOfPlan = {}
   let reminded = false
@@ -124,15 +127,21 @@ async function* runTurn(
         stderr = (stderr + data).slice(-longestStderr)
       },
     }
-    query =
-      (await spare?.claim({ ...turn, permission_mode }, options, input.messages)) ??
-      sdk.query({ prompt: input.messages, options })
+    const mayStay = config.rests === true && mayRest(turn)
+    const guides = mayStay ? await guidesOf(turn, config) : undefined
+    const begun = await taken.begin({ ...turn, permission_mode }, options, input.messages)
+    agent = begun.agent
+    const before = begun.spent ?? (turn.resume === undefined ? nothingSpent : await ledger.read(turn.resume))
+    state = { ...state, before }
     signal.addEventListener('abort', interrupt, { once: true })
     if (signal.aborted) interrupt()
     if (commands !== undefined) listen(commands, listener, over.signal)
-    for await (const message of query) {
+    for await (const message of agent.messages()) {
+      // What a process had still to say of the turn before.
+      if (message.type === 'result' && begun.spent !== undefined && !state.started) continue
+      said = lastOf(said, message)
       const mapped = mapMessage(state, message, performance.now(), tools.took)
-      if (mapped.state.started && !state.started) watchServers(query, turn, aside, over.signal)
+      if (mapped.state.started && !state.started) watchServers(agent.query, turn, aside, over.signal)
       state = mapped.state
       yield* steered(message, input)
       for (const event of mapped.events) {
@@ -142,7 +151,7 @@ async function* runTurn(
       yield* aside.take()
       if (mapped.hopeless === true) interrupt()
       if (mapped.end === undefined) continue
-      await ledger.write(mapped.end.session, mapped.end.total)
+      spent = mapped.end
       // Something was said that the runtime has not read: it goes on with that by itself, and has another result then.
       if (mapped.end.terminal.type === 'done' && input.pending() && !stopped && !signal.aborted) continue
       const fault = outputFault(turn, mapped.end.terminal)
@@ -152,10 +161,22 @@ async function* runTurn(
         continue
       }
       terminal = fault === undefined ? mapped.end.terminal : withoutFit(mapped.end.terminal, fault)
-      // The event waits until the process is gone: only then is its session written completely, ready to be exported.
       input.end()
+      if (mayStay && terminal.type === 'done' && said !== undefined && !stopped && !signal.aborted) {
+        const played = { turn, session: spent.session, spent: spent.total, uuid: said, guides }
+        const resting = await rest(agent, played, config)
+        if (resting !== undefined && !stopped && !signal.aborted) {
+          agent = undefined
+          waiting.keep(resting)
+          break
+        }
+      }
+      // The event waits until the process is gone: only then is its session written completely, ready to be exported.
+      agent.hangUp()
       killSoon(writingMs)
     }
+    // What one that ends in order has written down is what the next one begins with; of one that rests or was killed it is the old.
+    if (agent !== undefined && spent !== undefined) await ledger.write(spent.session, spent.total)
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     terminal ??= failed(
@@ -167,8 +188,9 @@ async function* runTurn(
     clearTimeout(killTimer)
     over.abort()
     input.end()
-    query?.close()
-    await spare?.discard()
+    agent?.hangUp()
+    agent?.query.close()
+    await taken.discard()
     await browser?.close()
   }
   await aside.settle(graceMs)
@@ -179,6 +201,12 @@ async function* runTurn(
   else if (terminal.type === 'parked')
     yield* request(consent, async () => told.plan ?? (await newestPlan(plans)) ?? told.said ?? '')
   yield terminal
+}
+
+/** The number of the conversation's last message; undefined once a sub-agent has written a record of its own beside it. */
+const lastOf = (before: string | undefined, message: SDKMessage): string | undefined => {
+  if (message.type !== 'assistant' && message.type !== 'user') return before
+  return before === undefined || message.parent_tool_use_id !== null ? undefined : (message.uuid ?? before)
 }
 
 const outputFault = ({ output_schema }: Turn, terminal: Terminal): string | undefined =>
@@ -284,21 +312,14 @@ const watchServers = (query: Query, turn: Turn, aside: Aside, over: AbortSignal)
 
 /** An agent runtime over the real Claude Agent SDK. */
 export const createClaudeRuntime = (config: ClaudeRuntimeConfig): AgentRuntime => {
-  let spare: Spare | undefined
-  const takeSpare = (): Spare | undefined => {
-    const taken = spare
-    spare = undefined
-    return taken
-  }
+  const waiting = createWaiting(config)
   return {
     name: 'claude',
     prepare: async ({ ahead = false } = {}) => {
-      const sdk = await loadSdk()
-      if (ahead) spare ??= await startSpare(sdk, config)
+      if (ahead) await waiting.startAhead()
+      else await loadSdk()
     },
-    discard: async () => {
-      await takeSpare()?.discard()
-    },
-    start: (turn, options) => coalesceDeltas(runTurn(turn, config, options, takeSpare())),
+    discard: () => waiting.take().discard(),
+    start: (turn, options) => coalesceDeltas(runTurn(turn, config, options, waiting)),
   }
 }

@@ -3,29 +3,21 @@
  * the turn then begins without the second that such a process takes to start. What it can't be told any more (a
  * conversation to resume, servers, another set of tools) belongs to a turn that starts its own.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import type {
-  ClaimOptions,
-  HookCallback,
-  Options,
-  Query,
-  SDKUserMessage,
-  SpareProcess,
-} from '@anthropic-ai/claude-agent-sdk'
+import type { ClaimOptions, Options, SDKUserMessage, SpareProcess } from '@anthropic-ai/claude-agent-sdk'
 import type { Turn } from '@tutti/contracts'
 import { type ClaudeRuntimeConfig, sdkOptions } from './options.ts'
+import { type AgentProcess, createWiring, processOf } from './process.ts'
 import type { loadSdk } from './sdk.ts'
 
 type Sdk = Pick<Awaited<ReturnType<typeof loadSdk>>, 'prewarm'>
 
 export interface Spare {
-  /** The turn's query; undefined where this can't serve it: then it is ended, and has written nothing since. Never rejects. */
-  claim(turn: Turn, options: Options, messages: AsyncIterable<SDKUserMessage>): Promise<Query | undefined>
+  /** Connected to the turn; undefined where this can't serve it: then it is ended, and has written nothing since. Never rejects. */
+  claim(turn: Turn, options: Options, messages: AsyncIterable<SDKUserMessage>): Promise<AgentProcess | undefined>
   /** Ends it, unless it was claimed. Never rejects. */
   discard(): Promise<void>
 }
@@ -62,49 +54,29 @@ export const suitsSpare = (turn: Turn): boolean => {
 export const startSpare = async (sdk: Sdk, config: ClaudeRuntimeConfig): Promise<Spare> => {
   await mkdir(config.configDir, { recursive: true })
   const before = await identityOf(config.configDir)
-  const kill = new AbortController()
-  let child: ChildProcess | undefined
-  let turnOptions: Options | undefined
   let claimed = false
-
-  const hook: HookCallback = async (input, id, more) => {
-    const [matcher] = turnOptions?.hooks?.[input.hook_event_name] ?? []
-    return (await matcher?.hooks[0]?.(input, id, more)) ?? {}
-  }
-  const matchers = [{ hooks: [hook] }]
   const { model: _none, ...options } = sdkOptions(plain, config)
-  const waiting = await sdk.prewarm({
-    initializeTimeoutMs: startMs,
-    options: {
-      ...options,
-      cwd: await mkdtemp(join(tmpdir(), 'waiting-')),
-      // Only makes the mode claimable; nothing runs in it that the claim did not name.
-      allowDangerouslySkipPermissions: true,
-      hooks: { PreToolUse: matchers, PostToolUse: matchers, PostToolUseFailure: matchers },
-      canUseTool: async (tool, input, more) =>
-        (await turnOptions?.canUseTool?.(tool, input, more)) ?? { behavior: 'deny', message: 'There is no turn.' },
-      abortController: kill,
-      spawnClaudeCodeProcess: ({ command, args, cwd, env, signal }) => {
-        const started = spawn(command, args, {
-          ...{ env, signal, killSignal: 'SIGKILL', stdio: ['pipe', 'pipe', 'pipe'] },
-          ...(cwd === undefined ? {} : { cwd }),
-        })
-        started.stderr.on('data', (data: Buffer) => turnOptions?.stderr?.(data.toString()))
-        // An abort is told as an error, too; its end is what counts.
-        started.on('error', () => undefined)
-        child = started
-        return started
-      },
-    },
+  const wiring = createWiring({
+    ...options,
+    cwd: await mkdtemp(join(tmpdir(), 'waiting-')),
+    // Only makes the mode claimable; nothing runs in it that the claim did not name.
+    allowDangerouslySkipPermissions: true,
+    // Only says that there is somebody to ask.
+    canUseTool: async () => ({ behavior: 'deny' as const, message: 'There is no turn.' }),
   })
+  const waiting = await sdk.prewarm({ initializeTimeoutMs: startMs, options: wiring.options })
   await settled(config.configDir)
   // Told by `claim`; one that ends unclaimed is noticed there, too.
   waiting.claimed.catch(() => undefined)
 
+  const end = async (): Promise<void> => {
+    await wiring.kill()
+    await Promise.resolve(waiting.close()).catch(() => undefined)
+  }
   const discard = async (): Promise<void> => {
     if (claimed) return
     claimed = true
-    await end(waiting, child)
+    await end()
   }
   return {
     discard,
@@ -116,15 +88,14 @@ export const startSpare = async (sdk: Sdk, config: ClaudeRuntimeConfig): Promise
         return undefined
       }
       claimed = true
-      turnOptions = given
-      given.abortController?.signal.addEventListener('abort', () => kill.abort(), { once: true })
+      wiring.connect(given, onceClaimed(waiting, messages))
       try {
-        const query = waiting.claim({ prompt: onceClaimed(waiting, messages), options: claimOf(turn, given) })
+        const query = waiting.claim({ prompt: wiring.said, options: claimOf(turn, given) })
         await waiting.claimed
-        return query
+        return processOf(query, wiring)
       } catch {
         // Refused for what lies in the workspace, or gone meanwhile. It has not seen the prompt.
-        await end(waiting, child)
+        await end()
         return undefined
       }
     },
@@ -148,16 +119,6 @@ async function* onceClaimed(
     () => false,
   )
   if (claimed) yield* messages
-}
-
-/** By a signal that it can't answer: on its way out it would write into a configuration folder that is another's now. */
-const end = async (waiting: SpareProcess, child: ChildProcess | undefined): Promise<void> => {
-  if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-    const gone = once(child, 'exit')
-    child.kill('SIGKILL')
-    await gone
-  }
-  await Promise.resolve(waiting.close()).catch(() => undefined)
 }
 
 /**
