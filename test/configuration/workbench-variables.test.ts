@@ -13,7 +13,7 @@ import { titles } from './workbench/titles.ts'
 const effects: Effects = { ...budgets, ...files, ...managers, ...serving, ...telling, ...titles }
 
 describe.each(Object.keys(effects))('%s', (name) => {
-  it('has its effect', { timeout: 60_000 }, async () => {
+  it('has its effect', async () => {
     await effects[name]?.()
   })
 })
