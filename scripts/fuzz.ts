@@ -1,5 +1,5 @@
 /**
- * Hostile requests to backend and manager, for as long as one likes:
+ * Hostile requests to backend, manager and orchestrator, for as long as one likes:
  *
  *   npm run fuzz -- [--seed 7] [--count 100000]
  *

@@ -2,14 +2,15 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /**
- * Short files that take long. Without a record of former runs the runner begins with the largest files, and had these at the end: the
- * guides alone, with the other processes idle, were the last four minutes of sixteen.
+ * Short files that take long. Without a record of former runs the runner begins with the largest files: these came last, and one process
+ * worked on the guides while the others were idle.
  */
 const early = [
   'test/docs/guides.test.ts',
   'test/configuration/workbench-variables.test.ts',
   'test/configuration/variables.test.ts',
   'packages/sandbox/src/bubblewrap/bubblewrap.test.ts',
+  'packages/objects/test/s3-conformance.test.ts',
   'apps/cli/test/up.test.ts',
   'apps/cli/test/refusals.test.ts',
   'packages/stores/test/postgres.test.ts',

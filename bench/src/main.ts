@@ -9,6 +9,7 @@ import { embedded } from './embedded.ts'
 import { events } from './events.ts'
 import { http } from './http.ts'
 import { type Figure, table } from './measure.ts'
+import { opencode } from './opencode.ts'
 import { relay } from './relay.ts'
 import { sandbox } from './sandbox.ts'
 import { sessions } from './sessions.ts'
@@ -25,6 +26,7 @@ const benchmarks: Record<string, (quick: boolean) => Promise<Figure[]>> = {
   sessions,
   snapshot,
   agent,
+  opencode,
   up,
 }
 

@@ -25,19 +25,31 @@ export const sessions = (quick: boolean): Promise<Figure[]> =>
         const took: number[] = []
         const tenths: number[][] = Array.from({ length: 10 }, () => [])
         let begun = 0
-        const work = async (): Promise<void> => {
-          while (begun < all) {
+        const work = async (until: number): Promise<void> => {
+          while (begun < until) {
             const n = begun++
             took.push(await timed(() => oneSession(workbench, manager, n)))
             if (n % 20 === 0) tenths[Math.floor((10 * n) / all)]?.push(await memoryMb(backend.pid))
           }
         }
-        await Promise.all(Array.from({ length: sideBySide }, work))
+        const workSideBySide = async (until: number) => {
+          await Promise.all(Array.from({ length: sideBySide }, () => work(until)))
+          return backend.held()
+        }
+        // The first tenth fills what is kept for good: compiled code, connections, caches that have a bound.
+        const warm = await workSideBySide(all / 10)
+        const after = await workSideBySide(all)
+        const grown = after.heapUsed + after.external - warm.heapUsed - warm.external
         return [
           figure(`sessions: one, of ${sideBySide} side by side`, 'ms', took),
           ...[1, 4, 9].map((tenth) =>
             figure(`sessions: memory of the backend, ${tenth + 1} tenths of ${all}`, 'MB', tenths[tenth] ?? []),
           ),
+          // What a process has is mostly room that its collector has not given back; this is what somebody still refers to.
+          figure('sessions: held, when all else is collected, after the first tenth', 'MB', [
+            mb(warm.heapUsed + warm.external),
+          ]),
+          figure('sessions: held more by each further session', 'kB', [grown / 1024 / (all - all / 10)]),
         ]
       } finally {
         await backend.stop()
@@ -72,6 +84,8 @@ const saying: AgentEvent[] = Array.from({ length: 10 }, (_, n) => ({
   ...{ type: 'message', role: 'assistant', parent_tool_use_id: null },
   blocks: [{ type: 'text', text: `message ${n} ${'word '.repeat(100)}` }],
 }))
+
+const mb = (bytes: number): number => bytes / 1024 / 1024
 
 /** What is in memory of it, by Linux's account. */
 const memoryMb = async (pid: number): Promise<number> => {

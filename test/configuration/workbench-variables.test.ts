@@ -14,7 +14,7 @@ import { titles } from './workbench/titles.ts'
 const effects: Effects = { ...budgets, ...files, ...managers, ...memory, ...serving, ...telling, ...titles }
 
 describe.each(Object.keys(effects))('%s', (name) => {
-  it('has its effect', { timeout: 60_000 }, async () => {
+  it('has its effect', async () => {
     await effects[name]?.()
   })
 })

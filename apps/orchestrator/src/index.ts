@@ -1,6 +1,4 @@
 export { createOrchestrator, type Orchestrator } from './app.ts'
 export type { OrchestratorDeps } from './deps.ts'
 export { defaultSettings, type OrchestratorSettings } from './settings.ts'
-export { loadBlueprintFile, loadBlueprints } from './start/load-blueprints.ts'
-export { type Configuration, readConfiguration } from './start/read-configuration.ts'
 export { type RunningOrchestrator, type SharedParts, startOrchestrator } from './start/start.ts'

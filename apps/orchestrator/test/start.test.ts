@@ -10,7 +10,8 @@ import { ConfigError } from '@tutti/config'
 import { blueprint } from '@tutti/engine'
 import { freePort } from '@tutti/stores/testing'
 import { expect, onTestFinished, test } from 'vitest'
-import { loadBlueprints, startOrchestrator } from '../src/index.ts'
+import { loadBlueprints } from '../src/configuration.ts'
+import { startOrchestrator } from '../src/index.ts'
 import { startServer, tokens } from './support/server.ts'
 
 const engine = import.meta.resolve('@tutti/engine')

@@ -75,7 +75,7 @@ export const addBlueprints = (program: Command): void => {
 
 /** @throws BlueprintError naming every fault */
 const registryOf = async (path: string): Promise<BlueprintRegistry> => {
-  const { loadBlueprintFile, loadBlueprints } = await import('@tutti/orchestrator')
+  const { loadBlueprintFile, loadBlueprints } = await import('@tutti/orchestrator/configuration')
   const { createRegistry } = await engine()
   const isFile = (await stat(path).catch(() => null))?.isFile() === true
   return createRegistry(isFile ? await loadBlueprintFile(path) : await loadBlueprints(path))

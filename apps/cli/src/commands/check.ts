@@ -32,10 +32,10 @@ export const addChecks = (program: Command): void => {
     })
 }
 
-/** The orchestrator is loaded when it is asked for: with it come the blueprints that schedules name. */
+/** An orchestrator's brings the blueprints that schedules name. */
 const checks: Record<string, (env: Environment) => Promise<{ warnings: Fault[] }>> = {
   orchestrator: async (env) => {
-    const { warnings, unknown } = await (await import('@tutti/orchestrator')).readConfiguration(env)
+    const { warnings, unknown } = await (await import('@tutti/orchestrator/configuration')).readConfiguration(env)
     // Without the store it is not known what was registered: the start will tell.
     const registered = unknown.map(({ remedy, ...fault }) => ({
       ...fault,
