@@ -1,8 +1,8 @@
 /** Sandboxes that wait between the turns of their session: when the next turn finds one, and when it must not. */
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ClaimedRun } from '@tutti/contracts'
+import { type ClaimedRun, type PrivateManifest, privateManifest, workspaceManifest } from '@tutti/contracts'
 import type { Sandbox } from '@tutti/sandbox'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Manager } from '../src/app.ts'
@@ -40,6 +40,12 @@ const play = async (steps: object[], more: Partial<ClaimedRun> = {}): Promise<Fa
 }
 const again = (run: FakeRun, steps: object[], more: Partial<ClaimedRun> = {}): Promise<FakeRun> =>
   play(steps, { session_id: run.claimed.session_id, user_id: run.claimed.user_id, ...more })
+const hiddenFiles = async ({ finished }: FakeRun): Promise<PrivateManifest['files']> => {
+  const stored = finished[0]?.export
+  if (stored?.status !== 'ready') throw new Error('the turn was not exported')
+  const { private_key } = workspaceManifest.parse(JSON.parse(await stage.read(stored.manifest_key)))
+  return privateManifest.parse(JSON.parse(await stage.read(private_key))).files
+}
 const kept = () => manager.health().kept_sandboxes
 const evicted = () => Object.fromEntries(Object.entries(kept().evicted).filter(([, count]) => count > 0))
 /** The run's end is told before its manager is done with it. */
@@ -63,6 +69,32 @@ describe('kept sandboxes', { timeout: 60_000 }, () => {
     expect(statSync(join(stage.workspaceOf(first), 'more.txt')).size).toBe(5)
     expect(started).toHaveLength(1)
     expect(kept()).toMatchObject({ kept: 1, hits: 1, misses: 1 })
+  })
+
+  it('the-agents-process-waits-with-it-and-what-it-has-told-is-exported', async () => {
+    await begin()
+    const who = bash('echo $PPID >> who.txt')
+    const more = { permission_mode: 'bypassPermissions' as const, attended: true }
+    const first = await play([who, bash('echo albatross')], more)
+    const told = first.events.map(({ event }) => event).find((event) => event.type === 'started')
+    if (told?.type !== 'started') throw new Error('the runtime told no session')
+    const files = await hiddenFiles(first)
+    const record = files.find(({ path }) => path.endsWith(`${told.agent_session_id}.jsonl`))
+    const text = (await stage.read(record?.key ?? '')).trimEnd()
+    for (const said of ['albatross', 'Done.']) expect(text).toContain(said)
+    for (const line of text.split('\n')) JSON.parse(line)
+    // What a process has for as long as it lives means nothing to another one.
+    expect(files.filter(({ path }) => /claude\/(sessions|shell-snapshots)/.test(path))).toEqual([])
+    const second = await again(first, [who], { ...more, sdk_session_id: told.agent_session_id })
+    const [one, two] = readFileSync(join(stage.workspaceOf(second), 'who.txt'), 'utf8')
+      .trimEnd()
+      .split('\n')
+    expect(two).toBe(one)
+    expect(started).toHaveLength(1)
+    expect((await started[0]?.usage())?.processes).toBeGreaterThan(1)
+    await rest()
+    await manager.stop()
+    expect(await started[0]?.exited).toMatchObject({ reason: 'killed' })
   })
 
   it('nothing-lives-in-the-workspace-when-other-files-are-placed-there', async () => {

@@ -72,9 +72,10 @@ describe('sandboxes that are started ahead', { timeout: 60_000 }, () => {
     await begin()
     await filled()
     const how = bash("tr '\\0' ' ' < /proc/$PPID/cmdline > how.txt")
-    // As the backend plans a session that has no skills.
+    // As the backend plans a session that has no skills, and no instructions.
     const managed = ['.tutti/claude/skills', '.tutti/claude/agents']
-    const plan = { repositories: [], folders: [], files: [], managed }
+    const none = { path: '.tutti/claude/CLAUDE.md', content: '' }
+    const plan = { repositories: [], folders: [], files: [none], managed }
     const first = await play([how], { attended: true, permission_mode: 'bypassPermissions', staging: plan })
     expect(await exported(first, 'how.txt')).toContain('--await-claim')
     await filled()
@@ -83,7 +84,7 @@ describe('sandboxes that are started ahead', { timeout: 60_000 }, () => {
       path: '.tutti/claude/skills/knots/SKILL.md',
       content: '---\nname: knots\ndescription: Tying knots\n---\n',
     }
-    const staging = { ...plan, files: [skill] }
+    const staging = { ...plan, files: [none, skill] }
     const second = await play([how], { attended: true, permission_mode: 'bypassPermissions', staging })
     expect(await exported(second, 'how.txt')).not.toContain('--await-claim')
     expect(pool()).toMatchObject({ hits: 2, misses: 0 })

@@ -1,6 +1,6 @@
 /** Makes a workspace hold what a tree says, touching only what differs. */
 import { RunFault } from '../fault.ts'
-import { runtimeFolder } from '../stage/paths.ts'
+import { isGivenToRuntime, runtimeFolder } from '../stage/paths.ts'
 import { placeEntry, placeFile } from '../stage/place.ts'
 import type { ContentCache } from './content-cache.ts'
 import type { Directory } from './directory.ts'
@@ -26,6 +26,7 @@ export const placeTree = async (directory: Directory, tree: Tree, path: string, 
   if (tree.exact) await clear(directory, tree, path, placing)
   await sideBySide(tree.files, parallel, async ([name, file]) => {
     placing.signal.throwIfAborted()
+    if (isNothing(`${path}${name}`, file) && (await directory.stat(name)) === undefined) return
     await placeWanted(directory, name, file, `${path}${name}`, placing)
   })
   for (const [name, target] of tree.links) await placeLink(directory, name, target, placing)
@@ -33,7 +34,13 @@ export const placeTree = async (directory: Directory, tree: Tree, path: string, 
     placing.signal.throwIfAborted()
     let folder = await directory.directory(name)
     // Nothing is to lie there, and nothing does: a folder alone would make the workspace of a new session look like a used one.
-    if (folder === undefined && !tree.exact && isVacant(inner) && (await directory.stat(name)) === undefined) continue
+    if (
+      folder === undefined &&
+      !tree.exact &&
+      isVacant(inner, `${path}${name}/`) &&
+      (await directory.stat(name)) === undefined
+    )
+      continue
     if (folder === undefined) {
       await placing.beforeChange?.()
       folder = await directory.makeDirectory(name)
@@ -57,9 +64,15 @@ export const placeTree = async (directory: Directory, tree: Tree, path: string, 
 
 const isRuntimes = (path: string): boolean => path === runtimeFolder || path === `${runtimeFolder}/claude`
 
+/** Instructions without a word are those of a runtime that has none. */
+const isNothing = (path: string, { content }: WantedFile): boolean => content === '' && isGivenToRuntime(path)
+
 /** Managed folders without content, and those above them. */
-const isVacant = ({ files, links, folders, exact }: Tree): boolean =>
-  files.size + links.size === 0 && (folders.size === 0 ? exact : [...folders.values()].every(isVacant))
+const isVacant = ({ files, links, folders, exact }: Tree, path: string): boolean =>
+  links.size === 0 &&
+  [...files].every(([name, file]) => isNothing(`${path}${name}`, file)) &&
+  [...folders].every(([name, inner]) => isVacant(inner, `${path}${name}/`)) &&
+  (exact || files.size + folders.size > 0)
 
 /** Removes what the tree has not, and what is of another kind than the tree has. */
 const clear = async (
