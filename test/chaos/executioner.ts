@@ -7,7 +7,7 @@ import type { Random } from '@tutti/stores/simulator'
 import { descendants, killNow } from '../kill/processes.ts'
 import type { SandboxRecord } from '../kill/sandbox-records.ts'
 import { type Installation, leaseSeconds, type Place } from './installation.ts'
-import { isUnbound, recordsOf } from './leftovers.ts'
+import { isAhead, isUnbound, recordsOf } from './leftovers.ts'
 import type { Program } from './program.ts'
 
 export type Moment = Place | 'tool' | 'question' | 'any'
@@ -112,26 +112,27 @@ export const createExecutioner = (
     if (found.length === 0 || !killNow(random.pick(found))) return undefined
     return { victim: `${outermost ? 'sandbox' : 'executor'} of ${session}`, sessions: [session] }
   }
-  /** One that waits for whichever session comes; or one that this session is given, at the instant at which it is given it. */
+  /** One that waits for whichever session comes; or one that this session is just given. */
   const waitingSandbox = async (sessionId: string | undefined) => {
-    const waiting = (await recordsOf(installation)).filter(isUnbound)
-    const chosen = sessionId === undefined ? [random.pick(waiting)] : await boundNext(sessionId, waiting)
-    const outer = chosen[0]?.outer?.pid
+    const chosen =
+      sessionId === undefined
+        ? random.pick((await recordsOf(installation)).filter(isUnbound))
+        : await boundTo(sessionId)
+    const outer = chosen?.outer?.pid
     if (outer === undefined || !killNow(outer)) return undefined
-    const victim = `sandbox ${chosen[0]?.id}`
+    const victim = `sandbox ${chosen?.id}`
     return sessionId === undefined
       ? { victim, sessions: [] }
       : { victim: `${victim}, being bound`, sessions: [sessionId] }
   }
-  const boundNext = async (sessionId: string, waiting: SandboxRecord[]): Promise<SandboxRecord[]> => {
-    const ids = new Set(waiting.map(({ id }) => id))
+  const boundTo = async (sessionId: string): Promise<SandboxRecord | undefined> => {
     for (const until = performance.now() + bindingMs; performance.now() < until; await delay(bindingLookMs)) {
       const bound = (await recordsOf(installation)).find(
-        ({ id, workspace }) => ids.has(id) && workspace.includes(sessionId),
+        (record) => isAhead(record) && record.workspace.includes(sessionId),
       )
-      if (bound) return [bound]
+      if (bound) return bound
     }
-    return []
+    return undefined
   }
   const program = async (one: Program | undefined, sessions: () => string[], backMs: number) => {
     if (one === undefined || one.pid() === 0) return undefined
@@ -246,7 +247,7 @@ export const createExecutioner = (
     const fault = faults[kind]
     const moment = random.pick(fault.moments)
     // Some of what follows a place takes a moment to begin.
-    const afterMs = random.chance(0.5) ? 0 : random.between(0, 400)
+    const afterMs = random.chance(0.5) || kind === 'waiting sandbox killed' ? 0 : random.between(0, 400)
     const session = moment === 'any' ? undefined : await reach(moment)
     if (moment !== 'any' && session === undefined) return false
     await delay(afterMs)

@@ -43,14 +43,13 @@ export const resumptions = (
     }),
   )
 
-/** Of those that took longest: the strike, and the lines of the session around it. */
+/** Of those that took longest after each kind of fault: the strike, and the lines of the session around it. */
 export const tellSlowest = (
   found: readonly Resumption[],
   logs: ReadonlyMap<string, readonly SessionFrame[]>,
 ): string[] =>
-  [...found]
-    .sort((a, b) => b.sinceBackMs - a.sinceBackMs)
-    .slice(0, 12)
+  [...Map.groupBy(found, ({ strike }) => strike.kind).values()]
+    .flatMap((all) => all.sort((a, b) => b.sinceBackMs - a.sinceBackMs).slice(0, 3))
     .flatMap(({ strike, sessionId, ms }) => [
       `--- ${sessionId} went on ${ms} ms after: ${strike.kind} at ${strike.moment} (${strike.victim}), which was back after ${
         strike.backAt === undefined ? '-' : strike.backAt - strike.at

@@ -99,7 +99,7 @@ test('tries that are lost with their workers are counted apart from those that f
   expect(ends(3, ['timed_out', 'timed_out'])).toBe(2)
 })
 
-test('the pause after a loss grows from the fifth on, and that after a failure with the failures alone', () => {
+test('after the first losses there is no pause, and it grows from the fifth on, and that after a failure with the failures alone', () => {
   const retry = {
     attempts: 3,
     backoff: 'exponential',
@@ -117,7 +117,7 @@ test('the pause after a loss grows from the fifth on, and that after a failure w
     job = done.job
     return (done.change.requeue[0]?.visibleAt ?? 0) - startedAt
   })
-  expect(pauses).toEqual([100, 100, 100, 100, 200, 400, 800, 1_000, 1_000, 100, 200])
+  expect(pauses).toEqual([0, 0, 0, 100, 200, 400, 800, 1_000, 1_000, 100, 200])
 })
 
 test('keys, limits and turns are the task’s; the turn is the client’s by default', () => {

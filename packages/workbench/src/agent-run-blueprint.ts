@@ -40,7 +40,7 @@ export const agentRunBlueprint = blueprint({
         attempts: agentRunAttempts,
         losses: AGENT_LOSSES,
         backoff: 'exponential',
-        initial: '500ms',
+        initial: '100ms',
         max: '1m',
       },
       ...chosen,

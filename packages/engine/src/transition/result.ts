@@ -178,8 +178,9 @@ const retry = (draft: Draft, open: OpenTask, worker: string, lostOne: boolean): 
   const { env } = draft
   const { attempt, lost = 0 } = open
   // A task that has outlived many of its workers waits no longer for having failed once, nor the other way round.
-  const step = lostOne ? Math.max(1, lost - unluckyLosses) : attempt - lost
-  const delay = backoffMs(open.retry, step, env.random())
+  const step = lostOne ? lost - unluckyLosses : attempt - lost
+  // The end of a lease, or the worker's next start, was pause enough.
+  const delay = step <= 0 ? 0 : backoffMs(open.retry, step, env.random())
   const visibleAt = env.now + delay
   const queue = open.retry.elsewhere && worker !== '' ? queueWithout(open.queue, worker) : open.queue
   open.attempt += 1
