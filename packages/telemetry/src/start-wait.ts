@@ -38,15 +38,15 @@ const tellEveryMs = 60_000
 export const createStartWait = (options: StartWaitOptions): StartWait => {
   const { service, host, port, seconds, isAway, log } = options
   const began = performance.now()
-  let told: { part: string; fault: string } | undefined
+  let waitingFor = ''
   let server: Server | undefined
 
   const answer = (): string => {
-    const { part = '', fault = '' } = told ?? {}
     const waited_seconds = Math.round((performance.now() - began) / 1000)
     return JSON.stringify({
-      ...{ code: 50300, message: `starting: waiting for ${part}` },
-      data: { service, status: 'starting', waiting_for: part, fault, waited_seconds, retryable: true },
+      ...{ code: 50300, message: `starting: waiting for ${waitingFor}` },
+      // What is wrong with it is for the log: anybody may ask here, and the reason names addresses of this network.
+      data: { service, status: 'starting', waiting_for: waitingFor, waited_seconds, retryable: true },
     })
   }
   const listen = (): void => {
@@ -69,10 +69,13 @@ export const createStartWait = (options: StartWaitOptions): StartWait => {
       } catch (error) {
         const waitedMs = performance.now() - began
         if (!isAway(error) || waitedMs >= seconds * 1000) throw error
-        told = { part, fault: reasonOf(error) }
+        waitingFor = part
         listen()
         if (waitedMs - lastTold >= tellEveryMs) {
-          log.warn({ ...told, give_up_seconds: Math.round(seconds - waitedMs / 1000) }, `the start waits for ${part}`)
+          log.warn(
+            { part, fault: reasonOf(error), give_up_seconds: Math.round(seconds - waitedMs / 1000) },
+            `the start waits for ${part}`,
+          )
           lastTold = waitedMs
         }
         await delay(Math.min(backoffDelayMs(pauses, tries, Math.random()), Math.max(0, seconds * 1000 - waitedMs)))
