@@ -3,6 +3,7 @@
  * it must be JavaScript that an old Node (18 or newer) can read, and may import nothing but Node's own modules.
  *
  *   node scripts/run.mjs demo …   node scripts/run.mjs start …   node scripts/run.mjs test …   node scripts/run.mjs nightly
+ *   node scripts/run.mjs install
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -103,6 +104,8 @@ const commands = {
   start: () => [node, [...settings, tutti, 'up', ...args]],
   test: () => [join(bin, 'vitest'), ['run', ...args]],
   nightly: () => [node, [join(root, 'scripts', 'nightly.ts')]],
+  // Nothing more; the Node that was installed shows that it runs.
+  install: () => [node, ['--version']],
 }
 const target = Object.hasOwn(commands, command ?? '') ? commands[command] : undefined
 if (!target) stop(`usage: node scripts/run.mjs ${Object.keys(commands).join('|')} …`, 2)

@@ -52,7 +52,11 @@ const outcome = async (started: Started): Promise<[code: number | null, stdout: 
 
 test.each([[[]], [['dance']], [['toString']], [['constructor']]])('%j is no command: how it is used', async (args) => {
   const { run } = await project()
-  expect(await outcome(run(...args))).toEqual([2, '', 'usage: node scripts/run.mjs demo|start|test|nightly …\n'])
+  expect(await outcome(run(...args))).toEqual([
+    2,
+    '',
+    'usage: node scripts/run.mjs demo|start|test|nightly|install …\n',
+  ])
 })
 
 test('a machine that is set up is left alone, and the command gets its arguments', async () => {
@@ -75,6 +79,16 @@ test('packages of another lock file are installed, once, and stdout stays the co
   expect([code, stdout]).toEqual([0, 'vitest run\n'])
   expect(stderr).toBe('Installing packages (npm ci) …\nnpm ci --no-audit --no-fund --loglevel=error\n')
   expect((await outcome(run('test')))[2]).toBe('')
+})
+
+test('packages that were installed alone are there for the command that follows', async () => {
+  const { run } = await project({ installed: false })
+  expect(await outcome(run('install'))).toEqual([
+    0,
+    'node --version\n',
+    'Installing packages (npm ci) …\nnpm ci --no-audit --no-fund --loglevel=error\n',
+  ])
+  expect(await outcome(run('test'))).toEqual([0, 'vitest run\n', ''])
 })
 
 test('npm that fails is no success', async () => {
