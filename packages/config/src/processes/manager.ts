@@ -189,7 +189,8 @@ const sandboxVariables = {
   },
   sandboxKeepMemoryMb: {
     name: 'SANDBOX_KEEP_MEMORY_MB',
-    default: '1024',
+    // Room for SANDBOX_KEEP, of some 200 MB each, and for SANDBOX_POOL.
+    default: '1536',
     description: 'Memory that waiting sandboxes may hold together, in megabytes: kept ones and those of SANDBOX_POOL.',
     schema: integer(0),
   },
