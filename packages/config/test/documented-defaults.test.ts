@@ -60,6 +60,7 @@ describe('an environment with nothing but what is required', () => {
     const { config } = readEnvironment(orchestratorVariables, {})
     expect(config).toEqual({
       tuttiEnv: 'production',
+      startWaitSeconds: 300,
       apiHost: '0.0.0.0',
       apiPort: 8080,
       publicUrl: 'http://localhost:8080',

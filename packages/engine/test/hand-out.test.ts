@@ -117,6 +117,27 @@ test('news for a poll whose time is over goes to another poll', async () => {
   )
 })
 
+test('a task that is being chosen for a poll while its time runs out is given to it', async () => {
+  const { time, answers, poll, hold, enqueue, fail, released } = setUp()
+  poll('slow', ['a'], { waitMs: 1_000 })
+  await time.settle()
+  const open = hold()
+  enqueue('a')
+  await time.pass(1_000)
+  expect(answers.has('slow')).toBe(false)
+  open()
+  await time.settle()
+  expect([answers.get('slow'), released]).toEqual([['a'], []])
+
+  // Found nothing, or the Store was away: the time is over all the same.
+  poll('late', ['a'], { waitMs: 1_000 })
+  await time.settle()
+  fail(true)
+  enqueue('a')
+  await time.pass(1_000)
+  expect(answers.get('late')).toEqual([])
+})
+
 test('a poll whose asker has gone gives back what was chosen for it, and somebody else gets it', async () => {
   const { time, answers, poll, hold, queue, released } = setUp()
   const gone = new AbortController()

@@ -62,6 +62,8 @@ interface Poll {
   news: (() => void)[]
   settle: (leases: LeasedTask[]) => void
   settled: boolean
+  /** Its time was over while it looked: it has what it finds, and is not parked again. Else a task just chosen for it would have to go back. */
+  due: boolean
 }
 
 /** Of workers that can do the same, so many more than are needed are compared: those that have waited longest. */
@@ -105,8 +107,12 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
         wakeEach(poll.queues)
         return
       }
-    } while (poll.news.length > 0 && !poll.settled)
+    } while (poll.news.length > 0 && !poll.settled && !poll.due)
+    park(poll)
+  }
+  const park = (poll: Poll): void => {
     poll.parked = true
+    if (poll.due) poll.settle([])
   }
   const known = async ({ request }: Poll): Promise<Worker> => {
     const [worker] = await Promise.all([deps.find(request.worker), queues.refresh()])
@@ -136,7 +142,7 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
     tracked(poll, passOn).catch((error: unknown) => {
       if (error instanceof TuttiError && error.code === 'WORKER_NOT_FOUND') poll.settle([])
       // The Store can't be reached. The safety look tries again; failing the poll would only make the worker ask at once.
-      poll.parked = true
+      park(poll)
     })
   }
 
@@ -207,6 +213,7 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
           share: Number.POSITIVE_INFINITY,
           news: [],
           settled: false,
+          due: false,
           settle: (leases) => {
             if (poll.settled) return
             poll.settled = true
@@ -232,7 +239,11 @@ export const createHandOut = (deps: HandOutDeps): HandOut => {
               poll.settle([])
               return
             }
-            stops.push(deps.after(request.waitMs, () => poll.settle([])))
+            const over = (): void => {
+              poll.due = true
+              if (poll.parked) poll.settle([])
+            }
+            stops.push(deps.after(request.waitMs, over))
             const safety = (): void => {
               stops.push(
                 deps.after(deps.safetyIntervalMs, () => {
