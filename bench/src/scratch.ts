@@ -1,5 +1,5 @@
 /** What benchmarks run on: a built-in PostgreSQL of their own, durable as in production, removed afterwards. */
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startBuiltInPostgres } from '@tutti/stores/built-in-postgres'
@@ -15,11 +15,13 @@ export const scratchFolder = async <T>(use: (folder: string) => Promise<T>): Pro
   }
 }
 
-export const scratchDatabase = <T>(use: (connectionString: string) => Promise<T>): Promise<T> =>
+/** @param use is given the database's address, and its server's process */
+export const scratchDatabase = <T>(use: (connectionString: string, pid: number) => Promise<T>): Promise<T> =>
   scratchFolder(async (folder) => {
     const postgres = await startBuiltInPostgres({ dataDir: folder })
     try {
-      return await use(postgres.connectionString)
+      const [pid] = (await readFile(join(folder, 'cluster', 'postmaster.pid'), 'utf8')).split('\n')
+      return await use(postgres.connectionString, Number(pid))
     } finally {
       await postgres.stop()
     }

@@ -41,14 +41,15 @@ const raw = async (text: string): Promise<{ socket: Socket; answer: Promise<stri
   return { socket, answer }
 }
 
+const stream = `GET /v1/events HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: tutti-events\r\n`
 const authorization = () => `authorization: Bearer ${rig.token}\r\n`
 
 it('a-foreign-run-and-a-foreign-attempt-are-refused', async () => {
   await setUp()
   const events = [{ n: 1, at: 0, event: { type: 'text_delta', text: 'x', parent_tool_use_id: null } }]
   const foreign = { run_id: '00000000-0000-4000-8000-000000000000', attempt: 2, events }
-  expect((await rig.ask('/v1/events', { body: foreign })).status).toBe(409)
-  expect((await rig.ask('/v1/events', { body: { ...foreign, run_id: rig.turn.run_id, attempt: 1 } })).status).toBe(409)
+  expect(await rig.tell(foreign)).toMatchObject({ status: 409 })
+  expect(await rig.tell({ ...foreign, run_id: rig.turn.run_id, attempt: 1 })).toMatchObject({ status: 409 })
   expect(rig.stored).toEqual([])
 })
 
@@ -65,6 +66,8 @@ it('nothing-passes-without-the-token-or-with-half-of-it', async () => {
   for (const token of [null, '', rig.token.slice(0, -1), `${rig.token}x`, 'undefined'])
     expect((await rig.ask('/model/v1/messages', { body: ask, token })).status).toBe(401)
   expect(await (await raw('CONNECT 127.0.0.1:9 HTTP/1.1\r\nhost: x\r\n\r\n')).answer).toMatch(/^HTTP\/1.1 401/)
+  for (const header of ['', `authorization: Bearer ${rig.token}x\r\n`, `x-${authorization()}`])
+    expect(await (await raw(`${stream}${header}\r\n{}\n`)).answer).toMatch(/^HTTP\/1.1 401[^{]*$/)
   expect(seen).toEqual([])
 })
 
@@ -101,18 +104,18 @@ it.each([
 
 it('a-body-without-end-and-headers-without-end-are-cut', async () => {
   await setUp({ settings: { modelBodyBytes: 100_000, eventBodyBytes: 100_000 } })
-  for (const path of ['/model/v1/messages', '/v1/events']) {
-    const { socket, answer } = await raw(
-      `POST ${path} HTTP/1.1\r\nhost: x\r\n${authorization()}transfer-encoding: chunked\r\n\r\n`,
-    )
-    const chunk = `4000\r\n${'x'.repeat(0x4000)}\r\n`
+  const pushed = async (head: string, chunk: string): Promise<string> => {
+    const { socket, answer } = await raw(`${head}${authorization()}\r\n`)
     const push = (): void => {
       while (!socket.destroyed && socket.writable && socket.write(chunk));
       socket.once('drain', push)
     }
     push()
-    expect(await answer).toMatch(/^(HTTP\/1.1 413|$)/)
+    return answer
   }
+  const model = 'POST /model/v1/messages HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n'
+  expect(await pushed(model, `4000\r\n${'x'.repeat(0x4000)}\r\n`)).toMatch(/^(HTTP\/1.1 413|$)/)
+  expect(await pushed(stream, 'x'.repeat(0x4000))).toMatch(/^(HTTP\/1.1 101[^{]*\{"status":413.*\n|)$/)
   const { answer } = await raw(`GET /v1/turns/next HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`)
   expect(await answer).toMatch(/^HTTP\/1.1 431/)
 })
@@ -120,8 +123,8 @@ it('a-body-without-end-and-headers-without-end-are-cut', async () => {
 it('a-request-that-never-comes-to-its-end-loses-its-place', async () => {
   await setUp({ settings: { requestMs: 200 } })
   const slow = await Promise.all([
-    raw('POST /v1/events HTTP/1.1\r\nhost: x\r\n'),
-    raw(`POST /v1/events HTTP/1.1\r\nhost: x\r\n${authorization()}content-length: 1000\r\n\r\n{`),
+    raw(stream),
+    raw(`POST /model/v1/messages HTTP/1.1\r\nhost: x\r\n${authorization()}content-length: 1000\r\n\r\n{`),
   ])
   const answers = await Promise.all(slow.map(({ answer }) => answer))
   for (const answer of answers) expect(answer).toMatch(/^(HTTP\/1.1 408|$)/)

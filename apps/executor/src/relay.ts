@@ -6,6 +6,7 @@
 import { Agent, request as httpRequest } from 'node:http'
 import type { EventBatch } from '@tutti/contracts'
 import { backOff } from './backoff.ts'
+import { createEventStream, type EventAnswer } from './event-stream.ts'
 
 export type RelayAddress = RelayPlace & { token: string }
 
@@ -68,14 +69,10 @@ const field = (body: string, name: string): unknown => {
     : undefined
 }
 
-const receivedUpTo = (body: string): number | undefined => {
-  const received = field(body, 'received')
-  return typeof received === 'number' ? received : undefined
-}
-
 /** Speaks to the relay at an address. */
 export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
   const agent = new Agent({ keepAlive: true })
+  const events = createEventStream({ token, ...place }, silenceMs)
 
   const once = (
     method: string,
@@ -119,9 +116,9 @@ export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
       outgoing.end(body)
     })
 
-  const persistently = async <Result>(
-    ask: () => Promise<Answer>,
-    understand: (answer: Answer) => Result | undefined,
+  const persistently = async <Told, Result>(
+    ask: () => Promise<Told>,
+    understand: (answer: Told) => Result | undefined,
     signal?: AbortSignal,
   ): Promise<Result> => {
     for (let attempt = 1; ; attempt += 1) {
@@ -145,11 +142,9 @@ export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
     return temporary(status) ? undefined : { kind: 'refused', status }
   }
 
-  const understandReceipt = ({ status, body }: Answer): Sent | undefined => {
-    if (status === 200) {
-      const upTo = receivedUpTo(body)
-      return upTo === undefined ? undefined : { kind: 'received', upTo }
-    }
+  const understandReceipt = (answer: EventAnswer): Sent | undefined => {
+    if ('received' in answer) return { kind: 'received', upTo: answer.received }
+    const { status } = answer
     if (status === 409 || status === 410) return { kind: 'replaced' }
     return temporary(status) ? undefined : { kind: 'refused', status }
   }
@@ -192,8 +187,11 @@ export const createRelay = ({ token, ...place }: RelayAddress): Relay => {
       persistently(() => once('GET', '/v1/turns/next', undefined, signal, asked), understandTurn, signal),
     send: (batch) => {
       const body = JSON.stringify(batch)
-      return persistently(() => once('POST', '/v1/events', body), understandReceipt)
+      return persistently(() => events.ask(body), understandReceipt)
     },
-    close: () => agent.destroy(),
+    close: () => {
+      events.close()
+      agent.destroy()
+    },
   }
 }

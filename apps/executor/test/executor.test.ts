@@ -136,8 +136,8 @@ it('sends again what got no receipt, and the receiver ends up with each event on
   relay.endTurns()
   expect(await exit).toBe(exitCode.done)
   checkNumbers(asked.run_id)
-  // Some came more than once.
-  expect(relay.arrivals.length).toBeGreaterThan(new Set(relay.arrivals).size)
+  const stored = relay.received(asked.run_id).filter(({ event }) => !isDelta(event))
+  expect(relay.arrivals.length).toBeGreaterThanOrEqual(stored.length + 3)
 })
 
 it('outlives a relay that is away in the middle of a turn, for events and for the model', { timeout }, async () => {

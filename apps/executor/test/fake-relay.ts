@@ -2,11 +2,14 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createInterface } from 'node:readline'
+import type { Duplex } from 'node:stream'
 import {
   type AgentEvent,
   eventBatch,
   freshEvents,
   isDelta,
+  isShownOnly,
   type NumberedAgentEvent,
   type Turn,
   type TurnCommand,
@@ -33,9 +36,9 @@ export interface FakeRelay {
   endTurns(): void
   /** Answers 409 to events from now on. */
   replaceAttempt(): void
-  /** The next batches: kept, then the connection is cut, so that the executor must send them again. */
+  /** The next batches with something to store: kept, then the connection is cut, so that the executor must send them again. */
   cutAfterReceiving(times: number): void
-  /** The next batches: cut before anything is read. */
+  /** The next connections for events: cut before anything is read. */
   cutBeforeReceiving(times: number): void
   /** Events as a receiver holds them: by number, each once. */
   received(run_id: string): NumberedAgentEvent[]
@@ -53,12 +56,6 @@ export interface FakeRelay {
 
 export const isTerminal = (event: AgentEvent): boolean => event.type === 'done' || event.type === 'error'
 
-const read = async (incoming: IncomingMessage): Promise<string> => {
-  let body = ''
-  for await (const chunk of incoming.setEncoding('utf8')) body += chunk
-  return body
-}
-
 export const createFakeRelay = async (socketPath: string, model: { url: string; key: string }): Promise<FakeRelay> => {
   const token = `relay-${randomUUID()}`
   const turns: Turn[] = []
@@ -70,6 +67,7 @@ export const createFakeRelay = async (socketPath: string, model: { url: string; 
   const watchers = new Set<() => void>()
   const said: TurnCommand[] = []
   const listening = new Set<ServerResponse>()
+  const streams = new Set<Duplex>()
   let polls = 0
   let ended = false
   let replaced = false
@@ -85,27 +83,44 @@ export const createFakeRelay = async (socketPath: string, model: { url: string; 
     }
   }
 
-  const takeEvents = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const batch = eventBatch.parse(JSON.parse(await read(incoming)))
-    if (replaced) {
-      response.writeHead(409).end()
-      return
-    }
+  /** The answer to a batch, or undefined where its sender is to get none. */
+  const takeEvents = (line: string): object | undefined => {
+    const batch = eventBatch.parse(JSON.parse(line))
+    if (replaced) return { status: 409, error: 'replaced' }
     const events = held.get(batch.run_id) ?? []
     held.set(batch.run_id, events)
     arrivals.push(...batch.events.flatMap(({ n, event }) => (isDelta(event) ? [] : [n])))
     const fresh = freshEvents(events.at(-1)?.n ?? 0, batch.events)
     if ('gap' in fresh) faults.push(`a gap before event ${fresh.gap.got}`)
     else events.push(...fresh.events)
-    if (cutsAfter > 0) {
-      cutsAfter -= 1
-      response.destroy()
-    } else {
-      response
-        .writeHead(200, { 'content-type': 'application/json' })
-        .end(JSON.stringify({ received: events.at(-1)?.n ?? 0 }))
-    }
     for (const watcher of [...watchers]) watcher()
+    if (cutsAfter === 0 || isShownOnly(batch.events)) return { received: events.at(-1)?.n ?? 0 }
+    cutsAfter -= 1
+    return undefined
+  }
+
+  const serveEvents = (incoming: IncomingMessage, socket: Duplex): void => {
+    streams.add(socket)
+    socket.on('error', () => {}).on('close', () => streams.delete(socket))
+    if (incoming.headers.authorization !== `Bearer ${token}` || incoming.url !== '/v1/events') {
+      faults.push(`an upgrade at ${incoming.url}`)
+      return void socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
+    }
+    if (cutsBefore > 0) {
+      cutsBefore -= 1
+      return void socket.destroy()
+    }
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: tutti-events\r\n\r\n')
+    createInterface({ input: socket }).on('line', (line) => {
+      try {
+        const answer = takeEvents(line)
+        if (answer === undefined) socket.destroy()
+        else socket.write(`${JSON.stringify(answer)}\n`)
+      } catch (error) {
+        faults.push(String(error))
+        socket.destroy()
+      }
+    })
   }
 
   const tell = (): void => {
@@ -150,14 +165,6 @@ export const createFakeRelay = async (socketPath: string, model: { url: string; 
       listening.add(response)
       response.on('close', () => listening.delete(response))
       tell()
-    } else if (incoming.url === '/v1/events' && cutsBefore > 0) {
-      cutsBefore -= 1
-      incoming.socket.destroy()
-    } else if (incoming.url === '/v1/events') {
-      takeEvents(incoming, response).catch((error: unknown) => {
-        faults.push(String(error))
-        response.writeHead(400).end()
-      })
     } else if (incoming.url?.startsWith('/model/')) {
       forward(incoming, response)
     } else {
@@ -165,6 +172,7 @@ export const createFakeRelay = async (socketPath: string, model: { url: string; 
       response.writeHead(404).end()
     }
   })
+  server.on('upgrade', serveEvents)
   const listen = async (): Promise<void> => {
     server.listen(socketPath)
     await once(server, 'listening')
@@ -174,6 +182,7 @@ export const createFakeRelay = async (socketPath: string, model: { url: string; 
     const closed = once(server, 'close')
     server.close()
     server.closeAllConnections()
+    for (const stream of streams) stream.destroy()
     await closed
   }
   await listen()

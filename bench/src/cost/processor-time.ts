@@ -36,4 +36,4 @@ export const cpuMicros = async (pids: number[]): Promise<Map<number, number>> =>
 
 /** What was used between two readings; a process that has gone meanwhile took its account with it. */
 export const spent = (before: Map<number, number>, after: Map<number, number>): number =>
-  [...after].reduce((sum, [pid, micros]) => sum + micros - (before.get(pid) ?? 0), 0)
+  [...after].reduce((sum, [pid, micros]) => sum + Math.max(0, micros - (before.get(pid) ?? 0)), 0)

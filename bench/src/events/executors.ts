@@ -1,15 +1,14 @@
 /**
  * The part of the events' benchmark that is the executors': each with its own outbox and relay client. Only the agent is played: it says so
- * many things a second. Arguments as JSON: {@link Load}; is told the {@link Place}s, and says how many events it put.
+ * many things a second. Is told the {@link Place}s; then, for each {@link Load} that it is told, says how many events it put.
  */
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AgentEvent } from '@tutti/contracts'
 import { createOutbox } from '../../../apps/executor/src/outbox.ts'
 import { createRelay } from '../../../apps/executor/src/relay.ts'
 import type { Load, Place } from './load.ts'
 import { stamp } from './stamp.ts'
-
-const load = JSON.parse(process.argv[2] ?? '') as Load
 
 const open = ({ run_id, attempt, socketPath, token }: Place) => {
   const relay = createRelay({ socketPath, token })
@@ -19,10 +18,7 @@ const open = ({ run_id, attempt, socketPath, token }: Place) => {
   })
   return {
     outbox,
-    close: async () => {
-      await outbox.flush()
-      relay.close()
-    },
+    close: relay.close,
   }
 }
 
@@ -42,20 +38,32 @@ const saying = (n: number): AgentEvent => {
     : { ...{ type: 'tool_result', tool_use_id, is_error: false, duration_ms: 3 }, output: `${stamp()} hello` }
 }
 
-const places = await new Promise<Place[]>((resolve) => process.once('message', resolve))
-const opened = places.map(open)
-const everyMs = (1000 * load.sessions) / load.eventsPerSecond
-let put = 0
-const talk = async ({ outbox }: (typeof opened)[number], first: number): Promise<void> => {
+const talk = async (
+  { outbox }: ReturnType<typeof open>,
+  everyMs: number,
+  first: number,
+  ms: number,
+): Promise<number> => {
   const began = performance.now() + first
-  for (let n = 0; n * everyMs < load.seconds * 1000; n += 1) {
+  let n = 0
+  for (; n * everyMs < ms; n += 1) {
     const wait = began + n * everyMs - performance.now()
     if (wait > 0) await delay(wait)
     await outbox.put(saying(n))
-    put += 1
   }
+  await outbox.flush()
+  return n
 }
-await Promise.all(opened.map((session, n) => talk(session, (n / opened.length) * everyMs)))
-await Promise.all(opened.map(({ close }) => close()))
-process.send?.({ put })
-process.disconnect()
+
+const [places] = (await once(process, 'message')) as [Place[]]
+const opened = places.map(open)
+process.send?.('ready')
+process.on('message', async ({ eventsPerSecond, seconds }: Load) => {
+  const everyMs = (1000 * opened.length) / eventsPerSecond
+  const puts = await Promise.all(
+    opened.map((session, at) => talk(session, everyMs, (at / opened.length) * everyMs, seconds * 1000)),
+  )
+  process.send?.(puts.reduce((sum, put) => sum + put, 0))
+})
+await once(process, 'disconnect')
+for (const { close } of opened) close()

@@ -1,9 +1,12 @@
 /** What the processes of the events' benchmark tell each other. */
-export interface Load {
+export interface Setting {
   backendUrl: string
   internalToken: string
   folder: string
   sessions: number
+}
+
+export interface Load {
   /** Over all sessions. */
   eventsPerSecond: number
   seconds: number

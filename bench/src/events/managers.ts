@@ -1,6 +1,6 @@
 /**
  * The part of the events' benchmark that is the executor manager's, in a process of its own: its relays, each on a socket, its intake, its
- * client of the backend. Arguments as JSON: {@link Load}. Says to its parent which run is to be had at which socket.
+ * client of the backend. Arguments as JSON: {@link Setting}. Says to its parent which run is to be had at which socket.
  */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
@@ -9,11 +9,15 @@ import { createBackendClient, createRelay, defaultSettings, onSocket } from '@tu
 import { silentLogger } from '@tutti/telemetry'
 import { keepLease } from '../../../apps/executor-manager/src/claim/lease.ts'
 import { createIntake } from '../../../apps/executor-manager/src/relay/intake.ts'
-import type { Load, Place } from './load.ts'
+import type { Place, Setting } from './load.ts'
 
-const load = JSON.parse(process.argv[2] ?? '') as Load
+const setting = JSON.parse(process.argv[2] ?? '') as Setting
 const workerId = 'bench'
-const backend = createBackendClient({ baseUrl: load.backendUrl, internalToken: load.internalToken, leaseSeconds: 60 })
+const backend = createBackendClient({
+  baseUrl: setting.backendUrl,
+  internalToken: setting.internalToken,
+  leaseSeconds: 60,
+})
 const never = new Promise<never>(() => {})
 const unused = (): never => {
   throw new Error('not part of this measurement')
@@ -34,7 +38,7 @@ const claim = async (): Promise<ClaimedRun> => {
 
 const open = async (claimed: ClaimedRun, n: number): Promise<Place> => {
   const { run_id, session_id, attempt } = claimed
-  const socketPath = join(load.folder, `${n}.sock`)
+  const socketPath = join(setting.folder, `${n}.sock`)
   const token = randomUUID()
   const relay = await createRelay({
     ...{ ...defaultSettings, token, rateLimitWaitMs: 0, log: silentLogger },
@@ -63,7 +67,7 @@ const open = async (claimed: ClaimedRun, n: number): Promise<Place> => {
 }
 
 const places: Place[] = []
-for (let n = 0; n < load.sessions; n += 1) places.push(await open(await claim(), n))
+for (let n = 0; n < setting.sessions; n += 1) places.push(await open(await claim(), n))
 process.send?.(places)
 await new Promise((resolve) => process.once('disconnect', resolve))
 process.exit(0)

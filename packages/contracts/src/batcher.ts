@@ -12,6 +12,11 @@ export interface Batcher<I, O> {
 export interface BatcherOptions<I, O> {
   maxBatch: number
   maxInFlight: number
+  /**
+   * Calls begin at least this far apart, unless a full batch waits; an item alone still goes at once. Without it batches are as small as the
+   * processor has time for: all of its time goes into small calls, and everybody waits for it.
+   */
+  everyMs?: number
   /** Answers in the order of the items. */
   call: (items: I[]) => Promise<O[]>
 }
@@ -22,10 +27,17 @@ interface Waiter<I, O> {
   reject: (error: unknown) => void
 }
 
-export const createBatcher = <I, O>({ maxBatch, maxInFlight, call }: BatcherOptions<I, O>): Batcher<I, O> => {
+export const createBatcher = <I, O>({
+  maxBatch,
+  maxInFlight,
+  everyMs = 0,
+  call,
+}: BatcherOptions<I, O>): Batcher<I, O> => {
   let waiting: Waiter<I, O>[] = []
   let inFlight = 0
   let scheduled = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let began = Number.NEGATIVE_INFINITY
   let idlers: (() => void)[] = []
 
   const send = async (batch: Waiter<I, O>[]): Promise<void> => {
@@ -47,6 +59,15 @@ export const createBatcher = <I, O>({ maxBatch, maxInFlight, call }: BatcherOpti
   const flush = (): void => {
     scheduled = false
     while (waiting.length > 0 && inFlight < maxInFlight) {
+      const early = everyMs === 0 ? 0 : began + everyMs - performance.now()
+      if (early > 0 && waiting.length < maxBatch) {
+        timer ??= setTimeout(() => {
+          timer = undefined
+          flush()
+        }, Math.ceil(early))
+        return
+      }
+      began = performance.now()
       const batch = waiting.slice(0, maxBatch)
       waiting = waiting.slice(maxBatch)
       void send(batch)
@@ -61,7 +82,7 @@ export const createBatcher = <I, O>({ maxBatch, maxInFlight, call }: BatcherOpti
     add: (item) =>
       new Promise((resolve, reject) => {
         waiting.push({ item, resolve, reject })
-        if (scheduled || inFlight >= maxInFlight) return
+        if (scheduled || inFlight >= maxInFlight || (timer !== undefined && waiting.length < maxBatch)) return
         scheduled = true
         // A microtask later, so that callers who are ready in the same turn of the loop share the call.
         queueMicrotask(flush)

@@ -3,7 +3,8 @@
  * Every request carries `Authorization: Bearer <relay token>`; the token is this sandbox's alone and ends with it.
  *
  *   GET  /v1/turns/next      200 Turn · 204 nothing yet (long poll of about 20 s) · 410 no turn will come: exit 0
- *   POST /v1/events          EventBatch → EventReceipt · 409 the attempt was replaced: exit
+ *   GET  /v1/events          with `Upgrade: tutti-events`: 101, and the connection stays for as long as both do. From then on lines of JSON, an
+ *                            answer for each batch: EventBatch → EventReceipt · EventRefusal, and it ends: 409 the attempt was replaced: exit
  *   GET  /v1/turns/{run_id}/commands?after=n
  *                            200 TurnCommands · 204 nothing yet (long poll) · 410 the turn is over
  *   POST /v1/screenshots?run_id&tool_use_id
@@ -28,6 +29,10 @@ export type EventBatch = z.infer<typeof eventBatch>
 /** `received` is the highest number that is safely held outside the sandbox; the executor may forget up to it. */
 export const eventReceipt = z.object({ received: z.int().nonnegative() })
 export type EventReceipt = z.infer<typeof eventReceipt>
+
+/** Nothing of a batch is taken. `status` says why, as that of an HTTP answer would. */
+export const eventRefusal = z.object({ status: z.int().min(400).max(599), error: z.string() })
+export type EventRefusal = z.infer<typeof eventRefusal>
 
 /** In the order of their numbers. */
 export const turnCommands = z.object({ commands: z.array(turnCommand).min(1) })

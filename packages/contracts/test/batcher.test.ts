@@ -55,6 +55,28 @@ test('while calls are on their way items gather, in their order, up to the large
   expect(await late).toBe(100)
 })
 
+test('calls keep their distance where they are told to, and neither one alone nor a full batch waits for it', async () => {
+  const { calls, call } = held()
+  const batcher = createBatcher({ maxBatch: 3, maxInFlight: 3, everyMs: 1_000_000, call })
+  const answers = [batcher.add(1)]
+  await turn()
+  answers.push(batcher.add(2))
+  await turn()
+  answers.push(batcher.add(3))
+  await turn()
+  expect(calls.map((each) => each.items)).toEqual([[1]])
+  answers.push(batcher.add(4))
+  await turn()
+  expect(calls.map((each) => each.items)).toEqual([[1], [2, 3, 4]])
+  for (const each of calls) each.answer()
+  expect(await Promise.all(answers)).toEqual([10, 20, 30, 40])
+  const soon = createBatcher({ maxBatch: 3, maxInFlight: 3, everyMs: 20, call: async (items: number[]) => items })
+  const began = performance.now()
+  expect(await soon.add(1)).toBe(1)
+  expect(await soon.add(2)).toBe(2)
+  expect(performance.now() - began).toBeGreaterThanOrEqual(20)
+})
+
 test('a call that fails fails its own items, and no others', async () => {
   const { calls, call } = held()
   const batcher = createBatcher({ maxBatch: 2, maxInFlight: 1, call })

@@ -16,7 +16,7 @@ import { answerUnreadable, documentPages, inDocument, validatorCompiler } from '
 import { accessLog, type Logger } from '@tutti/telemetry'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { Callbacks } from '../relay/callbacks.ts'
-import { arrivalLimits } from '../relay/listen.ts'
+import { arrivalLimits, upgradesEvents } from '../relay/listen.ts'
 import { answerErrors, answerUnroutable, notFound, refusalBody } from './errors.ts'
 import { type Health, healthRoutes } from './health.ts'
 import { documentManager, managerSecurity } from './openapi.ts'
@@ -72,11 +72,12 @@ export const createApi = (
     clientErrorHandler: answerUnreadable(refusalBody),
     routerOptions: { ignoreTrailingSlash: true },
     serverFactory: (handler) => {
-      const server = createServer(arrivalLimits(requestMs), (incoming, response) => {
-        if (callbacks?.request(incoming, response) !== true) handler(incoming, response)
+      if (callbacks === undefined) return createServer(arrivalLimits(requestMs), handler)
+      return createServer({ ...arrivalLimits(requestMs), ...upgradesEvents }, (incoming, response) => {
+        if (!callbacks.request(incoming, response)) handler(incoming, response)
       })
-      if (callbacks !== undefined) server.on('connect', callbacks.connect)
-      return server
+        .on('connect', callbacks.connect)
+        .on('upgrade', callbacks.upgrade)
     },
   })
   const isKnown = createTokenCheck(internalToken)

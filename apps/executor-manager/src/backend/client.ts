@@ -17,6 +17,7 @@ import {
 } from '@tutti/contracts'
 import { messageOf } from '../fault.ts'
 import { BackendError, kindOf } from './error.ts'
+import { createPost } from './post.ts'
 import { createEventSender, type SendEvents } from './send-events.ts'
 
 type Output<Schema extends { _output: unknown }> = Schema['_output']
@@ -59,26 +60,12 @@ const longestPatienceMs = 30_000
 export const createBackendClient = ({ baseUrl, internalToken, leaseSeconds }: BackendClientOptions): BackendClient => {
   // One that went silent must be noticed while there is still time for another.
   const patienceMs = Math.min(longestPatienceMs, (Math.max(5, leaseSeconds) * 1000) / 3)
+  const send = createPost(`${baseUrl}/api/v1/runs/`, { 'x-internal-token': internalToken })
   const post = async (path: string, body: object, timeoutMs: number, signal?: AbortSignal): Promise<unknown> => {
-    // Whole milliseconds: a third of a lease is none, and a fraction would be refused as a renewal that failed.
-    const patience = AbortSignal.timeout(Math.ceil(timeoutMs))
-    let status: number
-    let text: string
-    try {
-      const response = await fetch(`${baseUrl}/api/v1/runs/${path}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-internal-token': internalToken },
-        body: JSON.stringify(body),
-        signal: signal === undefined ? patience : AbortSignal.any([signal, patience]),
-        // Followed, it would carry the token to wherever somebody points it.
-        redirect: 'manual',
-      })
-      status = response.status
-      text = await response.text()
-    } catch (error) {
+    const { status, text } = await send(path, body, timeoutMs, signal).catch((error: unknown) => {
       signal?.throwIfAborted()
-      throw new BackendError('unreachable', `the backend does not answer: ${causeOf(error)}`, { cause: error })
-    }
+      throw new BackendError('unreachable', `the backend does not answer: ${reasonOf(error)}`, { cause: error })
+    })
     const envelope = parsed(text)
     if (status === 200 && envelope !== undefined) return envelope.data
     const code = codeOf(envelope?.data)
@@ -140,8 +127,6 @@ const parsed = (text: string): Envelope | undefined => {
 const codeOf = (data: unknown): string | undefined =>
   typeof data === 'object' && data !== null && 'code' in data && typeof data.code === 'string' ? data.code : undefined
 
-/** `fetch failed` alone says nothing; what it hides does. */
-const causeOf = (error: unknown): string => {
-  const cause = error instanceof Error ? error.cause : undefined
-  return cause instanceof Error ? `${messageOf(error)}: ${messageOf(cause)}` : messageOf(error)
-}
+/** Of a name with several addresses each has a reason of its own, and all of them together have none. */
+const reasonOf = (error: unknown): string =>
+  error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error)

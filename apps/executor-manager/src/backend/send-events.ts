@@ -27,6 +27,8 @@ type Outcome = Received | BackendError
 const mostTogether = 50
 /** Two, so that a slow answer for some runs does not keep the others waiting. */
 const requestsAtOnce = 2
+/** A request costs as much as forty events in it. */
+const requestEveryMs = 2
 
 /** @param post asks below `/api/v1/runs/`, rejecting with `BackendError` only */
 export const createEventSender = (post: (path: string, body: object) => Promise<unknown>): SendEvents => {
@@ -59,7 +61,8 @@ export const createEventSender = (post: (path: string, body: object) => Promise<
     }
     return Promise.all(items.map((item) => alone(item).catch(asOutcome)))
   }
-  const batcher = () => createBatcher({ maxBatch: mostTogether, maxInFlight: requestsAtOnce, call: send })
+  const batcher = () =>
+    createBatcher({ maxBatch: mostTogether, maxInFlight: requestsAtOnce, everyMs: requestEveryMs, call: send })
   // Text that somebody watches being said does not wait in one request with what has to reach a disk.
   const [stored, shown] = [batcher(), batcher()]
   return async (runId, batch) => {

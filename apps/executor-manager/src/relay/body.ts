@@ -25,9 +25,9 @@ export const readBody = (incoming: IncomingMessage, maxBytes: number): Promise<B
     })
   })
 
-export const parseJson = (body: Buffer): unknown => {
+export const parseJson = (body: Buffer | string): unknown => {
   try {
-    return JSON.parse(body.toString('utf8'))
+    return JSON.parse(String(body))
   } catch {
     return undefined
   }

@@ -6,13 +6,14 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Logger } from '@tutti/telemetry'
-import { answer } from './answer.ts'
+import { answer, refuseConnection } from './answer.ts'
 import type { Listen, RelayHandlers } from './listen.ts'
 
 export interface Callbacks {
   /** For the requests of sandboxes; false where it is not one, and somebody else is to answer. */
   request(incoming: IncomingMessage, response: ServerResponse): boolean
   connect(incoming: IncomingMessage, socket: Duplex, head: Buffer): void
+  upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void
   /** For the relay of the sandbox that is given this token. */
   listen(token: string): Listen
 }
@@ -33,6 +34,16 @@ export const createCallbacks = (log: Logger): Callbacks => {
     connection.once('close', () => found.connections.delete(connection))
     return found
   }
+  const hand =
+    (to: 'connect' | 'upgrade') =>
+    (incoming: IncomingMessage, socket: Duplex, head: Buffer): void => {
+      const found = find(incoming, socket)
+      if (found !== undefined) found.handlers[to](incoming, socket, head)
+      else {
+        log.warn('a connection through the relays without the token of a sandbox')
+        refuseConnection(socket)
+      }
+    }
 
   return {
     request: (incoming, response) => {
@@ -45,13 +56,8 @@ export const createCallbacks = (log: Logger): Callbacks => {
       }
       return true
     },
-    connect: (incoming, socket, head) => {
-      const found = find(incoming, socket)
-      if (found !== undefined) return found.handlers.connect(incoming, socket, head)
-      log.warn('a connection through the relays without the token of a sandbox')
-      socket.on('error', () => socket.destroy())
-      socket.end('HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n')
-    },
+    connect: hand('connect'),
+    upgrade: hand('upgrade'),
     listen: (token) => async (handlers) => {
       const key = digest(`Bearer ${token}`)
       const mine: Open = { handlers, connections: new Set() }

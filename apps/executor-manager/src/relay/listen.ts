@@ -6,6 +6,14 @@ import type { Duplex } from 'node:stream'
 export interface RelayHandlers {
   request(incoming: IncomingMessage, response: ServerResponse): void
   connect(incoming: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** To a stream of events; a request that offers anything else is served as a request. */
+  upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void
+}
+
+/** Options of a relay's server: only events get a connection of their own. */
+export const upgradesEvents = {
+  shouldUpgradeCallback: ({ method, url, headers }: IncomingMessage): boolean =>
+    method === 'GET' && url === '/v1/events' && headers.upgrade === 'tutti-events',
 }
 
 /** Resolves when requests are taken; `close` ends every connection. */
@@ -26,8 +34,8 @@ export const arrivalLimits = (
 export const onSocket =
   (path: string, requestMs: number): Listen =>
   async (handlers) => {
-    const server = createServer(arrivalLimits(requestMs), handlers.request)
-    server.on('connect', handlers.connect)
+    const server = createServer({ ...arrivalLimits(requestMs), ...upgradesEvents }, handlers.request)
+    server.on('connect', handlers.connect).on('upgrade', handlers.upgrade)
     // A connection that the server closes while the executor is about to use it again looks like a fault.
     server.keepAliveTimeout = 0
     // Each is an open file of this process, which all its sandboxes share.

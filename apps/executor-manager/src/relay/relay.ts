@@ -3,14 +3,15 @@
  * the moment; so a sandbox may be kept for the session's next turn.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { eventBatch } from '@tutti/contracts'
+import { type EventReceipt, type EventRefusal, eventBatch } from '@tutti/contracts'
 import type { Logger } from '@tutti/telemetry'
 import { messageOf } from '../fault.ts'
-import { answer } from './answer.ts'
+import { answer, refuseConnection } from './answer.ts'
 import type { Assignment } from './assignment.ts'
-import { parseJson, readBody } from './body.ts'
+import { parseJson } from './body.ts'
 import { createCommandDesk } from './commands.ts'
 import { createEgress, type EgressOptions } from './egress.ts'
+import { createEventStreams } from './event-streams.ts'
 import type { Listen } from './listen.ts'
 import { askMemory } from './memory.ts'
 import { createModelProxy, type ModelProxyOptions } from './model.ts'
@@ -46,16 +47,15 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
   const egress = createEgress(options)
   let current: Assignment | undefined
 
-  const takeEvents = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const body = await readBody(incoming, options.eventBodyBytes)
-    if (body === undefined) return answer(response, 413, { error: 'the batch is too large' })
-    const batch = eventBatch.safeParse(parseJson(body))
-    if (!batch.success) return answer(response, 400, { error: 'this is no batch of events' })
+  const takeEvents = async (line: string): Promise<EventReceipt | EventRefusal> => {
+    const batch = eventBatch.safeParse(parseJson(line))
+    if (!batch.success) return { status: 400, error: 'this is no batch of events' }
     const taken = current === undefined ? { kind: 'replaced' as const } : await current.intake.take(batch.data)
-    if (taken.kind === 'received') answer(response, 200, { received: taken.upTo })
-    else if (taken.kind === 'replaced') answer(response, 409, { error: 'the attempt was replaced' })
-    else answer(response, 400, { error: taken.message })
+    if (taken.kind === 'received') return { received: taken.upTo }
+    if (taken.kind === 'replaced') return { status: 409, error: 'the attempt was replaced' }
+    return { status: 400, error: taken.message }
   }
+  const events = createEventStreams({ maxBytes: options.eventBodyBytes, take: takeEvents, log })
 
   const route = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (!hasToken(incoming.headers.authorization)) {
@@ -70,7 +70,6 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
       return answer(response, 404, { error: 'there is nothing here' })
     if (url.pathname.startsWith('/model/')) return model(incoming, response, url, current)
     if (url.pathname === '/v1/turns/next' && method === 'GET') return desk.next(response)
-    if (url.pathname === '/v1/events' && method === 'POST') return takeEvents(incoming, response)
     if (url.pathname === '/v1/screenshots' && method === 'POST')
       return takeScreenshot(incoming, response, url.searchParams, current)
     if (url.pathname === '/v1/memory' && method === 'POST')
@@ -92,8 +91,12 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
     connect: (incoming, socket, head) => {
       if (hasToken(incoming.headers.authorization)) return egress.connect(incoming, socket, head, current?.egress)
       log.warn('a connection through the relay without its token')
-      socket.on('error', () => socket.destroy())
-      socket.end('HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n')
+      refuseConnection(socket)
+    },
+    upgrade: (incoming, socket, head) => {
+      if (hasToken(incoming.headers.authorization)) return events.open(socket, head)
+      log.warn('a stream of events without the relay’s token')
+      refuseConnection(socket)
     },
   })
 
@@ -115,6 +118,7 @@ export const createRelay = async (options: RelayOptions): Promise<Relay> => {
       commands.clear()
       // The server does not count them among its connections any more.
       egress.clear()
+      events.close()
       desk.end()
       await listening.close()
     },

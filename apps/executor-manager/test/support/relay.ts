@@ -18,6 +18,7 @@ import { createIntake, type Intake } from '../../src/relay/intake.ts'
 import { onSocket } from '../../src/relay/listen.ts'
 import { createRelay, type Relay } from '../../src/relay/relay.ts'
 import { defaultSettings, type ManagerSettings } from '../../src/settings.ts'
+import { type EventLine, type EventStream, openEvents } from './event-stream.ts'
 import { oneProvider } from './one-provider.ts'
 
 export interface Asked {
@@ -47,6 +48,8 @@ export interface RelayRig {
   /** Sends a request and returns its answer once the headers are there. */
   open(path: string, asked?: Asked): Promise<IncomingMessage>
   ask(path: string, asked?: Asked): Promise<{ status: number; body: string; headers: IncomingMessage['headers'] }>
+  /** Sends a line on a stream of events that stays open as long as the relay lets it. */
+  tell(line: unknown): Promise<EventLine>
   close(): Promise<void>
 }
 
@@ -131,6 +134,7 @@ export const createRelayRig = async (
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
     return incoming
   }
+  let events: EventStream | undefined
   const assignment: Assignment = {
     ...{ turn, intake, account, egress: [], commands: lease.commands },
     screenshot: async (toolUseId) => `replays/${toolUseId}.png`,
@@ -140,6 +144,13 @@ export const createRelayRig = async (
     ask: async (path, asked) => {
       const incoming = await open(path, asked)
       return { status: incoming.statusCode ?? 0, body: await text(incoming), headers: incoming.headers }
+    },
+    tell: async (line) => {
+      if (events === undefined || events.socket.destroyed) events = await openEvents({ socketPath, token })
+      const answer = await events.say(line)
+      // After a refusal there is nothing to be said any more.
+      if (answer.status !== undefined) await events.ended
+      return answer
     },
     close: async () => {
       await relay.close()

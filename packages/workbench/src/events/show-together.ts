@@ -27,6 +27,7 @@ export const showTogether = async (database: Database, batches: readonly RunBatc
      from workbench.runs run join workbench.sessions session on session.id = run.session_id
      where run.id = any($1::uuid[])`,
     [batches.map(({ runId }) => runId)],
+    'events_shown_runs',
   )
   const runs = new Map(rows.map((run) => [run.id, run]))
   const news: News[] = []

@@ -55,6 +55,7 @@ export const storeTogether = (database: Database, batches: readonly RunBatch[]):
       `update workbench.runs set received_n = stored.n
        from unnest($1::uuid[], $2::bigint[]) as stored (id, n) where runs.id = stored.id`,
       [writes.map(({ run }) => run.id), writes.map(({ received }) => received)],
+      'events_received',
     )
     const logs = [...new Set(writes.map(({ log }) => log))]
     const at = await storeLines(
@@ -80,12 +81,14 @@ const lockRuns = async (tx: Queryable, runIds: string[]): Promise<Map<string, { 
     `select id, user_id, seq from workbench.sessions
      where id in (select session_id from workbench.runs where id = any($1::uuid[])) order by id for update skip locked`,
     [runIds],
+    'events_lock_sessions',
   )
   const logs = new Map(sessions.map((session) => [session.id, openLog(session)]))
   const runs = await tx.query<LockedRun>(
     `select id, session_id, status, attempt, claimed_by, lease_token, received_n from workbench.runs
      where id = any($1::uuid[]) and session_id = any($2::uuid[])`,
     [runIds, [...logs.keys()]],
+    'events_locked_runs',
   )
   return new Map(
     runs.flatMap((run) => {
@@ -105,6 +108,7 @@ const storeLines = async (tx: Queryable, lines: Line[]): Promise<Date | undefine
            from jsonb_to_recordset($1::jsonb) as line (session_id uuid, seq bigint) group by session_id) grown
      where sessions.id = grown.session_id returning now() as at`,
     [JSON.stringify(lines)],
+    'events_lines',
   )
   return stored?.at
 }

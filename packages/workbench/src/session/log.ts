@@ -86,7 +86,7 @@ const newsOfLine = ({ session_id, seq, type, data }: Line, user_id: string, at: 
 
 /** To be told at the commit, and not if there is none. */
 export const tell = async (tx: Queryable, news: readonly News[]): Promise<void> => {
-  if (news.length > 0) await tx.query(`select ${notify}`, [newsChannel, payloadsOf(news)])
+  if (news.length > 0) await tx.query(`select ${notify}`, [newsChannel, payloadsOf(news)], 'log_tell')
 }
 
 /**
@@ -95,10 +95,11 @@ export const tell = async (tx: Queryable, news: readonly News[]): Promise<void> 
  */
 export const show = async (database: Queryable, news: readonly News[]): Promise<void> => {
   if (news.length > 0)
-    await database.query(`select set_config('synchronous_commit', 'off', true), ${notify}`, [
-      newsChannel,
-      payloadsOf(news),
-    ])
+    await database.query(
+      `select set_config('synchronous_commit', 'off', true), ${notify}`,
+      [newsChannel, payloadsOf(news)],
+      'log_show',
+    )
 }
 
 const notify = '(select count(pg_notify($1, payload)) from unnest($2::text[]) payload)'

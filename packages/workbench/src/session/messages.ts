@@ -89,6 +89,7 @@ export const insertMessages = async (tx: Queryable, messages: readonly PlacedMes
      order by message.place
      returning id, role, content, text_preview, created_at, updated_at`,
     [JSON.stringify(messages)],
+    'messages_insert',
   )
   return rows.sort((a, b) => a.id - b.id)
 }

@@ -42,6 +42,7 @@ export const upsertToolCalls = async (tx: Queryable, calls: readonly PlacedCall[
          tool_output = null, is_error = false, duration_ms = null, finished = false,
          created_at = excluded.created_at, updated_at = clock_timestamp()`,
     [JSON.stringify(lastOfEach(calls))],
+    'tools_call',
   )
 }
 
