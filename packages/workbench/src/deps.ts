@@ -4,6 +4,7 @@ import type { BudgetSettings } from './budgets/limits.ts'
 import type { Sealer } from './capabilities/sealer.ts'
 import type { Database } from './database/database.ts'
 import type { SnapshotObjects, SnapshotReader } from './snapshots/objects.ts'
+import type { WebhookDeps } from './webhooks/of-run.ts'
 
 /** Where failures go that nobody is there to answer to. */
 export interface WorkbenchLog {
@@ -23,6 +24,7 @@ export interface WorkbenchDeps {
   snapshots: SnapshotReader
   /** Null where there is no object storage: then no snapshot can be read either. */
   objects: SnapshotObjects | null
+  webhooks: WebhookDeps
   /** Of secrets. */
   sealer: Sealer
 }

@@ -127,6 +127,7 @@ import { SESSION_TITLE } from './titles/session-title-blueprint.ts'
 import { keepSweepingUploads } from './uploads/keep-sweeping.ts'
 import { dropUpload, type SentFile, storeUpload } from './uploads/store-upload.ts'
 import { sweepUploads } from './uploads/sweep-uploads.ts'
+import type { WebhookOptions } from './webhooks/of-run.ts'
 
 export interface Page {
   limit: number
@@ -280,12 +281,16 @@ export interface WorkbenchOptions {
   objects?: SnapshotObjects
   /** The engine's own, where scheduled tasks have their schedules; without, there are none. */
   store?: ScheduleStore
+  /** Who is told of runs beside those that their messages name; without, nobody, and every address may be named. */
+  webhooks?: WebhookOptions
   /** What secrets are sealed with; without, with a key of this process alone, which no other one and no restart can open. */
   secretKeys?: SecretKeys
   sweepIntervalMs?: number
   /** How long a session's next run is left to the manager that had its last one, while that one has room. */
   headStartMs?: number
 }
+
+const noWebhooks: WebhookOptions = { url: null, faultOf: () => null, linkTo: () => null }
 
 /**
  * The database's schema must be there: see `migrate`.
@@ -298,6 +303,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const sealer = createSealer(options.secretKeys ?? { current: randomBytes(32).toString('hex') })
   const deps: WorkbenchDeps = {
     ...{ database, engine, log, ownerOf, newId, budgets, offersModel, snapshots, objects, sealer },
+    webhooks: { ...(options.webhooks ?? noWebhooks), store: options.store ?? null },
   }
   if (!engine.blueprints.get(AGENT_RUN.blueprint))
     throw new Error(`the engine needs the blueprint ${AGENT_RUN.blueprint}`)
