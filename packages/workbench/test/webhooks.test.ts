@@ -71,7 +71,8 @@ test('a question is told once, with a link to answer it, however often its parki
       },
     },
   ])
-  const links = (asked[0]?.payload.requests as { url: string }[]).map(({ url }) => url).sort()
+  const shown = asked.flatMap(({ payload }) => payload.requests as { url: string }[])
+  const links = shown.map(({ url }) => url).sort()
   expect(links).toEqual(requests.map(({ id }) => `https://tutti.example.org/${user}/${id}`).sort())
   // Its manager repeats the end, and the sweeper of another process looks as well.
   const repeated = finishOf(run, { outcome: 'parked', park: { reason: 'input', until: null } })
