@@ -10,6 +10,7 @@ import {
   logSettings,
 } from '@tutti/config'
 import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
+import { urlFault } from '@tutti/network'
 import { ObjectStoreError } from '@tutti/objects'
 import { isStoreAway, offloading, openStore } from '@tutti/stores'
 import {
@@ -30,8 +31,10 @@ import {
   migrate,
   type SessionTitleDeps,
   sessionTitleBlueprint,
+  type WebhookOptions,
 } from '@tutti/workbench'
 import { createBackend } from './app.ts'
+import { createRequestLinks, linkOrNull } from './links/request-link.ts'
 import { openBucket, openObjects } from './open-objects.ts'
 import type { GivenSettings } from './settings.ts'
 
@@ -87,6 +90,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     const workbench = createWorkbench({
       ...{ database, engine, store, log, ownerOf: () => config.singleUserId, objects },
       budgets,
+      webhooks: webhookOptions(config, settings),
       offersModel: (model) => models.allowed(model) && models.providerOf(model) !== undefined,
       headStartMs: config.sessionHeadStartMs,
       ...embeddingsOf(loaded),
@@ -220,6 +224,17 @@ const withAgentRun = (given: readonly Blueprint[]): Blueprint[] => [
   agentRunBlueprint,
   ...given.filter(({ name }) => name !== agentRunBlueprint.name),
 ]
+
+/** The orchestrator sends them, over the same Store, and looks once more at where they lead. */
+const webhookOptions = (config: BackendConfig, settings: GivenSettings): WebhookOptions => {
+  const given = { links: settings.links ?? null }
+  const links = createRequestLinks(given)
+  return {
+    url: config.webhookUrl || null,
+    faultOf: (url) => urlFault(url, config.webhookAllowPrivate),
+    linkTo: (userId, request) => links && linkOrNull(given, links, userId, request),
+  }
+}
 
 const backendSettings = (config: BackendConfig, env: Environment): GivenSettings => ({
   host: config.host,

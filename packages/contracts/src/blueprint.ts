@@ -30,18 +30,22 @@ const duration = z.union([
 /** By outcome: `success`, `failure`, `cancelled`, `timeout`, a decision, or a status of the worker's own. */
 const routes = z.record(z.string().min(1).max(64), stateName)
 
+const retry = z.strictObject({
+  attempts: z.int().min(1).max(1000).optional(),
+  backoff: z.enum(['exponential', 'fixed']).optional(),
+  initial: duration.optional(),
+  max: duration.optional(),
+  /** Keeps the next try off the workers that failed. */
+  elsewhere: z.boolean().optional(),
+  /** So many tries may be lost with workers that fell silent, beside the attempts; left out, a lost try counts as a failed one. */
+  losses: z.int().min(0).max(1000).optional(),
+})
+
 const taskFields = {
   skill: text.min(1),
   params: json.default({}),
   timeout: duration.optional(),
-  retry: z
-    .strictObject({
-      attempts: z.int().min(1).max(1000).optional(),
-      backoff: z.enum(['exponential', 'fixed']).optional(),
-      initial: duration.optional(),
-      max: duration.optional(),
-    })
-    .optional(),
+  retry: retry.optional(),
   priority: z.number().min(-1000).max(1000).optional(),
   concurrency_key: text.optional(),
   concurrency_limit: z.int().min(1).optional(),
@@ -110,6 +114,7 @@ const actions = {
       /** Whether its agent may ask a person. */
       attended: z.boolean().optional(),
       timeout: duration.optional(),
+      retry: retry.optional(),
       on: routes,
     })
     .optional(),

@@ -88,6 +88,10 @@ export const taskConfig = z.object({
   /** How long a question may wait for its answer. */
   answer_timeout_seconds: z.number().positive().max(31_536_000).optional(),
   output_schema: jsonObject.optional(),
+  /** Where it is told that the agent asks, is delayed, or has ended; left out: the operator's WEBHOOK_URL, if there is one. */
+  webhook_url: z.string().min(1).max(2000).optional(),
+  /** Of these events only; left out: all, and an empty list: none. */
+  webhook_events: z.array(z.string().max(128)).max(32).optional(),
 })
 export type TaskConfig = z.infer<typeof taskConfig>
 

@@ -56,7 +56,13 @@ export { type NewJob, newJob } from './job/new-job.ts'
 export { sortedJson } from './job/sorted-json.ts'
 export { type Knowledge, stateAt } from './job/state-at.ts'
 export type { HeldTask, LeasedTask, Task, TaskRequest } from './job/task.ts'
-export { type WebhookAttempt, type WebhookBody, type WebhookPayload, webhookKind } from './job/webhook.ts'
+export {
+  type WebhookAttempt,
+  type WebhookBody,
+  type WebhookPayload,
+  webhookKind,
+  webhookRecord,
+} from './job/webhook.ts'
 export { createEngine, defaultSettings } from './run/create-engine.ts'
 export { type Schedule, scheduleId } from './schedule/schedule.ts'
 export { createScheduler, type KeptSchedule, type Scheduler, type SchedulerDeps } from './schedule/scheduler.ts'

@@ -1,5 +1,5 @@
 /** Blueprints as JSON: the same engine runs them, and every fault of a document is told with its place. */
-import { type BlueprintDocument, isTerminal, type Json } from '@tutti/contracts'
+import { AGENT_LOSSES, type BlueprintDocument, isTerminal, type Json } from '@tutti/contracts'
 import { expect, test } from 'vitest'
 import { graphOf, jsonBlueprint, readJsonBlueprint } from '../src/index.ts'
 import { answer, create, createFleet, take, takeOne } from './fleet.ts'
@@ -196,6 +196,22 @@ test('an agent’s prompt and workspace are filled in', async () => {
     params: { prompt: 'Summarise it', config: { workspace: { files: [{ path: 'a.md', content: 'words' }] } } },
     timeoutMs: 86_400_000,
   })
+})
+
+test('a document says how often a worker may be lost, of a task and of an agent; what is no number of losses is told with its place', async () => {
+  const retry = { attempts: 2, losses: 7, elsewhere: true }
+  const chosen = async (action: object) => {
+    const { waiting } = await (await run(doing(action))).job()
+    return waiting?.kind === 'task' ? waiting.task.retry : null
+  }
+  expect(await chosen({ dispatch: { skill: 'work', retry, on: { success: 'done' } } })).toMatchObject(retry)
+  const agent = { prompt: 'go', on: { success: 'done' } }
+  expect(await chosen({ agent: { ...agent, retry: { losses: 0 } } })).toMatchObject({ losses: 0 })
+  expect(await chosen({ agent })).toMatchObject({ losses: AGENT_LOSSES })
+  for (const losses of [-1, 1.5, 1_001, 'many', null])
+    expect(faultsOf(doing({ dispatch: { skill: 'work', retry: { losses }, on: { success: 'done' } } }))).toEqual([
+      expect.stringMatching(/^states\.\w+\.dispatch\.retry\.losses: /),
+    ])
 })
 
 test('a list that is too long makes no tasks at all', async () => {

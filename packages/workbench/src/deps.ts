@@ -5,6 +5,7 @@ import type { Sealer } from './capabilities/sealer.ts'
 import type { Database } from './database/database.ts'
 import type { Embeddings } from './memory/embeddings/embed-memories.ts'
 import type { SnapshotObjects, SnapshotReader } from './snapshots/objects.ts'
+import type { WebhookDeps } from './webhooks/of-run.ts'
 
 /** Where failures go that nobody is there to answer to. */
 export interface WorkbenchLog {
@@ -26,6 +27,7 @@ export interface WorkbenchDeps {
   objects: SnapshotObjects | null
   /** What gives memories their vectors; null: they are found by words alone. */
   embeddings: Embeddings | null
+  webhooks: WebhookDeps
   /** Of secrets. */
   sealer: Sealer
 }

@@ -128,6 +128,7 @@ import { SESSION_TITLE } from './titles/session-title-blueprint.ts'
 import { keepSweepingUploads } from './uploads/keep-sweeping.ts'
 import { dropUpload, type SentFile, storeUpload } from './uploads/store-upload.ts'
 import { sweepUploads } from './uploads/sweep-uploads.ts'
+import type { WebhookOptions } from './webhooks/of-run.ts'
 
 export interface Page {
   limit: number
@@ -281,6 +282,8 @@ export interface WorkbenchOptions {
   objects?: SnapshotObjects
   /** The engine's own, where scheduled tasks have their schedules; without, there are none. */
   store?: ScheduleStore
+  /** Who is told of runs beside those that their messages name; without, nobody, and every address may be named. */
+  webhooks?: WebhookOptions
   /** What secrets are sealed with; without, with a key of this process alone, which no other one and no restart can open. */
   secretKeys?: SecretKeys
   sweepIntervalMs?: number
@@ -289,6 +292,8 @@ export interface WorkbenchOptions {
   /** How long a session's next run is left to the manager that had its last one, while that one has room. */
   headStartMs?: number
 }
+
+const noWebhooks: WebhookOptions = { url: null, faultOf: () => null, linkTo: () => null }
 
 /**
  * The database's schema must be there: see `migrate`.
@@ -302,6 +307,7 @@ export const createWorkbench = (options: WorkbenchOptions): Workbench => {
   const deps: WorkbenchDeps = {
     ...{ database, engine, log, ownerOf, newId, budgets, offersModel, snapshots, objects, sealer },
     embeddings: options.embeddings ?? null,
+    webhooks: { ...(options.webhooks ?? noWebhooks), store: options.store ?? null },
   }
   if (!engine.blueprints.get(AGENT_RUN.blueprint))
     throw new Error(`the engine needs the blueprint ${AGENT_RUN.blueprint}`)

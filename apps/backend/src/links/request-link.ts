@@ -13,6 +13,20 @@ export const requestLinksPath = '/_public/requests'
 export const createRequestLinks = ({ links }: Pick<BackendSettings, 'links'>): RequestLinks | null =>
   links === null ? null : createSignedLinks<Says>(links.secret, 'request links')
 
+/** For whoever is told of the request by a webhook, as long as it waits; null where nobody waits for an answer any more. */
+export const linkOrNull = (
+  { links: settings }: Pick<BackendSettings, 'links'>,
+  links: RequestLinks,
+  userId: string,
+  { id, expires_at }: UserInputRequestView,
+): string | null => {
+  const expiresAt = Date.parse(expires_at)
+  return settings && expiresAt > Date.now() ? urlOf(settings, links.write([userId, id, 'anybody'], expiresAt)) : null
+}
+
+const urlOf = ({ publicUrl }: { publicUrl: string }, token: string): string =>
+  `${publicUrl.replace(/\/+$/, '')}${requestLinksPath}/${token}`
+
 /** @throws TuttiError LINKS_OFF, REQUEST_ANSWERED, REQUEST_EXPIRED */
 export const linkFor = (
   { links: settings }: Pick<BackendSettings, 'links'>,
@@ -28,6 +42,5 @@ export const linkFor = (
   if (request.status === 'expired' || expiresAt <= Date.now())
     throw new TuttiError('REQUEST_EXPIRED', 'Nobody waits for this answer now')
   const token = links.write([userId, request.id, to], expiresAt)
-  const url = `${settings.publicUrl.replace(/\/+$/, '')}${requestLinksPath}/${token}`
-  return { url, to, expires_at: new Date(expiresAt).toISOString() }
+  return { url: urlOf(settings, token), to, expires_at: new Date(expiresAt).toISOString() }
 }

@@ -16,6 +16,7 @@ import type { ConfigOf, VariableTable } from '../variables/variable.ts'
 import { budgetVariables } from './budgets.ts'
 import { modelVariables } from './models.ts'
 import { objectVariables, presignVariables } from './objects.ts'
+import { accessVariables } from './orchestrator/access.ts'
 import { payloadVariables } from './payloads.ts'
 import {
   engineVariables,
@@ -165,6 +166,14 @@ export const backendVariables = {
       'The address under which browsers reach this backend; presigned links start with it. Where it is set, links can be made with which somebody without an account answers an agent.',
     schema: httpUrl,
   },
+  webhookUrl: {
+    name: 'WEBHOOK_URL',
+    default: '',
+    description:
+      'Who is told that an agent asks, is delayed, or has ended, where its message names nobody. Signed and sent by the orchestrator; empty: nobody.',
+    schema: optionalHttpUrl,
+  },
+  webhookAllowPrivate: accessVariables.webhookAllowPrivate,
   ...modelVariables,
   ...budgetVariables,
   executorManagerUrl: {

@@ -44,8 +44,15 @@ const subscribed = (events: string[] | null, event: string): boolean =>
 /**
  * The delivery of an event that the newest line of the job's log tells of; null when nobody asked for it. Ids sort by instant,
  * and those of one job by line.
+ * @param given the id, of what is told beside the job's log: it must follow from what happened, so that telling it again is telling it once
  */
-export const webhookRecord = (job: Job, now: number, event: string, details: JsonObject = {}): StoredRecord | null => {
+export const webhookRecord = (
+  job: Job,
+  now: number,
+  event: string,
+  details: JsonObject = {},
+  given?: string,
+): StoredRecord | null => {
   if (!job.webhook || !subscribed(job.webhook.events, event)) return null
   const { id, output, error, metadata } = job
   const status = isTerminal(job.status) ? job.status : restingStatus(job)
@@ -62,7 +69,7 @@ export const webhookRecord = (job: Job, now: number, event: string, details: Jso
   const body: WebhookBody = { url: job.webhook.url, event, payload, attempts: [] }
   return {
     kind: webhookKind,
-    id: `${String(now).padStart(15, '0')}-${id}-${String(job.seq).padStart(9, '0')}`,
+    id: given ?? `${String(now).padStart(15, '0')}-${id}-${String(job.seq).padStart(9, '0')}`,
     owner: job.client,
     ref: id,
     rev: 1,

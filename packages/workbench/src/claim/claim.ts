@@ -14,6 +14,7 @@ import { tell } from '../session/log.ts'
 import { schemaFault } from '../session/output.ts'
 import type { RunRow } from '../session/rows.ts'
 import type { Hub } from '../stream/hub.ts'
+import { tellParked } from '../webhooks/tell-parked.ts'
 import { type Affinity, headStartOf } from './affinity.ts'
 import { announce } from './announce.ts'
 import { runOfTask } from './run-of-task.ts'
@@ -211,6 +212,7 @@ const write = async (deps: ClaimDeps, lease: LeasedTask, leaseMs: number): Promi
   if (verdict.kind === 'claimed') return verdict.run
   if (verdict.kind === 'late') return 'next'
   if (verdict.kind === 'parked') {
+    await tellParked(deps, verdict.run)
     await reportLease(deps, lease, await parkedOutcome(deps, verdict.run))
     // What it waits for may have come meanwhile.
     await settle(deps, run.id)

@@ -199,6 +199,6 @@ const claimOf = ({ session }: SessionChange, run: RunRow, lease: LeasedTask, pla
   sdk_session_id: session.sdk_session_id,
 })
 
-/** They are in the plan. */
-const withoutFiles = ({ workspace, ...config }: TaskConfig): TaskConfig =>
+/** They are in the plan; and who is told of the run is nothing to the sandbox's host. */
+const withoutFiles = ({ workspace, webhook_url: _, webhook_events: _events, ...config }: TaskConfig): TaskConfig =>
   workspace?.folder === undefined ? config : { ...config, workspace: { folder: workspace.folder } }

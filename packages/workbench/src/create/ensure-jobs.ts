@@ -2,6 +2,7 @@
 import { AGENT_RUN, type JsonObject } from '@tutti/contracts'
 import type { WorkbenchDeps } from '../deps.ts'
 import type { RunRow } from '../session/rows.ts'
+import { webhookOf } from '../webhooks/of-run.ts'
 
 /** How soon a run with a job is compared with the engine for the first time; a claim or a cancel comes sooner. */
 export const firstCheckMs = 30_000
@@ -24,6 +25,7 @@ export const ensureJobs = async (deps: WorkbenchDeps, sessionId: string): Promis
         client: run.user_id,
         input: jobInput(run),
         metadata: { session_id: sessionId },
+        ...webhookOf(deps.webhooks, run.config),
         ...(run.schedule_mode === 'immediate' ? {} : { startAt: run.scheduled_at.getTime() }),
       },
     ])
@@ -49,7 +51,7 @@ export const ensureJobsSoon = async (deps: WorkbenchDeps, sessionId: string): Pr
 
 /** Without the files to stage: the claim reads them from the run, and megabytes don't belong into a job's state. */
 const jobInput = (run: RunRow): JsonObject => {
-  const { workspace: _, ...config } = run.config
+  const { workspace: _, webhook_url: _url, webhook_events: _events, ...config } = run.config
   return {
     session_id: run.session_id,
     run_id: run.id,

@@ -7,6 +7,7 @@ import { wake } from '../requests/wake.ts'
 import type { SessionChange } from '../session/change-session.ts'
 import type { Park, RunRow } from '../session/rows.ts'
 import { logStatus, updateRun } from '../session/runs.ts'
+import { tellParked } from '../webhooks/tell-parked.ts'
 import { reportUnderLastLease, type Told } from './report.ts'
 
 /** How soon the sweeper looks whether the engine has been told. */
@@ -41,6 +42,7 @@ export const parkedOutcome = async ({ database }: WorkbenchDeps, run: RunRow): P
 
 /** Tells the engine that the run waits, and, where it has been answered already, that it goes on. */
 export const reportParked = async (deps: WorkbenchDeps, run: RunRow): Promise<void> => {
+  await tellParked(deps, run)
   await reportUnderLastLease(deps, run, await parkedOutcome(deps, run))
   if (run.park?.reason === 'input' && (await pendingOf(deps.database, run.id)).length === 0) await wake(deps, run)
 }

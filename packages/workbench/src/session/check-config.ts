@@ -1,13 +1,15 @@
 /** What in a configuration could only fail later is refused when it is sent, while somebody is there to hear of it. */
 import { type TaskConfigPatch, TuttiError } from '@tutti/contracts'
 import type { WorkbenchDeps } from '../deps.ts'
+import { checkWebhook } from '../webhooks/of-run.ts'
 import { schemaFault } from './output.ts'
 
 const at = 'body.config'
 
 /** What it names of capabilities, files and secrets is looked at elsewhere. @throws TuttiError INVALID_BODY with the path of what can't be */
-export const checkConfig = (deps: Pick<WorkbenchDeps, 'offersModel'>, sent: TaskConfigPatch): void => {
+export const checkConfig = (deps: Pick<WorkbenchDeps, 'offersModel' | 'webhooks'>, sent: TaskConfigPatch): void => {
   checkModel(deps, sent.model)
+  checkWebhook(deps, sent)
   const fault = schemaFault(sent.output_schema)
   if (fault)
     throw new TuttiError('INVALID_BODY', `${at}.${fault.path}: ${fault.fault}`, { path: `${at}.${fault.path}` })

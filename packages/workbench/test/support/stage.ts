@@ -1,7 +1,7 @@
 /** Everything a test of the workbench needs: a real PostgreSQL, an engine whose clock the test moves, and managers. */
 import type { AgentEvent, ClaimedRun, CreateTask, NumberedAgentEvent, SessionFrame, TokenUsage } from '@tutti/contracts'
 import { accountRun, createTask, finishRun, nextNumber } from '@tutti/contracts'
-import { type Blueprint, createEngine, type Engine } from '@tutti/engine'
+import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
 import { createMemoryStore } from '@tutti/stores'
 import { testDatabase } from '@tutti/stores/testing'
 import { vi } from 'vitest'
@@ -18,6 +18,8 @@ export const user = 'default'
 
 export interface Stage {
   database: Database
+  /** Of the engine. */
+  store: Store
   engine: Engine
   workbench: Workbench
   /** Another process over the same store and database. `wrap` lets a test break its engine. */
@@ -40,7 +42,7 @@ export interface Stage {
 /** Nobody is waited for, unless the test is about it: most have managers that come and go. */
 export const createStage = async (
   blueprints: Blueprint[] = [],
-  more: Pick<WorkbenchOptions, 'budgets' | 'embeddings' | 'offersModel' | 'headStartMs'> = {},
+  more: Pick<WorkbenchOptions, 'budgets' | 'embeddings' | 'offersModel' | 'headStartMs' | 'webhooks'> = {},
 ): Promise<Stage> => {
   const testDb = await testDatabase('workbench')
   const database = createDatabase({ connectionString: testDb.connectionString })
@@ -91,6 +93,7 @@ export const createStage = async (
     )
   return {
     database,
+    store,
     ...first,
     process: makeProcess,
     advance: (ms) => {

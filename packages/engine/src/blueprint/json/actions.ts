@@ -149,10 +149,11 @@ const sleep: Compile<Given<'sleep'>> = (compiler, { for: length, until, to }, pa
   }
 }
 
-const agent: Compile<Given<'agent'>> = (compiler, { prompt, config, attended, timeout, on }, path) => {
+const agent: Compile<Given<'agent'>> = (compiler, { prompt, config, attended, timeout, retry, on }, path) => {
   const text = compileText(compiler, prompt, `${path}.prompt`)
   const filled = compileObject(compiler, config, `${path}.config`)
-  const options = { on, ...present({ timeout: timeout as Duration | undefined, attended }) }
+  const tries = { retry: retry && (present(retry) as RetryOptions) }
+  const options = { on, ...present({ timeout: timeout as Duration | undefined, attended, ...tries }) }
   return {
     to: Object.values(on),
     run: (context, variables) => context.agent({ prompt: text(variables), config: filled(variables), ...options }),
