@@ -116,7 +116,11 @@ export const startProcesses = async (): Promise<Processes> => {
       headers: { 'x-client-token': secrets.client, 'x-worker-token': secrets.worker },
     },
   )
-  orchestrator.known = await furnishOrchestrator(orchestrator)
+  orchestrator.known = await furnishOrchestrator(orchestrator).catch((error: unknown) => {
+    // Nobody could end them later.
+    for (const child of children) child.kill('SIGKILL')
+    throw error
+  })
   return {
     servers: [backend, manager, orchestrator],
     database,
