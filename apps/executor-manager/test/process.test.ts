@@ -66,6 +66,16 @@ const processesWith = (word: string): string[] =>
     }
   })
 
+/** Under its number another process may live by now, and one that has ended waits to be buried. */
+const isAlive = ({ pid, startTime }: { pid: number; startTime: string }): boolean => {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
+    return fields[0] !== 'Z' && fields[19] === startTime
+  } catch {
+    return false
+  }
+}
+
 it('what-is-wrong-is-said-with-its-remedy-and-an-exit-code', async () => {
   expect(await failing({ BACKEND_URL: '' })).toMatchObject({ code: 2, said: expect.stringContaining('BACKEND_URL') })
   expect(await failing({ PATH: '/nonexistent' })).toMatchObject({
@@ -99,10 +109,12 @@ it('a-manager-that-is-killed-leaves-no-sandbox-that-was-started-ahead', async ()
   while ((await ready()) !== 1) await delay(50)
   const records = join(root, 'state', 'sandboxes')
   const [record = ''] = readdirSync(records)
-  const { init } = JSON.parse(readFileSync(join(records, record), 'utf8')) as { init: { pid: number } }
+  const { init } = JSON.parse(readFileSync(join(records, record), 'utf8')) as {
+    init: { pid: number; startTime: string }
+  }
   manager.kill('SIGKILL')
   await once(manager, 'exit')
-  while (existsSync(`/proc/${init.pid}`)) await delay(10)
+  while (isAlive(init)) await delay(10)
   // What is left of it on the disk goes with the next manager.
   expect(readdirSync(join(root, 'w/pool'))).toHaveLength(1)
   const next = start({ ...own, SANDBOX_POOL: '0' })
