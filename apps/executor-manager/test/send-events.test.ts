@@ -31,6 +31,16 @@ test('what-gathers-while-a-request-is-under-way-shares-the-next-one', async () =
   expect(backend.count('events') - before).toBeLessThan(20)
 })
 
+test('requests-keep-their-distance-however-fast-they-are-answered', async () => {
+  const run = backend.offer()
+  await send(run, 1)
+  const [before, began] = [backend.count('events'), performance.now()]
+  for (let n = 2; n <= 40; n += 1) await send(run, n)
+  expect(backend.count('events') - before).toBe(39)
+  // A timer may end a fraction of a millisecond early, by another clock.
+  expect(performance.now() - began).toBeGreaterThan(39 * 3.9)
+})
+
 test('a-run-that-is-lost-among-many-is-told-so-and-only-that-one', async () => {
   const runs = Array.from({ length: 4 }, () => backend.offer())
   const [, lost] = runs
