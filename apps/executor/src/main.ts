@@ -4,6 +4,7 @@
  * ahead asks when everything is loaded: whoever sees it ask knows that a turn begins at once.
  */
 import { join } from 'node:path'
+import type { MemoryCall, Turn } from '@tutti/contracts'
 import { takeEnvironment } from './environment.ts'
 import { exitCode } from './exit.ts'
 import { log } from './log.ts'
@@ -54,6 +55,7 @@ const run = async (): Promise<number> => {
   const [forwarder, egress] = await Promise.all([createForwarder(address), createEgressProxy(address)])
   const browser = browserExecutable()
   const env = { ...process.env, ...egress.env, HOME: process.env.HOME ?? workspace }
+  const memory = ({ run_id }: Turn, call: MemoryCall) => relay.memory(run_id, call)
   const runtime = createClaudeRuntime({
     executable: environment.TUTTI_CLAUDE_EXECUTABLE,
     baseUrl: forwarder.url,
@@ -68,11 +70,11 @@ const run = async (): Promise<number> => {
             store: ({ run_id }, toolUseId, png) => relay.screenshot(run_id, toolUseId, png),
           },
         }),
-    memory: ({ run_id }, call) => relay.memory(run_id, call),
+    memory,
     rests: true,
     env,
   })
-  const acp = createAcpRuntime({ cwd: workspace, baseUrl: forwarder.url, authToken: forwarder.token, env })
+  const acp = createAcpRuntime({ cwd: workspace, baseUrl: forwarder.url, authToken: forwarder.token, env, memory })
   const observe = createObserve({ workspace, ignore: process.env.WORKSPACE_GIT_IGNORE ?? '', env: process.env })
   const ahead = environment.TUTTI_AHEAD !== undefined
   await runtime.prepare({ ahead }).catch((error: unknown) => {

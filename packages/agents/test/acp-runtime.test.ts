@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Turn, TurnCommand } from '@tutti/contracts'
+import type { MemoryCall, Turn, TurnCommand } from '@tutti/contracts'
 import { expect, it } from 'vitest'
+import type { AcpRuntimeConfig } from '../src/acp/runtime.ts'
 import { createAcpRuntime } from '../src/index.ts'
 import { turn, useClaude } from './support/claude.ts'
 
@@ -11,8 +12,9 @@ const stage = useClaude()
 const command = [process.execPath, fileURLToPath(new URL('support/acp-agent.ts', import.meta.url))]
 const ask = (lines: string[], more: Partial<Turn> = {}): Turn =>
   turn(lines.join('\n'), { runtime: 'acp', command, ...more })
-const using = () =>
+const using = (memory?: AcpRuntimeConfig['memory']) =>
   createAcpRuntime({
+    ...(memory === undefined ? {} : { memory }),
     ...{ cwd: stage.workspace, baseUrl: 'http://127.0.0.1:9', authToken: 'the key' },
     env: { PATH: process.env.PATH, HOME: stage.workspace },
   })
@@ -53,6 +55,48 @@ it.each([
   const { events } = await stage.run(ask(['write a.txt tide'], more), { using: using() })
   expect(events.find(({ type }) => type === 'tool_result')).toMatchObject({ is_error: true, output: 'refused' })
   await expect(readFile(join(stage.workspace, 'a.txt'))).rejects.toThrow('ENOENT')
+})
+
+it('the memory is called through a server that the agent starts itself, and answers as it does to others', async () => {
+  const calls: unknown[] = []
+  const memory = async ({ run_id }: Turn, call: MemoryCall) => {
+    calls.push([run_id, call])
+    if (call.op === 'get') throw new Error('There is no such memory.')
+    return { memories: [{ text: 'tea at four' }] }
+  }
+  const given = ask(
+    [
+      'call memory memory_search {"query":"tea"}',
+      'say /',
+      'call memory memory_get {"id":"1"}',
+      'say /',
+      'call memory memory_add {"text":"no milk"}',
+    ],
+    { memory: true },
+  )
+  const { last } = await stage.run(given, { using: using(memory) })
+  if (last?.type !== 'done') throw new Error(JSON.stringify(last))
+  const [found, missing, added] = last.result.split('/').map((answer) => JSON.parse(answer))
+  expect(found.tools).toEqual(expect.arrayContaining(['memory_search', 'memory_add', 'memory_delete']))
+  expect(JSON.parse(found.content[0].text)).toEqual({ memories: [{ text: 'tea at four' }] })
+  expect(missing).toMatchObject({ isError: true, content: [{ text: 'There is no such memory.' }] })
+  expect(added.isError).toBe(false)
+  expect(calls).toEqual([
+    [given.run_id, { op: 'search', query: 'tea', limit: 10 }],
+    [given.run_id, { op: 'get', id: '1' }],
+    [given.run_id, { op: 'add', text: 'no milk', only_this_project: false }],
+  ])
+})
+
+it('in plan mode the memory is only read; without one the agent has no such server, or the turn fails', async () => {
+  const memory = async () => ({ memories: [] })
+  const add = 'call memory memory_add {"text":"x"}'
+  const planned = await stage.run(ask([add], { memory: true, permission_mode: 'plan' }), { using: using(memory) })
+  expect(planned.last).toMatchObject({ result: expect.stringContaining('Nothing is changed in plan mode.') })
+  expect((await stage.run(ask([add]), { using: using(memory) })).last).toMatchObject({ result: 'no server memory' })
+  expect((await stage.run(ask([add], { memory: true }), { using: using() })).last).toMatchObject({
+    ...{ type: 'error', message: expect.stringContaining('there is none here') },
+  })
 })
 
 it('a later turn loads the session, and tells nothing of before again', async () => {

@@ -9,9 +9,11 @@ import type {
   PromptResponse,
   StopReason,
 } from '@agentclientprotocol/sdk'
-import type { AgentEvent, McpServer, Turn } from '@tutti/contracts'
+import type { AgentEvent, McpServer, MemoryCall, Turn } from '@tutti/contracts'
 import { nothingSpent } from '../claude/spent.ts'
 import { coalesceDeltas } from '../coalesce.ts'
+import type { ServedMemory } from '../memory/serve.ts'
+import { memoryServer } from '../memory/tools.ts'
 import type { AgentRuntime, StartOptions } from '../runtime.ts'
 import { readTextFile, writeTextFile } from './files.ts'
 import { createMapping } from './mapping.ts'
@@ -24,6 +26,8 @@ export interface AcpRuntimeConfig {
   baseUrl: string
   authToken: string
   env: Readonly<Record<string, string | undefined>>
+  /** Asks the memory of the turn's user; rejects with a message for the agent. Without, a turn that wants it is an error. */
+  memory?: (turn: Turn, call: MemoryCall) => Promise<unknown>
 }
 
 /** How long the agent may take to stop after a cancellation, before it is killed. */
@@ -50,11 +54,33 @@ async function* runTurn(turn: Turn, config: AcpRuntimeConfig, options: StartOpti
   if (asked.length > 0)
     return yield failure('invalid_turn', `An agent of this protocol can't be given: ${asked.join(', ')}.`)
   const queue = createQueue()
-  converse(turn, config, options, [program, ...args], queue.push).then(
+  withMemory(turn, config, (given) => converse(given, config, options, [program, ...args], queue.push)).then(
     (last) => queue.end(last),
     (error: unknown) => queue.end(failure('runtime_failed', messageOf(error), false)),
   )
   yield* queue.events()
+}
+
+/** The memory is one more MCP server of the turn, and ends with it. */
+const withMemory = async <T>(turn: Turn, config: AcpRuntimeConfig, use: (turn: Turn) => Promise<T>): Promise<T> => {
+  if (turn.memory !== true) return use(turn)
+  const memory = await openMemory(turn, config)
+  try {
+    return await use({ ...turn, mcp_servers: { ...turn.mcp_servers, [memoryServer]: memory.server } })
+  } finally {
+    await memory.close()
+  }
+}
+
+const openMemory = async (turn: Turn, { memory }: AcpRuntimeConfig): Promise<ServedMemory> => {
+  if (memory === undefined) throw new Error('The turn asks for a memory, and there is none here.')
+  // Its schemas are loaded only by a turn that has use for them.
+  const { serveMemory } = await import('../memory/serve.ts')
+  return serveMemory(async (call) => {
+    const writes = call.op === 'add' || call.op === 'update' || call.op === 'delete'
+    if (writes && turn.permission_mode === 'plan') throw new Error('Nothing is changed in plan mode.')
+    return memory(turn, call)
+  })
 }
 
 /** Starts the agent, says what there is to say, and resolves with the turn's last event. The agent is gone then. */

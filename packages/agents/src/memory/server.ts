@@ -2,7 +2,7 @@
  * The memory as an MCP server in the runtime's own process: so no process that the agent starts ever holds what opens the memory.
  * What may be asked, and of whose memories, is decided on the other side.
  */
-import { createSdkMcpServer, type McpServerConfig, tool } from '@anthropic-ai/claude-agent-sdk'
+import { createSdkMcpServer, type McpSdkServerConfigWithInstance, tool } from '@anthropic-ai/claude-agent-sdk'
 import type { MemoryCall } from '@tutti/contracts'
 import { z } from 'zod'
 import { memoryServer } from './tools.ts'
@@ -15,7 +15,7 @@ const text = z
   .string()
   .describe('One fact, in a sentence or two that are understood without this conversation; at most 8000 characters.')
 
-export const createMemoryServer = (ask: AskMemory): McpServerConfig => {
+export const createMemoryServer = (ask: AskMemory): McpSdkServerConfigWithInstance => {
   const answer = async (call: MemoryCall) => {
     try {
       return { content: [{ type: 'text' as const, text: JSON.stringify(await ask(call)) }] }

@@ -4,10 +4,32 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { Readable, Writable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import * as acp from '@agentclientprotocol/sdk'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 
 const memory = 'acp-memory.json'
 const remembered = (): string[] => (existsSync(memory) ? JSON.parse(readFileSync(memory, 'utf8')) : [])
 const cancelled = new AbortController()
+let servers: acp.McpServer[] = []
+
+/** Calls a tool of an MCP server as an agent does: started by itself, over its standard streams. */
+const callTool = async (name: string, tool: string, input: string): Promise<string> => {
+  const server = servers.find((each) => each.name === name)
+  if (server === undefined || !('command' in server)) return `no server ${name}`
+  const { command, args, env } = server
+  const transport = new StdioClientTransport({
+    ...{ command, args, env: Object.fromEntries(env.map(({ name, value }) => [name, value])) },
+  })
+  const client = new Client({ name: 'test', version: '1' })
+  await client.connect(transport)
+  try {
+    const { tools } = await client.listTools()
+    const { content, isError } = await client.callTool({ name: tool, arguments: JSON.parse(input) })
+    return JSON.stringify({ tools: tools.map((each) => each.name), content, isError: isError === true })
+  } finally {
+    await client.close()
+  }
+}
 
 acp
   .agent({ name: 'test' })
@@ -15,8 +37,12 @@ acp
     protocolVersion: acp.PROTOCOL_VERSION,
     agentCapabilities: { loadSession: true },
   }))
-  .onRequest(acp.methods.agent.session.new, () => ({ sessionId: 'session-1' }))
+  .onRequest(acp.methods.agent.session.new, ({ params }) => {
+    servers = params.mcpServers
+    return { sessionId: 'session-1' }
+  })
   .onRequest(acp.methods.agent.session.load, async ({ params, client }) => {
+    servers = params.mcpServers
     for (const text of remembered()) {
       const update = { sessionUpdate: 'agent_message_chunk' as const, content: { type: 'text' as const, text } }
       await client.notify(acp.methods.client.session.update, { sessionId: params.sessionId, update })
@@ -72,6 +98,10 @@ acp
         if (words !== 'stubbornly') return { stopReason: 'cancelled' }
         spawn('sleep', ['300'])
         await setTimeout(300_000)
+      }
+      if (verb === 'call') {
+        const [server = '', tool = '', ...input] = rest
+        await say(await callTool(server, tool, input.join(' ')))
       }
       if (verb === 'pause') await setTimeout(Number(words))
       if (verb === 'crash') process.exit(7)
