@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createScriptedModel, type ScriptedModel } from '@tutti/agents/scripted'
+import { freePort } from '@tutti/stores/testing'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createFakeBackend, eventsOf, type FakeBackend } from './support/fake-backend.ts'
 import { bash, script } from './support/stage.ts'
@@ -18,7 +19,7 @@ let root: string
 let backend: FakeBackend
 let model: ScriptedModel
 const children: ChildProcess[] = []
-const port = String(20_000 + (process.pid % 20_000))
+const port = String(await freePort())
 
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'tutti-em-process-'))
