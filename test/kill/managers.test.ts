@@ -164,7 +164,9 @@ test('manager-that-slept-through-its-lease-writes-nothing-when-it-wakes', { time
   first.child.kill('SIGSTOP')
   const second = await workbench.manager('successor')
   const done = await completed(session.run_id)
-  expect(done).toMatchObject({ attempts: 2, claimed_by: 'successor' })
+  const told = await workbench.get<{ items: { type: string }[] }>(`/sessions/${session.session_id}/events`)
+  const attempts = JSON.stringify(told.items.filter(({ type }) => type === 'run.attempt'))
+  expect(done, attempts).toMatchObject({ attempts: 2, claimed_by: 'successor' })
   // Meanwhile the first one's turn is over, too: its sandbox stands there with its result, and nobody who takes it.
   await workbench.until(async () => (await descendants(pid, seconds)).length === 0)
   expect((await descendants(pid, executor)).length).toBeGreaterThan(0)
