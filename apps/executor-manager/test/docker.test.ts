@@ -57,18 +57,22 @@ describe.skipIf(noEngine())('turns in containers', { timeout: 120_000 }, () => {
 })
 
 describe.skipIf(noEngine())('turns in containers that have a network', { timeout: 120_000 }, () => {
-  const [subnet, gateway] = ['10.213.9.0/24', '10.213.9.1']
+  // A bridge that a killed run has left would take the answers of one with the same addresses.
+  const third = process.pid % 256
+  const [subnet, gateway] = [`10.213.${third}.0/24`, `10.213.${third}.1`]
   let engine: TestEngine
   let stage: Stage
+  let network: { remove(): Promise<unknown> } | undefined
   let port = 0
 
   beforeAll(async () => {
     engine = await startEngine({ hostGateway: gateway })
-    const network = await engine.engine.createNetwork({
+    const made = await engine.engine.createNetwork({
       ...{ Name: 'tutti-test', Driver: 'bridge', Internal: true },
       IPAM: { Driver: 'default', Config: [{ Subnet: subnet, Gateway: gateway }] },
     })
-    expect(await network.inspect()).toMatchObject({ Internal: true })
+    network = made
+    expect(await made.inspect()).toMatchObject({ Internal: true })
     const free = createServer().listen(0, gateway)
     await once(free, 'listening')
     port = (free.address() as AddressInfo).port
@@ -86,6 +90,8 @@ describe.skipIf(noEngine())('turns in containers that have a network', { timeout
   }, 300_000)
   afterAll(async () => {
     await stage?.close()
+    // An engine that stops leaves its bridges.
+    await network?.remove()
     await engine?.stop()
   })
 
