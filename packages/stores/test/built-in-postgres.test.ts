@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { access, chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { access, chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,6 +53,23 @@ test('the process that started the server is killed: the next one takes the serv
   expect(running.connectionString).toBe(address)
   expect(await ask(running.connectionString, 'SELECT n FROM kept')).toBe(42)
   expect(await ask(running.connectionString, 'SELECT pg_postmaster_start_time()::text')).toBe(startedAt)
+})
+
+test('a server that was killed and still counts as running is waited for, and started with what it had', async () => {
+  const dataDir = join(folder, 'data')
+  const first = await startBuiltInPostgres({ dataDir })
+  await ask(first.connectionString, 'CREATE TABLE kept AS SELECT 42 AS n')
+  const record = join(dataDir, 'cluster', 'postmaster.pid')
+  const lines = (await readFile(record, 'utf8')).split('\n')
+  process.kill(Number(lines[0]), 'SIGKILL')
+  // In its place: a process of the same account that lives a little longer, as one does that nobody has waited for yet.
+  const { uid, gid } = await stat(join(dataDir, 'cluster'))
+  const other = spawn('sleep', ['2'], process.getuid?.() === 0 ? { uid, gid } : {})
+  await writeFile(record, [other.pid, ...lines.slice(1)].join('\n'))
+
+  running = await startBuiltInPostgres({ dataDir })
+  expect(other.exitCode).toBe(0)
+  expect(await ask(running.connectionString, 'SELECT n FROM kept')).toBe(42)
 })
 
 test('a server that was stopped starts again with its data', async () => {

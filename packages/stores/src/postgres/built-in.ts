@@ -6,11 +6,20 @@
 import { execFile } from 'node:child_process'
 import { chmod, chown, mkdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { socketFolder } from '../socket-folder.ts'
+import { isStoreAway } from './unreachable.ts'
 
 const execute = promisify(execFile)
+
+/**
+ * A server counts as running as long as there is a process with its number: also one that was killed and is not yet gone, and one that is
+ * still reading its log after a power cut. Both let nobody in for a while.
+ */
+const takeOverMs = 60_000
+const lookMs = 100
 
 export class BuiltInPostgresError extends Error {
   override readonly name = 'BuiltInPostgresError'
@@ -70,19 +79,18 @@ export const startBuiltInPostgres = async (options: BuiltInPostgresOptions): Pro
     ...(durable ? [] : ['-c fsync=off', '-c synchronous_commit=off', '-c full_page_writes=off']),
   ].join(' ')
   const log = join(dataDir, 'postgres.log')
-  const running = await run(binaries.pgCtl, ['status', '-D', cluster]).then(
-    () => true,
-    () => false,
-  )
-  if (!running)
-    await run(binaries.pgCtl, ['start', '-w', '-t', '60', '-D', cluster, '-l', log, '-o', settings]).catch(
-      async (error) => {
-        const tail = (await readFile(log, 'utf8').catch(() => '')).split('\n').slice(-5).join('\n')
-        throw new BuiltInPostgresError(`the built-in PostgreSQL did not start; the end of ${log}:\n${tail}`, {
-          cause: error,
-        })
-      },
+  const isRunning = (): Promise<boolean> =>
+    run(binaries.pgCtl, ['status', '-D', cluster]).then(
+      () => true,
+      () => false,
     )
+  const start = (): Promise<void> =>
+    run(binaries.pgCtl, ['start', '-w', '-t', '60', '-D', cluster, '-l', log, '-o', settings]).catch(async (error) => {
+      const tail = (await readFile(log, 'utf8').catch(() => '')).split('\n').slice(-5).join('\n')
+      throw new BuiltInPostgresError(`the built-in PostgreSQL did not start; the end of ${log}:\n${tail}`, {
+        cause: error,
+      })
+    })
 
   const address = (database: string): string =>
     `postgresql:///${encodeURIComponent(database)}?host=${encodeURIComponent(socketDir)}&user=tutti`
@@ -106,13 +114,25 @@ export const startBuiltInPostgres = async (options: BuiltInPostgresOptions): Pro
     return address(name)
   }
   const stop = (): Promise<void> => run(binaries.pgCtl, ['stop', '-w', '-m', 'fast', '-D', cluster])
-  const connectionString = await createDatabase('tutti').catch(async (error: unknown) => {
-    // One that was running before is somebody else's to stop; one that we started nobody would ever stop.
-    if (!running) await stop().catch(() => {})
-    throw new BuiltInPostgresError(`the built-in PostgreSQL has no database "tutti" and can't make it; see ${log}`, {
-      cause: error,
-    })
-  })
+  const deadline = performance.now() + takeOverMs
+  const takeOver = async (): Promise<string> => {
+    const running = await isRunning()
+    if (!running) await start()
+    try {
+      return await createDatabase('tutti')
+    } catch (error) {
+      if (running && isStoreAway(error) && performance.now() < deadline) {
+        await delay(lookMs)
+        return takeOver()
+      }
+      // One that was running before is somebody else's to stop; one that we started nobody would ever stop.
+      if (!running) await stop().catch(() => {})
+      throw new BuiltInPostgresError(`the built-in PostgreSQL has no database "tutti" and can't make it; see ${log}`, {
+        cause: error,
+      })
+    }
+  }
+  const connectionString = await takeOver()
   return {
     connectionString,
     createDatabase,
