@@ -8,7 +8,7 @@ import type { AgentRuntime } from '../src/index.ts'
 import { scripted, turn, useClaude } from './support/claude.ts'
 
 const stage = useClaude()
-const configDir = () => join(stage.workspace, '.tutti', 'claude')
+const { configDir, processes } = stage
 const made: AgentRuntime[] = []
 const resting = (): AgentRuntime => {
   const runtime = stage.runtime({ rests: true })
@@ -19,16 +19,6 @@ afterEach(async () => {
   await Promise.all(made.splice(0).map((runtime) => runtime.discard?.()))
 })
 
-/** Of this test alone: each has its folder. */
-const processes = async (): Promise<string[]> => {
-  const found = await Promise.all(
-    (await readdir('/proc')).map(async (pid) => {
-      const environ = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')
-      return environ.split('\0').includes(`CLAUDE_CONFIG_DIR=${configDir()}`) ? [pid] : []
-    }),
-  )
-  return found.flat()
-}
 const bash = (command: string) => ({ tool: 'Bash', input: { command } })
 const asked = (steps: unknown[], more: Partial<Turn> = {}) =>
   turn(scripted(steps), { attended: true, permission_mode: 'bypassPermissions', ...more })

@@ -9,18 +9,7 @@ import type { AgentRuntime } from '../src/index.ts'
 import { scripted, turn, useClaude } from './support/claude.ts'
 
 const stage = useClaude()
-const { run, runtime } = stage
-const configDir = () => join(stage.workspace, '.tutti', 'claude')
-/** Of this test alone: each has its folder. */
-const processes = async (): Promise<string[]> => {
-  const found = await Promise.all(
-    (await readdir('/proc')).map(async (pid) => {
-      const environ = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')
-      return environ.split('\0').includes(`CLAUDE_CONFIG_DIR=${configDir()}`) ? [pid] : []
-    }),
-  )
-  return found.flat()
-}
+const { run, runtime, configDir, processes } = stage
 const ahead = async (): Promise<AgentRuntime> => {
   const made = runtime()
   await made.prepare({ ahead: true })

@@ -1,5 +1,5 @@
 /** A folder of this machine, the scripted model, and the real agent runtime between them: fresh for every test. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type AgentEvent, agentEvent, type Turn, type TurnCommand } from '@tutti/contracts'
@@ -25,6 +25,9 @@ export interface Stage {
   requests: ScriptedRequest[]
   /** What the model was sent, whole. */
   bodies: unknown[]
+  configDir(): string
+  /** Ids of the runtime's processes of this test alone: each has its folder. */
+  processes(): Promise<string[]>
   runtime(more?: Partial<ClaudeRuntimeConfig>): AgentRuntime
   /** Runs a turn to its end and checks the promises that hold for every turn. */
   run(asked: Turn, options?: RunOptions): Promise<{ events: AgentEvent[]; last: AgentEvent | undefined }>
@@ -48,13 +51,23 @@ export const useClaude = (): Stage => {
   let model: ScriptedModel
   const stage: Stage = {
     ...{ workspace: '', requests: [], bodies: [] },
+    configDir: () => join(stage.workspace, '.tutti', 'claude'),
+    processes: async () => {
+      const found = await Promise.all(
+        (await readdir('/proc')).map(async (pid) => {
+          const environ = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')
+          return environ.split('\0').includes(`CLAUDE_CONFIG_DIR=${stage.configDir()}`) ? [pid] : []
+        }),
+      )
+      return found.flat()
+    },
     runtime: (more = {}) =>
       createClaudeRuntime({
         executable: resolveClaudeExecutable(),
         baseUrl: model.url,
         authToken: 'the key',
         cwd: stage.workspace,
-        configDir: join(stage.workspace, '.tutti', 'claude'),
+        configDir: stage.configDir(),
         env: { PATH: process.env.PATH, HOME: stage.workspace, ANTHROPIC_API_KEY: 'must not be used' },
         ...more,
       }),

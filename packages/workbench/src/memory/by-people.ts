@@ -33,7 +33,7 @@ export interface Memories {
   job(userId: string, id: string): Promise<MemoryJob>
 }
 
-export const createMemories = ({ database, embeddings, ...deps }: WorkbenchDeps): Memories => ({
+export const createMemories = ({ database, ...deps }: WorkbenchDeps): Memories => ({
   list: (userId, { projectId = null, ...page }) => listMemories(database, { userId, projectId }, page),
   add: (userId, sent) =>
     database.transaction(async (tx) => {
@@ -43,8 +43,7 @@ export const createMemories = ({ database, embeddings, ...deps }: WorkbenchDeps)
       return jobOf(await addMemory(tx, userId, { text: text ?? textOfMessages(messages), projectId, metadata }))
     }),
   search: async (userId, { project_id: projectId = null, ...request }) => {
-    const who = { userId, sessionId: null }
-    const meaning = embeddings && (await meaningOf({ database, embeddings, ...deps }, who, request.query))
+    const meaning = await meaningOf({ database, ...deps }, { userId, sessionId: null }, request.query)
     return searchIn(database, { userId, projectId }, request, meaning)
   },
   get: (userId, id) => readMemory(database, { userId }, id),

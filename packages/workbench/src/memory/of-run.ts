@@ -44,15 +44,10 @@ const mayUse = async (tx: Queryable, runId: string, holder: Holder): Promise<Run
   return run
 }
 
-const meant = async (
-  { embeddings, ...deps }: WorkbenchDeps,
-  runId: string,
-  holder: Holder,
-  query: string,
-): Promise<Meaning | null> => {
-  if (embeddings === null) return null
+const meant = async (deps: WorkbenchDeps, runId: string, holder: Holder, query: string): Promise<Meaning | null> => {
+  if (deps.embeddings === null) return null
   const { user_id: userId, session_id: sessionId } = await mayUse(deps.database, runId, holder)
-  return meaningOf({ ...deps, embeddings }, { userId, sessionId }, query)
+  return meaningOf(deps, { userId, sessionId }, query)
 }
 
 const carryOut = async (

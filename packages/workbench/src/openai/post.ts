@@ -14,6 +14,7 @@ export class ProviderRefusedError extends Error {
 
 /**
  * @param what for messages: `the model for titles`
+ * @param signal also of the caller's patience
  * @returns the body of the answer
  * @throws ProviderRefusedError when asking again would not help; any other Error when it may
  */
@@ -21,7 +22,7 @@ export const postOpenAi = async (
   { baseUrl, apiKey }: OpenAiEndpoint,
   path: string,
   body: string,
-  { what, signal, patienceMs }: { what: string; signal: AbortSignal; patienceMs: number },
+  { what, signal }: { what: string; signal: AbortSignal },
 ): Promise<string> => {
   const response = await fetch(`${baseUrl}${path}`, {
     method: 'POST',
@@ -29,7 +30,7 @@ export const postOpenAi = async (
     redirect: 'error',
     headers: { ...(apiKey === '' ? {} : { authorization: `Bearer ${apiKey}` }), 'content-type': 'application/json' },
     body,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]),
+    signal,
   })
   const said = await response.text()
   if (response.ok) return said

@@ -35,8 +35,7 @@ export const createTitleModel = ({ model, ...endpoint }: TitleModelOptions): Tit
     const body = bodyFor(model, prompt)
     const said = await postOpenAi(endpoint, '/chat/completions', body, {
       what: 'the model for titles',
-      signal,
-      patienceMs,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]),
     })
     const answer = parsed(said)
     const title = cleaned(answer.content)

@@ -3,7 +3,7 @@
  * words. Any process does it; what one has begun and not ended is taken up after a minute.
  */
 
-import { ownCall } from '../../budgets/own-call.ts'
+import { type OwnCall, ownCall } from '../../budgets/own-call.ts'
 import type { Database } from '../../database/database.ts'
 import type { WorkbenchDeps } from '../../deps.ts'
 import { ProviderRefusedError } from '../../openai/post.ts'
@@ -17,6 +17,8 @@ export interface Embeddings {
 }
 
 type Deps = Pick<WorkbenchDeps, 'database' | 'budgets' | 'log'> & { embeddings: Embeddings }
+
+type Spending = Pick<OwnCall, 'userId' | 'sessionId'>
 
 interface Due {
   id: string
@@ -56,21 +58,21 @@ export const keepEmbedding = (deps: Deps): (() => Promise<void>) => {
   }
 }
 
-/** What a query means; null where the model does not tell in time, or budgets have no room: then its words must do. Never rejects. */
+/**
+ * What a query means; null where no model is configured, it does not tell in time, or budgets have no room: then its words must do.
+ * Never rejects.
+ */
 export const meaningOf = async (
-  { log, embeddings, ...deps }: Deps,
-  who: { userId: string; sessionId: string | null },
+  { embeddings, ...deps }: Pick<WorkbenchDeps, 'database' | 'budgets' | 'log' | 'embeddings'>,
+  who: Spending,
   query: string,
 ): Promise<Meaning | null> => {
+  if (embeddings === null) return null
   try {
-    const vectors = await ask({ log, embeddings, ...deps }, who, [query], {
-      signal: new AbortController().signal,
-      patienceMs: queryPatienceMs,
-    })
-    const [vector] = vectors ?? []
+    const [vector] = (await ask({ ...deps, embeddings }, who, [query], AbortSignal.timeout(queryPatienceMs))) ?? []
     return vector === undefined ? null : { model: embeddings.model.model, vector }
   } catch (error) {
-    log.warn({ reason: String(error) }, 'a search in the memory goes by words alone')
+    deps.log.warn({ reason: String(error) }, 'a search in the memory goes by words alone')
     return null
   }
 }
@@ -111,7 +113,12 @@ const embedDue = async (deps: Deps, due: readonly Due[], signal: AbortSignal): P
   if (first === undefined) return
   try {
     const texts = due.map(({ text }) => text)
-    const vectors = await ask(deps, { userId: first.user_id, sessionId: null }, texts, { signal, patienceMs })
+    const vectors = await ask(
+      deps,
+      { userId: first.user_id, sessionId: null },
+      texts,
+      AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]),
+    )
     if (vectors === null) return await putOff(deps.database, due, budgetPauseSeconds)
     await keep(deps, due, vectors)
   } catch (error) {
@@ -126,11 +133,12 @@ const embedDue = async (deps: Deps, due: readonly Due[], signal: AbortSignal): P
   }
 }
 
+/** Null where budgets have no room. */
 const ask = async (
   { database, budgets, embeddings: { model, costOf } }: Deps,
-  who: { userId: string; sessionId: string | null },
+  who: Spending,
   texts: readonly string[],
-  options: { signal: AbortSignal; patienceMs: number },
+  signal: AbortSignal,
 ): Promise<Buffer[] | null> => {
   const usage = model.most(texts)
   const most = { input_tokens: usage.input_tokens, output_tokens: 0, cost_usd: costOf(usage) }
@@ -138,7 +146,7 @@ const ask = async (
     { database, budgets },
     { ...who, purpose: 'memory', model: model.model, provider: 'openai', most },
     async () => {
-      const embedded = await model.embed(texts, options)
+      const embedded = await model.embed(texts, signal)
       return { value: embedded.vectors, usage: embedded.usage, cost_usd: costOf(embedded.usage) }
     },
   )

@@ -17,10 +17,7 @@ export interface EmbeddingModel {
    * One vector for each text, in their order: see `packVector`.
    * @throws ProviderRefusedError when asking again would not help; any other Error when it may
    */
-  embed(
-    texts: readonly string[],
-    options: { signal: AbortSignal; patienceMs: number },
-  ): Promise<{ vectors: Buffer[]; usage: TokenUsage }>
+  embed(texts: readonly string[], signal: AbortSignal): Promise<{ vectors: Buffer[]; usage: TokenUsage }>
 }
 
 /** What such models read is bounded by about 8,000 tokens, and a text in some scripts has more tokens than characters. */
@@ -47,9 +44,9 @@ const tokens = (input_tokens: number): TokenUsage => ({
 export const createEmbeddingModel = ({ model, ...endpoint }: EmbeddingModelOptions): EmbeddingModel => ({
   model,
   most: (texts) => tokens(Math.ceil(bodyFor(model, texts).length / 2)),
-  embed: async (texts, options) => {
+  embed: async (texts, signal) => {
     const body = bodyFor(model, texts)
-    const said = await postOpenAi(endpoint, '/embeddings', body, { what: 'the model of embeddings', ...options })
+    const said = await postOpenAi(endpoint, '/embeddings', body, { what: 'the model of embeddings', signal })
     const { data, usage } = parsed(said)
     const byIndex = new Map(data.map(({ index, embedding }) => [index, embedding]))
     const vectors = texts.map((_, index) => packed(byIndex.get(index)))
