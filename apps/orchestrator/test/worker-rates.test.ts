@@ -58,6 +58,19 @@ test('events and registrations have their own; without limits nothing is counted
   for (let n = 0; n < 10; n++) expect((await free.server.work('PATCH', '/workers/hand-2')).status).toBe(200)
 })
 
+test('a burst is as large as the rate says, at any instant and for any rate', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 500 }), fc.integer({ min: 0, max: 2 ** 42 }), (count, now) => {
+      const buckets = createTokenBuckets(
+        () => ({ count, perMs: 60_000 }),
+        () => now,
+      )
+      for (let hit = 0; hit < count; hit++) expect(buckets.take('a')).toBe(0)
+      expect(buckets.take('a')).toBeGreaterThan(0)
+    }),
+  )
+})
+
 test('a bucket lets through what the rate allows, however it is asked', () => {
   const asks = fc.array(fc.nat({ max: 20_000 }), { maxLength: 60 })
   fc.assert(
@@ -78,7 +91,9 @@ test('a bucket lets through what the rate allows, however it is asked', () => {
           passed += 1
         }
       }
-      expect(passed).toBeLessThanOrEqual(perMinute + (now / 60_000) * perMinute + 1e-6)
+      expect(passed).toBeLessThanOrEqual(perMinute + ((now + 1) / 60_000) * perMinute)
     }),
+    // Found by chance once: the level was one rounding error short of a whole hit.
+    { examples: [[[0, 12562, 931, 9400, 646], 3]], numRuns: 1_000 },
   )
 })

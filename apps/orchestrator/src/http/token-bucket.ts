@@ -1,17 +1,15 @@
 /**
  * Limits of how often, in this process's memory: each key has a bucket that fills evenly. A refused hit takes nothing, so that whoever
  * keeps asking is let through as soon as everybody else would be.
+ *
+ * A bucket is one number, the instant at which it is full again (the generic cell rate algorithm, ITU-T I.371). Levels that are
+ * computed anew at each hit gather rounding errors: who waited exactly as told was refused now and then.
  */
 export interface TokenBuckets {
   /** 0: let through. Else the milliseconds until it would be. */
   take(key: string): number
   /** The last hit does not count after all. */
   giveBack(key: string): void
-}
-
-interface Bucket {
-  left: number
-  at: number
 }
 
 /** Beyond so many, full buckets are swept out: they say no more than having none. */
@@ -23,27 +21,32 @@ export interface Rate {
   perMs: number
 }
 
-/** @param rateOf of a key: different ones may have different rates */
+/**
+ * @param rateOf of a key: different ones may have different rates
+ * @param now in whole milliseconds
+ */
 export const createTokenBuckets = (rateOf: (key: string) => Rate, now: () => number): TokenBuckets => {
-  const buckets = new Map<string, Bucket>()
-  const filled = (bucket: Bucket, { count, perMs }: Rate): number =>
-    Math.min(count, bucket.left + ((now() - bucket.at) * count) / perMs)
-  const sweep = (): void => {
-    for (const [key, bucket] of buckets) if (filled(bucket, rateOf(key)) >= rateOf(key).count) buckets.delete(key)
+  const fullAt = new Map<string, number>()
+  const sweep = (at: number): void => {
+    for (const [key, full] of fullAt) if (full <= at) fullAt.delete(key)
   }
 
   return {
     take: (key) => {
-      const known = buckets.get(key)
-      if (!known && buckets.size >= sweepAt) sweep()
-      const rate = rateOf(key)
-      const left = known ? filled(known, rate) : rate.count
-      buckets.set(key, { left: left < 1 ? left : left - 1, at: now() })
-      return left < 1 ? Math.ceil(((1 - left) * rate.perMs) / rate.count) : 0
+      const at = now()
+      if (!fullAt.has(key) && fullAt.size >= sweepAt) sweep(at)
+      const { count, perMs } = rateOf(key)
+      const fullAfterwards = Math.max(fullAt.get(key) ?? at, at) + perMs / count
+      // Less than a millisecond, which the clock does not know either, is let through: the last of a burst is not refused by a rounding error.
+      const waitMs = Math.floor(fullAfterwards - perMs - at)
+      if (waitMs > 0) return waitMs
+      fullAt.set(key, fullAfterwards)
+      return 0
     },
     giveBack: (key) => {
-      const known = buckets.get(key)
-      if (known) known.left = Math.min(rateOf(key).count, known.left + 1)
+      const full = fullAt.get(key)
+      const { count, perMs } = rateOf(key)
+      if (full !== undefined) fullAt.set(key, full - perMs / count)
     },
   }
 }
