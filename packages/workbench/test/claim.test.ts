@@ -1,4 +1,4 @@
-import { AGENT_SKILL } from '@tutti/contracts'
+import { AGENT_SKILL, type AgentEvent } from '@tutti/contracts'
 import { blueprint, task } from '@tutti/engine'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createStage, finishOf, holder, numbered, type Stage, said, user } from './support/stage.ts'
@@ -262,6 +262,38 @@ test('a-run-whose-claim-was-never-heard-is-handed-out-again-at-once', async () =
   for (const run of [mine, again as typeof mine])
     expect(await stage.workbench.finishRun(run.run_id, finishOf(run))).toMatchObject({ status: 'completed' })
   expect((await stage.engine.job(run_id, null)).status).toBe('finished')
+})
+
+test.each([
+  ['told by its start', true],
+  ['told by what it did', false],
+])('a-run-that-was-begun-and-lost-sight-of-is-a-new-attempt: %s', async (_, started) => {
+  const { run_id, session_id } = await stage.send('begun')
+  const first = await stage.claim()
+  if (started) await stage.workbench.startRun(run_id, { ...holder(first), model: 'm', sandbox: 's' })
+  const steering = started ? await stage.workbench.steer(user, session_id, { prompt: 'use French' }) : undefined
+  const heard: AgentEvent[] = steering && 'command_id' in steering ? [{ type: 'steered', id: steering.command_id }] : []
+  const call: AgentEvent = { type: 'tool_call', tool_use_id: 't1', name: 'Bash', input: {}, parent_tool_use_id: null }
+  await stage.workbench.storeEvents(run_id, { ...holder(first), attempt: 1, events: numbered([...heard, call]) })
+  // All backends were away for longer than its patience: it has put the run away, and asks for another.
+  const again = await stage.workbench.claim(
+    {
+      ...{ worker_id: 'manager-1', boot_id: 'manager-1-boot', lease_seconds: 60, wait_seconds: 0, capacity: 2 },
+      ...{ schedule_modes: ['immediate'], holding: [] },
+    },
+    new AbortController().signal,
+  )
+  if (!again) throw new Error('it was not handed out again')
+  expect(again).toMatchObject({ run_id, attempt: 2 })
+  expect(await stage.workbench.toolExecutions(user, session_id, { limit: 10, offset: 0 })).toMatchObject([
+    { tool_use_id: 't1', is_error: true, tool_output: 'interrupted' },
+  ])
+  const renewal = { ...holder(again), lease_seconds: 60, wait_seconds: 0, commands_after: 0 }
+  const { commands } = await stage.workbench.renewRun(run_id, renewal)
+  expect(commands).toMatchObject(started ? [{ text: 'use French' }] : [])
+  expect((await stage.frames(session_id)).filter(({ type }) => type === 'run.attempt')).toHaveLength(1)
+  if (started) await stage.workbench.storeEvents(run_id, { ...holder(again), attempt: 2, events: numbered(heard) })
+  await stage.workbench.finishRun(run_id, finishOf(again))
 })
 
 test('claim-that-can-not-be-written-is-given-back-untried', async () => {

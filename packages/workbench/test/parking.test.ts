@@ -189,6 +189,35 @@ test('what-was-said-to-a-turn-whose-files-died-with-its-manager-is-said-again-an
   expect(await steered(false)).toMatchObject({ next: { continues: true }, heard: ['use French'], shown: 1 })
 })
 
+test('question-of-a-parked-turn-whose-files-were-lost-is-told-as-interrupted', async () => {
+  const { session_id, run_id } = await stage.send('ask me')
+  const run = await stage.claim()
+  const input = { questions: [{ question: 'which?' }] }
+  await store(run, [
+    { type: 'tool_call', tool_use_id: 'q', name: 'AskUserQuestion', input, parent_tool_use_id: null },
+    asks('q', { kind: 'question', tool_name: 'AskUserQuestion', input }),
+    parkedEvent,
+  ])
+  await stage.loseLease(run_id)
+  expect(await stage.tryClaim('manager-2')).toBeNull()
+  const calls = async () =>
+    (await stage.workbench.toolExecutions(user, session_id, { limit: 10, offset: 0 })).map(
+      ({ tool_output }) => tool_output,
+    )
+  expect(await calls()).toEqual([null])
+  const [request] = await stage.workbench.requests(user, session_id)
+  await answer(request, { decision: 'allow', answers: { 'which?': 'this' } })
+  const next = await stage.claim('manager-2')
+  expect(next).toMatchObject({ run_id, continues: true })
+  // The conversation may begin anew, and ask under another id.
+  expect(await calls()).toEqual(['interrupted'])
+  // Or its files were there after all, and it takes up the call that had waited.
+  const output = 'this'
+  await store(next, [{ type: 'tool_result', tool_use_id: 'q', output, is_error: false, duration_ms: 0 }], 'manager-2')
+  expect(await calls()).toEqual(['this'])
+  await stage.workbench.finishRun(run_id, finishOf(next, {}, 'manager-2'))
+})
+
 test('question-of-an-attempt-that-was-lost-before-it-was-parked-is-withdrawn', async () => {
   await stage.send('lost')
   const run = await stage.claim()

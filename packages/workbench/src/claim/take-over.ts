@@ -106,11 +106,11 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
     lease.worker,
   ])
   const sameTask = run.task_id === lease.task.id
-  // Its manager had begun it, and gave it back when it stopped.
-  const released = run.status === 'queued'
-  const again = sameTask && run.task_attempt > 0 && (lease.task.attempt > run.task_attempt || released)
-  // Given back before any manager had it, it is the same hand-out.
-  const same = sameTask && lease.task.attempt === run.task_attempt && !released
+  // Given back before any manager began it, it is the same hand-out. The engine's number alone doesn't tell: it stays, too, where a
+  // manager that works on it has lost sight of it, and then what that one was told and had asked would be nobody's.
+  const unbegun = run.status === 'claimed' && run.received_n === 0
+  const same = sameTask && lease.task.attempt === run.task_attempt && unbegun
+  const again = sameTask && run.task_attempt > 0 && !same
   const attempt = same ? run.attempt : run.attempt + 1
   // Its manager died with the files of the parked turn: the conversation that goes on may not know of anything since the turn before.
   const forgotten = !sameTask && run.parks > 0 && run.workspace_export_status !== 'ready'
@@ -133,11 +133,11 @@ const hold = async (change: SessionChange, run: RunRow, lease: LeasedTask, lease
     },
     { checkInMs: leaseMs + leaseGraceMs },
   )
-  if (again) {
+  if (again || forgotten) {
     await interruptTools(change.tx, run.id, 'interrupted')
-    await reopenMessages(change.tx, run.id, lease.task.id)
-    change.log('run.attempt', { run_id: run.id, attempt: run.attempt, error: run.last_error })
-  } else if (forgotten) await reopenMessages(change.tx, run.id, null)
+    await reopenMessages(change.tx, run.id, forgotten ? null : lease.task.id)
+  }
+  if (again) change.log('run.attempt', { run_id: run.id, attempt: run.attempt, error: run.last_error })
   await logStatus(change, run, 'pending')
   // Its former holder is to let go; who left it to this one need not wait any longer.
   change.alert(run.id)
