@@ -50,6 +50,33 @@ async function makeProxy() {
   return { state, endpoint: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` }
 }
 
+/** Sends the first half of an object. */
+const putHalf = async (address: string, bytes: Buffer): Promise<void> => {
+  const request = httpRequest(address, { method: 'PUT', headers: { 'content-length': bytes.length * 2 } })
+  request.on('error', () => undefined)
+  await new Promise<void>((resolve, reject) => {
+    request.write(bytes, (error) => (error ? reject(error) : resolve()))
+  })
+}
+
+describe('the server of these tests', () => {
+  it('has nothing of an object that was being written when it was killed', async () => {
+    const own = await testS3()
+    onTestFinished(() => own.close())
+    const { store, close } = await makeS3Store(own)
+    onTestFinished(close)
+    await store.put('k', 'before')
+    for (const key of ['k', 'new'])
+      await putHalf(await store.presignPut(key, { expiresSeconds: 60 }), Buffer.alloc(300_000, 'x'))
+    // When it has answered so often, it has read what came before.
+    for (let asked = 0; asked < 50; asked++) await store.head('other')
+    await own.stop()
+    await own.restart()
+    expect(await store.head('new')).toBeNull()
+    expect((await buffer((await store.get('k')).stream)).toString()).toBe('before')
+  })
+})
+
 describe('the bucket', () => {
   it('is made when it is missing, and found when it is there', async () => {
     const store = createS3Objects({ ...server.options, bucket: `tutti-test-${crypto.randomUUID()}` })

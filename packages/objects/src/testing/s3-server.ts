@@ -1,10 +1,16 @@
 /**
  * s3rver in a process of its own, started by `testS3`, and put right where it departs from S3 in ways that matter here: it
- * pages in the order of its folders rather than of bytes, and takes every presigned address for genuine.
+ * pages in the order of its folders rather than of bytes, takes every presigned address for genuine, and writes objects in their
+ * place: of one that was being written when it was killed, it would have half, and say that it is there.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { compareKeys } from '../keys.ts'
 
 interface Listing {
@@ -13,11 +19,21 @@ interface Listing {
   isTruncated: boolean
 }
 
+interface Written {
+  bucket: string
+  key: string
+  content: Buffer | Readable
+  metadata: object
+}
+
 interface S3rver {
   run(): Promise<{ port: number }>
   middleware: ((context: Context, next: () => Promise<void>) => Promise<void>)[]
   store: {
     listObjects(bucket: string, options: { prefix?: string; startAfter?: string; maxKeys?: number }): Promise<Listing>
+    getResourcePath(bucket: string, key: string, resource: string): string
+    putMetadata(bucket: string, key: string, metadata: object, md5: string): Promise<void>
+    putObject(object: Written): Promise<{ size: number; md5: string }>
   }
 }
 
@@ -29,7 +45,7 @@ interface Context {
 }
 
 const Server = createRequire(import.meta.url)('s3rver') as new (options: object) => S3rver
-const [, , directory, wanted = '0'] = process.argv
+const [, , directory = '.', wanted = '0'] = process.argv
 const server = new Server({ address: '127.0.0.1', port: Number(wanted), silent: true, directory })
 
 const list = server.store.listObjects.bind(server.store)
@@ -37,6 +53,30 @@ server.store.listObjects = async (bucket, { prefix, startAfter = '', maxKeys = 1
   const { objects } = await list(bucket, prefix === undefined ? {} : { prefix })
   const behind = objects.filter(({ key }) => compareKeys(key, startAfter) > 0).sort((a, b) => compareKeys(a.key, b.key))
   return { objects: behind.slice(0, maxKeys), commonPrefixes: [], isTruncated: behind.length > maxKeys }
+}
+
+server.store.putObject = async ({ bucket, key, content, metadata }) => {
+  const { store } = server
+  const draft = join(directory, `.${randomUUID()}`)
+  const hash = createHash('md5')
+  let size = 0
+  const counted = async function* (chunks: AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
+      hash.update(chunk)
+      size += chunk.length
+      yield chunk
+    }
+  }
+  await pipeline(Buffer.isBuffer(content) ? Readable.from([content]) : content, counted, createWriteStream(draft))
+  const place = store.getResourcePath(bucket, key, 'object')
+  await mkdir(dirname(place), { recursive: true })
+  // An object without what is known of it is whole; one with what was known of another would be taken for damaged.
+  for (const other of ['metadata.json', 'object.md5'])
+    await rm(store.getResourcePath(bucket, key, other), { force: true })
+  await rename(draft, place)
+  const md5 = hash.digest('hex')
+  await store.putMetadata(bucket, key, metadata, md5)
+  return { size, md5 }
 }
 
 server.middleware.unshift(async (context, next) => {
