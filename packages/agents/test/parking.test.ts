@@ -37,7 +37,12 @@ interface Ran {
   session: string
 }
 
-const run = async (prompt: string, more: Partial<Turn> = {}): Promise<Ran> => {
+/** @param stopAt it is interrupted then */
+const run = async (
+  prompt: string,
+  more: Partial<Turn> = {},
+  stopAt: (event: AgentEvent) => boolean = () => false,
+): Promise<Ran> => {
   const runtime = createClaudeRuntime({
     executable: resolveClaudeExecutable(),
     ...{ baseUrl: model.url, authToken: 'the key', cwd: workspace, configDir: join(workspace, '.tutti', 'claude') },
@@ -50,8 +55,11 @@ const run = async (prompt: string, more: Partial<Turn> = {}): Promise<Ran> => {
     ...{ attended: true, ...more },
   }
   const events: AgentEvent[] = []
-  for await (const event of runtime.start(turn, { signal: new AbortController().signal }))
+  const stop = new AbortController()
+  for await (const event of runtime.start(turn, { signal: stop.signal })) {
     events.push(agentEvent.parse(event))
+    if (stopAt(event)) stop.abort()
+  }
   const last = events.at(-1)
   return {
     ...{ events, last },
@@ -92,6 +100,53 @@ it('parks for a question, also where nothing else is asked, and goes on with the
   const input = { ...asked.requests[0]?.input, answers: { 'Which colour?': 'blue' } }
   const answered = await goOn(prompt, asked, { input }, { permission_mode: 'bypassPermissions' })
   expect(answered.last).toMatchObject({ type: 'done', result: expect.stringContaining('"Which colour?"="blue"') })
+})
+
+/** What stands in the conversation's record, and so can be told again. */
+const recorded = ({ events }: Ran) =>
+  events.filter((event) => ['message', 'tool_call', 'tool_result'].includes(event.type))
+const entryOf = (event: AgentEvent | undefined) => (event !== undefined && 'entry' in event ? event.entry : undefined)
+
+it('tells first what the conversation has and an attempt that was lost could not tell', { timeout }, async () => {
+  const prompt = scripted([
+    ...[question, { say: 'Blue it is.' }, bash('echo painted'), bash('sleep 30')],
+    { say: 'All is blue.' },
+  ])
+  const more = { permission_mode: 'bypassPermissions' } as const
+  const asked = await run(prompt, more)
+  const told = entryOf(recorded(asked).at(-1))
+  const answer = { input: { ...asked.requests[0]?.input, answers: { 'Which colour?': 'blue' } } }
+  const answers = [{ tool_use_id: asked.requests[0]?.tool_use_id ?? '', decision: 'allow' as const, ...answer }]
+  const goesOn = { ...more, resume: asked.session, continues: true, answers, ...(told === undefined ? {} : { told }) }
+  const lost = await run(prompt, goesOn, (event) => event.type === 'tool_call' && event.input.command === 'sleep 30')
+  const entries = recorded(lost).map(entryOf)
+  expect(entries).not.toContain(undefined)
+  expect(
+    recorded(asked)
+      .map(entryOf)
+      .filter((entry) => entries.includes(entry)),
+  ).toEqual([])
+
+  const nothingHeard = recorded(await run(prompt, goesOn))
+  const untimed = recorded(lost).map((event) =>
+    event.type === 'tool_result' ? { ...event, duration_ms: null } : event,
+  )
+  expect(nothingHeard.slice(0, untimed.length)).toEqual(untimed)
+  expect(JSON.stringify(untimed)).toContain('painted')
+
+  // The message was heard, and the call in it was not.
+  const half = recorded(lost).findIndex((event) => JSON.stringify(event).includes('echo painted'))
+  const halfHeard = await run(prompt, { ...goesOn, told: entries[half] ?? '' })
+  expect(halfHeard.events.slice(0, entries.length - half - 1).map(entryOf)).toEqual(entries.slice(half + 1))
+  expect(halfHeard.events[0]).toMatchObject({ type: 'tool_call', input: { command: 'echo painted' } })
+
+  // It is of a state of the workspace that was never stored.
+  const older = await run(prompt, { ...goesOn, told: 'elsewhere/0' })
+  expect(
+    recorded(older)
+      .map(entryOf)
+      .filter((entry) => entries.includes(entry)),
+  ).toEqual([])
 })
 
 it('runs no command before the consent, and the corrected one after it', { timeout }, async () => {

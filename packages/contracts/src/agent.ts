@@ -16,6 +16,12 @@ export type TokenUsage = z.infer<typeof tokenUsage>
 /** The runtime's name of a tool's call. It comes out of a sandbox and is kept in an index, which takes no megabytes. */
 const toolUseId = z.string().min(1).max(500)
 
+/**
+ * Which part of which entry of the runtime's own record of the conversation an event tells, where that has the event: `ENTRY/PART`. An
+ * attempt that goes on in the conversation begins behind the last one that was stored: see `Turn.told`.
+ */
+const entry = z.string().max(200).optional()
+
 export const contentBlock = z.discriminatedUnion('type', [
   z.object({ type: z.literal('text'), text: z.string() }),
   z.object({ type: z.literal('thinking'), thinking: z.string() }),
@@ -58,6 +64,7 @@ export const agentEvent = z.discriminatedUnion('type', [
     role: z.enum(['assistant', 'user']),
     blocks: z.array(contentBlock),
     parent_tool_use_id: toolUseId.nullable(),
+    entry,
   }),
   z.object({
     type: z.literal('tool_call'),
@@ -65,6 +72,7 @@ export const agentEvent = z.discriminatedUnion('type', [
     name: z.string(),
     input: jsonObject,
     parent_tool_use_id: toolUseId.nullable(),
+    entry,
   }),
   z.object({
     type: z.literal('tool_result'),
@@ -72,8 +80,9 @@ export const agentEvent = z.discriminatedUnion('type', [
     output: json,
     is_error: z.boolean(),
     duration_ms: z.int().nonnegative().nullable(),
+    entry,
   }),
-  z.object({ type: z.literal('todo'), todos: z.array(todo) }),
+  z.object({ type: z.literal('todo'), todos: z.array(todo), entry }),
   /** The agent wants something of a person: an answer, a yes to its plan, a yes to a tool. It waits; see `parked`. */
   z.object({
     type: z.literal('request'),

@@ -75,6 +75,11 @@ export const turn = z.object({
    */
   continues: z.boolean().optional(),
   answers: z.array(requestAnswer).optional(),
+  /**
+   * Of a run that goes on: the `entry` of the last event that was stored of it, by whichever attempt. What the conversation has of the
+   * run behind it was told to nobody, because that attempt was lost first, and is told before the turn goes on.
+   */
+  told: z.string().optional(),
   /** Whether there is somebody to ask. Without, the agent is told to decide by itself. */
   attended: z.boolean().optional(),
   model: z.string().min(1),

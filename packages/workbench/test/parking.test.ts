@@ -1,7 +1,7 @@
 import type { AgentEvent, ClaimedRun, UserInputRequestView } from '@tutti/contracts'
 import { TuttiError } from '@tutti/contracts'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { createStage, finishOf, holder, numbered, type Stage, spend, user } from './support/stage.ts'
+import { createStage, finishOf, holder, numbered, type Stage, said, spend, user } from './support/stage.ts'
 
 let stage: Stage
 
@@ -216,6 +216,27 @@ test('question-of-a-parked-turn-whose-files-were-lost-is-told-as-interrupted', a
   await store(next, [{ type: 'tool_result', tool_use_id: 'q', output, is_error: false, duration_ms: 0 }], 'manager-2')
   expect(await calls()).toEqual(['this'])
   await stage.workbench.finishRun(run_id, finishOf(next, {}, 'manager-2'))
+})
+
+test('a-turn-that-goes-on-knows-up-to-where-the-log-tells-its-conversation', async () => {
+  const output = { is_error: false, duration_ms: 1 }
+  const { run, requests } = await parked([{ ...said('first'), entry: 'a/0' } as AgentEvent, asks('m')])
+  await answer(requests[0], { decision: 'allow' })
+  const second = await stage.claim()
+  expect(second).toMatchObject({ continues: true, told: 'a/0' })
+  await store(second, [
+    { type: 'tool_result', tool_use_id: 'm', output: 'ok', ...output, entry: 'b/1' },
+    // A sub-agent's, which the conversation's record has not.
+    { ...said('beside'), parent_tool_use_id: 'm' } as AgentEvent,
+  ])
+  await stage.loseLease(run.run_id)
+  const third = await stage.claim('manager-2')
+  expect(third).toMatchObject({ attempt: 3, continues: true, told: 'b/1' })
+  await store(third, [{ type: 'todo', todos: [], entry: 'c/2' }], 'manager-2')
+  await stage.loseLease(run.run_id)
+  const fourth = await stage.claim()
+  expect(fourth).toMatchObject({ attempt: 4, told: 'c/2' })
+  await stage.workbench.finishRun(fourth.run_id, finishOf(fourth))
 })
 
 test('question-of-an-attempt-that-was-lost-before-it-was-parked-is-withdrawn', async () => {

@@ -40,6 +40,16 @@ export const initialState: MappingState = {
   so_far: { turns: 0, duration_ms: 0 },
 }
 
+/** What the runtime's record has, too. */
+type Recorded = Extract<AgentEvent, { type: 'message' | 'tool_call' | 'tool_result' | 'todo' }>
+
+/** Says of each event where the record has it. A sub-agent has a record of its own. */
+const placed = (message: Loose, events: Recorded[]): Recorded[] => {
+  const uuid = text(message.uuid)
+  if (uuid === '' || parentOf(message) !== null) return events
+  return events.map((event, part) => ({ ...event, entry: `${uuid}/${part}` }))
+}
+
 const parentOf = (message: Loose): string | null => text(message.parent_tool_use_id) || null
 
 /** The runtime repeats refused requests ten times, also those refused for a wrong key. One repetition is allowed. */
@@ -73,10 +83,10 @@ const streamed = (state: MappingState, message: Loose): Mapped => {
   return { state, events: [] }
 }
 
-const toolCall = (block: ContentBlock, parent_tool_use_id: string | null): AgentEvent[] => {
+const toolCall = (block: ContentBlock, parent_tool_use_id: string | null): Recorded[] => {
   if (block.type !== 'tool_use') return []
   const { id, name, input } = block
-  const call: AgentEvent = { type: 'tool_call', tool_use_id: id, name, input, parent_tool_use_id }
+  const call: Recorded = { type: 'tool_call', tool_use_id: id, name, input, parent_tool_use_id }
   // A sub-agent's own list would replace the one that the reader follows, and a malformed one would empty it.
   const listed = name === 'TodoWrite' && parent_tool_use_id === null && Array.isArray(input.todos)
   return listed ? [call, { type: 'todo', todos: todos(input) }] : [call]
@@ -98,10 +108,10 @@ const assistant = (state: MappingState, message: Loose, now: number): Mapped => 
   return {
     // The provider answered after all: a refusal before this one was repaired by a retry.
     state: { ...state, calls, failure: undefined },
-    events: [
+    events: placed(message, [
       { type: 'message', role: 'assistant', blocks, parent_tool_use_id },
       ...blocks.flatMap((block) => toolCall(block, parent_tool_use_id)),
-    ],
+    ]),
   }
 }
 
@@ -116,7 +126,7 @@ const user = (state: MappingState, message: Loose, now: number, took: Took): Map
   const news = results.length > 0 || (parent_tool_use_id !== null && message.isReplay !== true)
   if (blocks.length === 0 || !news) return { state, events: [] }
   const calls = new Map(state.calls)
-  const finished = results.map(({ tool_use_id, content, is_error }): AgentEvent => {
+  const finished = results.map(({ tool_use_id, content, is_error }): Recorded => {
     const began = calls.get(tool_use_id)
     calls.delete(tool_use_id)
     const ms = took(tool_use_id) ?? (began === undefined ? undefined : now - began)
@@ -125,7 +135,7 @@ const user = (state: MappingState, message: Loose, now: number, took: Took): Map
   })
   return {
     state: { ...state, calls },
-    events: [{ type: 'message', role: 'user', blocks, parent_tool_use_id }, ...finished],
+    events: placed(message, [{ type: 'message', role: 'user', blocks, parent_tool_use_id }, ...finished]),
   }
 }
 

@@ -70,7 +70,7 @@ async function* runTurn(
   }
   const kill = new AbortController()
   const over = new AbortController()
-  const { prompt, answers, permission_mode } = await goOn(turn, config.configDir)
+  const { untold, prompt, answers, permission_mode } = await goOn(turn, config.configDir)
   // It takes up the call that waited as soon as it is there.
   if (prompt === null) await ready
   const input = createInput(turn.run_id, prompt, ready)
@@ -111,6 +111,7 @@ async function* runTurn(
   let told: ToldOfPlan = {}
   let reminded = false
   try {
+    yield* untold
     browser = turn.browser === true ? await startBrowser(config) : undefined
     const memory = turn.memory === true ? await openMemory(turn, config) : undefined
     const options: Options = {

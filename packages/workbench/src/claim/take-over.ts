@@ -163,7 +163,7 @@ const claimedRun = async (change: SessionChange, run: RunRow, lease: LeasedTask,
 const continuation = async (
   { tx }: SessionChange,
   run: RunRow,
-): Promise<Pick<ClaimedRun, 'continues' | 'answers' | 'permission_mode'>> => {
+): Promise<Pick<ClaimedRun, 'continues' | 'answers' | 'permission_mode' | 'told'>> => {
   const rows = await tx.query<Pick<RequestRow, 'park' | 'kind' | 'answer'>>(
     `select park, kind, answer from workbench.user_input_requests
      where run_id = $1 and status = 'answered' order by park, created_at, id`,
@@ -178,6 +178,7 @@ const continuation = async (
     continues: true,
     answers: answered.filter(({ park }) => park === run.parks).map(({ answer }) => answer),
     permission_mode: approved.at(-1)?.answer.permission_mode ?? run.permission_mode,
+    told: run.told_entry,
   }
 }
 
@@ -193,6 +194,7 @@ const claimOf = ({ session }: SessionChange, run: RunRow, lease: LeasedTask, pla
   permission_mode: run.permission_mode,
   continues: false,
   answers: [],
+  told: null,
   attended: run.attended && canWait(run),
   config: withoutFiles(run.config),
   snapshot_key: session.workspace_manifest_key,

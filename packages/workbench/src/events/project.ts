@@ -26,6 +26,8 @@ export interface Projection {
   /** What changes in the agent's state, by name: its to-do list, the files that it changed, its MCP servers. */
   state: JsonObject
   error: string | null
+  /** The last one's place in the runtime's record. */
+  entry: string | null
   requests: NewRequest[]
   park: Park | null
 }
@@ -50,6 +52,7 @@ export const project = (
     sdkSessionId: null,
     state: {},
     error: null,
+    entry: null,
     requests: [],
     park: null,
   }
@@ -66,6 +69,7 @@ const add = (projection: Projection, runId: string, event: AgentEvent, steered: 
     projection.steps.push({ kind: 'message', at: projection.messages.length })
     projection.messages.push(row)
   }
+  if ('entry' in event && event.entry !== undefined) projection.entry = event.entry
   switch (event.type) {
     case 'started':
       projection.sdkSessionId = event.agent_session_id
