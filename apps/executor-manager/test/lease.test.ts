@@ -13,7 +13,7 @@ const unused = (): never => {
   throw new Error('not part of this test')
 }
 
-const keep = (renew: Renew, leaseSeconds = 30): Lease => {
+const keep = (renew: Renew, { leaseSeconds = 30, renewWaitMs = 0 } = {}): Lease => {
   const backend: BackendClient = {
     claim: unused,
     start: unused,
@@ -26,16 +26,19 @@ const keep = (renew: Renew, leaseSeconds = 30): Lease => {
   const claimed = { run_id: 'run', lease_token: 'lease' }
   return keepLease(
     { backend, log: silentLogger },
-    { claimed, workerId: 'w', leaseSeconds, renewWaitMs: 0, renewEveryMs: 1 },
+    { claimed, workerId: 'w', leaseSeconds, renewWaitMs, renewEveryMs: 1 },
   )
 }
 
 it('a-lease-that-cannot-be-renewed-is-lost-when-it-has-run-out-and-not-before', async () => {
   let calls = 0
-  const lease = keep(async () => {
-    calls += 1
-    throw new BackendError('unreachable', 'away')
-  }, 0.3)
+  const lease = keep(
+    async () => {
+      calls += 1
+      throw new BackendError('unreachable', 'away')
+    },
+    { leaseSeconds: 0.3 },
+  )
   await once(lease.lost, 'abort')
   expect(calls).toBeGreaterThan(1)
   expect(lease.over.aborted).toBe(true)
@@ -53,6 +56,24 @@ it('a-backend-that-comes-back-in-time-costs-nothing', async () => {
   await renewed.promise
   expect([lease.lost.aborted, lease.cancelled.aborted]).toEqual([false, false])
   lease.end()
+})
+
+it('a-renewal-after-one-that-failed-is-answered-at-once-and-waits-for-no-news', async () => {
+  const waits: number[] = []
+  const enough = Promise.withResolvers<void>()
+  const lease = keep(
+    async (_run, { wait_seconds }) => {
+      waits.push(wait_seconds)
+      if (waits.length === 1 || waits.length === 2) throw new BackendError('unreachable', 'restarting')
+      if (waits.length === 4) enough.resolve()
+      return { held: true, cancel: false, commands: [message(waits.length)] }
+    },
+    { leaseSeconds: 30, renewWaitMs: 9_000 },
+  )
+  await enough.promise
+  lease.end()
+  // What the failures have cost is no longer there to be waited away.
+  expect(waits).toEqual([9, 0, 0, 9])
 })
 
 it('a-lease-that-is-not-held-is-lost-at-once', async () => {

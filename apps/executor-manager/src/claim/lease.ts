@@ -82,7 +82,8 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
           worker_id: workerId,
           lease_token,
           lease_seconds: leaseSeconds,
-          wait_seconds: waitMs / 1000,
+          // After one that failed the lease is not to run out at the backend's long poll: the answer counts, not the news.
+          wait_seconds: tries === 1 ? waitMs / 1000 : 0,
           commands_after: box.last(),
         }
         const {
