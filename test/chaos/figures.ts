@@ -56,6 +56,9 @@ export const tellSlowest = (found: readonly Resumption[], course: Course): strin
     .flatMap((all) => all.sort((a, b) => b.sinceBackMs - a.sinceBackMs).slice(0, 3))
     .flatMap((one) => tellOne(one, course))
 
+/** Said a hundred times while one database is away. */
+const told = new Set(['a connection to the store was lost', 'a connection to the database was lost'])
+
 const tellOne = ({ strike, sessionId, ms }: Resumption, { logs, strikes, heard }: Course): string[] => {
   const frames = (logs.get(sessionId) ?? []).map(({ type, timestamp, data }) => ({
     at: Date.parse(timestamp),
@@ -68,15 +71,20 @@ const tellOne = ({ strike, sessionId, ms }: Resumption, { logs, strikes, heard }
   })
   const runs = new Set((logs.get(sessionId) ?? []).map(({ data }) => data.run_id).filter((id) => id !== undefined))
   const said = heard
-    .filter(({ line }) => (line.run_id === undefined ? line.level === 'WARNING' : runs.has(line.run_id)))
-    .map(({ at, program, line }) => ({ at, text: `${program}: ${line.msg} ${line.reason ?? ''}` }))
-  const told = [...frames, ...others, ...said]
+    .filter(({ line: { run_id, level, msg } }) =>
+      run_id === undefined ? level === 'WARNING' && !told.has(msg) : runs.has(run_id),
+    )
+    .map(({ at, program, line: { msg, reason, tasks } }) => ({
+      at,
+      text: `${program}: ${msg} ${reason ?? ''} ${Array.isArray(tasks) ? tasks.join() : ''}`,
+    }))
+  const lines = [...frames, ...others, ...said]
     .map(({ at, text }) => ({ after: at - strike.at, text }))
     .filter(({ after }) => after > -2_000 && after < ms + 2_000)
     .sort((a, b) => a.after - b.after)
   const back = strike.backAt === undefined ? '-' : strike.backAt - strike.at
   return [
     `--- ${sessionId} went on ${ms} ms after: ${strike.kind} at ${strike.moment} (${strike.victim}), which was back after ${back} ms`,
-    ...told.map(({ after, text }) => `  ${after} ${text}`),
+    ...lines.map(({ after, text }) => `  ${after} ${text}`),
   ]
 }
