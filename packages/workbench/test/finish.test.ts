@@ -64,6 +64,23 @@ test('backend-crash-between-end-and-engine-heals-by-the-sweeper', async () => {
   expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'finished' })
 })
 
+test('backend-and-manager-die-in-the-middle-of-a-finish-and-the-run-waits-for-no-more-than-its-lease', async () => {
+  const { run_id } = await stage.send('both die')
+  const ask = { boot_id: 'b', lease_seconds: 5, schedule_modes: ['immediate'], capacity: 1 }
+  const claimBy = (worker_id: string, wait_seconds: number) =>
+    stage.workbench.claim({ ...ask, worker_id, wait_seconds }, new AbortController().signal)
+  const run = await claimBy('manager-dying', 30)
+  if (run === null) throw new Error('no run could be claimed')
+  const { workbench } = stage.process(dyingAt('results'))
+  const told = finishOf(run, retryable, 'manager-dying')
+  await expect(workbench.finishRun(run_id, told)).rejects.toThrow('the process died')
+  // A lease of five seconds, the pause before the next try, and no minute in which the end was to be written.
+  stage.advance(7_000)
+  const again = await claimBy('manager-2', 20)
+  expect(again).toMatchObject({ run_id, attempt: 2 })
+  if (again !== null) await stage.workbench.finishRun(run_id, finishOf(again, {}, 'manager-2'))
+})
+
 test('ended-run-whose-lease-is-lost-is-not-run-again', async () => {
   const { session_id, run_id } = await stage.send('crash')
   const run = await stage.claim()
