@@ -34,6 +34,25 @@ test('backend-crash-between-run-and-job-heals', async () => {
   await stage.workbench.finishRun(next.run_id, finishOf(next))
 })
 
+test('a-look-of-the-sweeper-that-fails-is-soon-repeated-and-one-that-changes-nothing-much-later', async () => {
+  const { workbench } = stage.process(dyingAt('create'))
+  const { run_id } = await workbench.createTask(user, { prompt: 'unmade', permission_mode: 'default' })
+  const nextLookSeconds = async (): Promise<number> => {
+    const [run] = await stage.database.query<{ seconds: number }>(
+      'select extract(epoch from check_at - now())::float8 as seconds from workbench.runs where id = $1',
+      [run_id],
+    )
+    return run?.seconds ?? Number.NaN
+  }
+  await stage.sweepAll(workbench)
+  expect(await nextLookSeconds()).toBeLessThan(5.1)
+  await stage.sweepAll()
+  await stage.sweepAll()
+  expect(await nextLookSeconds()).toBeGreaterThan(10)
+  const run = await stage.claim()
+  await stage.workbench.finishRun(run.run_id, finishOf(run))
+})
+
 test('finish-twice-finishes-once', async () => {
   const { session_id, run_id } = await stage.send('finish')
   const run = await stage.claim()
