@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { TurnCommand } from '@tutti/contracts'
 import { silentLogger } from '@tutti/telemetry'
 import { expect, it } from 'vitest'
+import { backoffMs } from '../src/backend/backoff.ts'
 import type { BackendClient } from '../src/backend/client.ts'
 import { BackendError, kindOf } from '../src/backend/error.ts'
 import { keepLease, type Lease } from '../src/claim/lease.ts'
@@ -56,6 +57,11 @@ it('a-backend-that-comes-back-in-time-costs-nothing', async () => {
   await renewed.promise
   expect([lease.lost.aborted, lease.cancelled.aborted]).toEqual([false, false])
   lease.end()
+})
+
+it('the-pause-between-requests-that-fail-grows-and-stays-short-however-long-the-backend-is-away', () => {
+  expect([1, 2, 3, 4, 100].map((tries) => backoffMs(tries, 1))).toEqual([100, 200, 400, 500, 500])
+  expect([1, 2, 3, 4, 100].map((tries) => backoffMs(tries, 0))).toEqual([50, 100, 200, 250, 250])
 })
 
 it('a-renewal-after-one-that-failed-is-answered-at-once-and-waits-for-no-news', async () => {
