@@ -166,7 +166,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosResult> => {
         [...byKind].map(([kind, all]) => [kind, spreadOf(all.map(({ sinceBackMs }) => sinceBackMs))]),
       ),
       ahead: sandboxes.ahead(),
-      slowest: tellSlowest(found, logs),
+      slowest: tellSlowest(found, { logs, strikes: executioner.strikes, heard: installation.heard }),
       stretch: { median: stretch.median(), worst: stretch.worst() },
       ...{ complaints: installation.complaints, said: installation.said },
     }

@@ -44,10 +44,18 @@ export interface Installation {
   complaints: string[]
   /** WARNING and ERROR lines, counted by what they say. */
   said: Map<string, number>
+  /** What the processes said, as it came. */
+  heard: HeardLine[]
   workspaceRoot(manager: string): string
   /** Ends what runs, in order. @returns what did not end by itself */
   stop(): Promise<string[]>
   remove(): Promise<void>
+}
+
+export interface HeardLine {
+  at: number
+  program: string
+  line: LogLine
 }
 
 const token = 'internal-token-of-the-chaos-0001'
@@ -79,6 +87,7 @@ export const startInstallation = async (kind: StoreKind, pool: number): Promise<
   const listeners: ((sessionId: string, hand: Hand) => void)[] = []
   const complaints: string[] = []
   const said = new Map<string, number>()
+  const heard: HeardLine[] = []
 
   const note = (name: string, line: LogLine): void => {
     if (line.level === 'WARNING' || line.level === 'ERROR') {
@@ -103,6 +112,7 @@ export const startInstallation = async (kind: StoreKind, pool: number): Promise<
       ...{ name, app },
       env: { TMPDIR: join(root, 'tmp'), LOG_FORMAT: 'json', ...store.env, ...env },
       heard: (line) => {
+        heard.push({ at: Date.now(), program: name, line })
         note(name, line)
         if (app === 'executor-manager') follow(name, line)
       },
@@ -149,6 +159,7 @@ export const startInstallation = async (kind: StoreKind, pool: number): Promise<
       hands,
       complaints,
       said,
+      heard,
       workspaceRoot,
     },
     backendUrls: [first, second],

@@ -73,3 +73,24 @@ test('a-request-ends-with-its-signal', async () => {
   await expect(asked).rejects.toThrow()
   await expect(post('a', {}, 10_000, over.signal)).rejects.toThrow()
 })
+
+test('after-one-that-stayed-silent-no-connection-of-before-is-used-again', async () => {
+  // Connections that a balancer made to a backend which is stopped now: they stand, and nothing comes back.
+  const stopped = new Set<unknown>()
+  const both = Promise.withResolvers<void>()
+  let met = 0
+  const post = await answering(({ socket }, response) => {
+    if (stopped.has(socket)) return
+    met += 1
+    if (met === 2) both.resolve()
+    // Two at a time, so that there are two connections.
+    void both.promise.then(() => response.end('{}'))
+  })
+  const sockets = new Set<unknown>()
+  server.on('connection', (socket) => sockets.add(socket))
+  await Promise.all([post('a', {}, 10_000), post('b', {}, 10_000)])
+  expect(sockets.size).toBe(2)
+  for (const socket of sockets) stopped.add(socket)
+  await expect(post('c', {}, 200)).rejects.toThrow('no answer')
+  expect(await post('d', {}, 3_000)).toEqual({ status: 200, text: '{}' })
+})

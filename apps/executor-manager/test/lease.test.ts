@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { TurnCommand } from '@tutti/contracts'
 import { silentLogger } from '@tutti/telemetry'
 import { expect, it } from 'vitest'
+import { backoffMs } from '../src/backend/backoff.ts'
 import type { BackendClient } from '../src/backend/client.ts'
 import { BackendError, kindOf } from '../src/backend/error.ts'
 import { keepLease, type Lease } from '../src/claim/lease.ts'
@@ -13,7 +14,7 @@ const unused = (): never => {
   throw new Error('not part of this test')
 }
 
-const keep = (renew: Renew, leaseSeconds = 30): Lease => {
+const keep = (renew: Renew, { leaseSeconds = 30, renewWaitMs = 0, renewEveryMs = 1 } = {}): Lease => {
   const backend: BackendClient = {
     claim: unused,
     start: unused,
@@ -24,18 +25,18 @@ const keep = (renew: Renew, leaseSeconds = 30): Lease => {
     renew,
   }
   const claimed = { run_id: 'run', lease_token: 'lease' }
-  return keepLease(
-    { backend, log: silentLogger },
-    { claimed, workerId: 'w', leaseSeconds, renewWaitMs: 0, renewEveryMs: 1 },
-  )
+  return keepLease({ backend, log: silentLogger }, { claimed, workerId: 'w', leaseSeconds, renewWaitMs, renewEveryMs })
 }
 
 it('a-lease-that-cannot-be-renewed-is-lost-when-it-has-run-out-and-not-before', async () => {
   let calls = 0
-  const lease = keep(async () => {
-    calls += 1
-    throw new BackendError('unreachable', 'away')
-  }, 0.3)
+  const lease = keep(
+    async () => {
+      calls += 1
+      throw new BackendError('unreachable', 'away')
+    },
+    { leaseSeconds: 0.3 },
+  )
   await once(lease.lost, 'abort')
   expect(calls).toBeGreaterThan(1)
   expect(lease.over.aborted).toBe(true)
@@ -53,6 +54,29 @@ it('a-backend-that-comes-back-in-time-costs-nothing', async () => {
   await renewed.promise
   expect([lease.lost.aborted, lease.cancelled.aborted]).toEqual([false, false])
   lease.end()
+})
+
+it('the-pause-between-requests-that-fail-grows-and-stays-short-however-long-the-backend-is-away', () => {
+  expect([1, 2, 3, 4, 100].map((tries) => backoffMs(tries, 1))).toEqual([100, 200, 400, 500, 500])
+  expect([1, 2, 3, 4, 100].map((tries) => backoffMs(tries, 0))).toEqual([50, 100, 200, 250, 250])
+})
+
+it('a-renewal-after-one-that-failed-is-answered-at-once-and-waits-for-no-news', { timeout: 10_000 }, async () => {
+  const waits: number[] = []
+  const enough = Promise.withResolvers<void>()
+  const lease = keep(
+    async (_run, { wait_seconds }) => {
+      waits.push(wait_seconds)
+      if (waits.length === 1 || waits.length === 2) throw new BackendError('unreachable', 'restarting')
+      if (waits.length === 4) enough.resolve()
+      return { held: true, cancel: false, commands: [] }
+    },
+    { leaseSeconds: 300, renewWaitMs: 9_000, renewEveryMs: 100_000 },
+  )
+  await enough.promise
+  lease.end()
+  // What the failures have cost is no longer there to be waited away; and then news are listened for again without a pause.
+  expect(waits).toEqual([9, 0, 0, 9])
 })
 
 it('a-lease-that-is-not-held-is-lost-at-once', async () => {

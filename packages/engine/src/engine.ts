@@ -241,10 +241,11 @@ export interface Engine {
   /** Prolongs leases only. Answers the tasks that are still the worker's. */
   renew(worker: string, taskIds: string[], leaseMs: number): Promise<string[]>
   /**
-   * Gives back untried what this worker was handed out and does not know of, because the answer was lost; all it knows of is prolonged. For a
-   * worker that asks for one thing at a time, before it asks again. Answers what was given back.
+   * Gives back untried what this worker was handed out and does not know of, because the answer was lost. For a worker that asks for one thing at
+   * a time, before it asks again. No lease is prolonged: a worker that reckons with the end of one would let go of a task that nobody else
+   * may have for another lease. Answers what was given back.
    */
-  giveBackOthers(worker: string, taskIds: string[], leaseMs: number): Promise<string[]>
+  giveBackOthers(worker: string, taskIds: string[]): Promise<string[]>
   workers(): Promise<ListedWorker[]>
   worker(id: string): Promise<ListedWorker | undefined>
   /** The worker as this instance knows it, by news a moment late: it is read only where it is not known. For what happens with every task. */

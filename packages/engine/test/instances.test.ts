@@ -132,6 +132,37 @@ test('an id that belongs to another client can not be used, and is not told of',
   await expect(twice).rejects.toMatchObject({ code: 'INVALID_BODY', path: 'body.jobs' })
 })
 
+test('an instance dies in the moment in which it settles the end of a lease: another one does it within seconds', async () => {
+  const fleet = createFleet([single()])
+  const { store } = fleet
+  const dead = Promise.withResolvers<never>()
+  dead.promise.catch(() => {})
+  let diedAt: number | undefined
+  // Whichever comes first dies with what it has taken: nothing of it is heard any more.
+  const mortal = () => {
+    let alive = true
+    return fleet.engine({
+      store: {
+        ...store,
+        commit: (changes) => {
+          if (diedAt === undefined && changes.some(({ requeue }) => requeue.length > 0)) {
+            diedAt = store.now()
+            alive = false
+          }
+          return alive ? store.commit(changes) : dead.promise
+        },
+      },
+    })
+  }
+  const engines = [mortal(), mortal()]
+  const { id } = await create(engines[0] as Engine, 'single')
+  await take(engines[0] as Engine, { leaseMs: 5_000 })
+  const events = async () => (await store.events(id, 0, 100)).map(({ type }) => type)
+  await fleet.time.until(async () => (await events()).includes('task_retried'))
+  dead.reject(new Error('dead'))
+  expect(store.now() - (diedAt ?? 0)).toBeLessThanOrEqual(3_500)
+})
+
 test('stopping answers parked polls, lets slow handlers finish, and leaves nothing running', async () => {
   const slow = blueprint({ name: 'slow' })
     .state('one', { start: true, to: ['two'] }, async ({ goTo }) => {

@@ -1,5 +1,5 @@
 /** A Store that fails in the middle: sending again is harmless. */
-import { isTerminal } from '@tutti/contracts'
+import { isTerminal, TuttiError } from '@tutti/contracts'
 import { expect, test } from 'vitest'
 import type { Change, Store } from '../src/index.ts'
 import { answer, counted, create, createFleet, failure, logOf, outcomeOf, single, take } from './fleet.ts'
@@ -94,4 +94,50 @@ test('the Store is away for a while: the clock goes on looking, and all is done 
   away = false
   await fleet.time.until(async () => isTerminal((await engine.job(id, null)).status))
   expect((await engine.job(id, null)).error?.code).toBe('DEADLINE')
+})
+
+test('the Store is away while the end of a lease is settled: the task is handed out again as soon as it is back', async () => {
+  const fleet = createFleet([single()])
+  let backAt = Number.POSITIVE_INFINITY
+  const { store } = fleet
+  const engine = fleet.engine({
+    store: {
+      ...store,
+      commit: async (changes) => {
+        if (backAt > store.now() && changes.some(({ requeue }) => requeue.length > 0)) {
+          if (backAt === Number.POSITIVE_INFINITY) backAt = store.now() + 2_000
+          throw new TuttiError('STORE_UNAVAILABLE', 'away')
+        }
+        return store.commit(changes)
+      },
+    },
+  })
+  const { id } = await create(engine, 'single')
+  await take(engine, { leaseMs: 5_000 })
+  await fleet.time.until(async () => (await logOf(engine, await engine.job(id, null))).includes('task_retried'))
+  // Not when the lease of who could not settle it has passed, ten seconds later.
+  expect(fleet.time.now() - backAt).toBeLessThanOrEqual(500)
+  await fleet.time.pass(600_000)
+  expect(counted(await logOf(engine, await engine.job(id, null)))).toMatchObject({ task_lost: 1, task_retried: 1 })
+})
+
+test('what fails for another reason than a Store that is away is not tried before its lease has passed', async () => {
+  const fleet = createFleet([single()])
+  const { store } = fleet
+  const at: number[] = []
+  const engine = fleet.engine({
+    store: {
+      ...store,
+      commit: async (changes) => {
+        if (changes.every(({ requeue }) => requeue.length === 0)) return store.commit(changes)
+        at.push(store.now())
+        throw new Error('a fault of ours')
+      },
+    },
+  })
+  await create(engine, 'single')
+  await take(engine, { leaseMs: 5_000 })
+  await fleet.time.until(() => at.length >= 3)
+  for (const [index, instant] of at.entries())
+    if (index > 0) expect(instant - (at[index - 1] ?? 0)).toBeGreaterThanOrEqual(3_000)
 })

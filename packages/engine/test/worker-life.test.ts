@@ -136,3 +136,23 @@ test('a worker that leaves: its tasks are handed out again at once, and its park
   expect(fleet.time.now() - before).toBeLessThan(10_000)
   expect((await engine.workers()).map(({ id }) => id)).toEqual(['stays'])
 })
+
+test('what a worker does not know of is given back untried, and what it knows of keeps the end of its lease', async () => {
+  const { fleet, engine, join } = setUp()
+  await join()
+  const jobs = [await create(engine, 'single'), await create(engine, 'single')]
+  const takeOne = async (leaseMs: number) => {
+    const [leased] = await engine.take({ worker: 'w', max: 1, waitMs: 0, leaseMs })
+    if (!leased) throw new Error('there was no task to take')
+    return leased
+  }
+  const [known, unheard] = [await takeOne(5_000), await takeOne(5_000)]
+  await fleet.time.pass(4_000)
+  expect(await engine.giveBackOthers('w', [known.task.id])).toEqual([unheard.task.id])
+  expect((await takeOne(60_000)).task).toEqual(unheard.task)
+  // The worker reckons with this instant: a lease that outlives it would keep the task from everybody.
+  await fleet.time.pass(3_000)
+  const again = await takeOne(5_000)
+  expect([again.task.id, again.task.attempt]).toEqual([known.task.id, 2])
+  expect(jobs.map(({ id }) => id).sort()).toEqual([known, unheard].map(({ task }) => task.jobId).sort())
+})

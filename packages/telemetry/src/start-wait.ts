@@ -31,8 +31,8 @@ export interface StartWaitOptions {
   log: Logger
 }
 
-/** Short at first: what is started beside this server is there in a moment. */
-const pauses = { firstMs: 100, maxMs: 2_000 }
+/** Never long: what is started beside this server is there in a moment, and work stands still for as long as this one is not. */
+const pauses = { firstMs: 100, maxMs: 500 }
 const tellEveryMs = 60_000
 
 export const createStartWait = (options: StartWaitOptions): StartWait => {

@@ -34,6 +34,25 @@ test('backend-crash-between-run-and-job-heals', async () => {
   await stage.workbench.finishRun(next.run_id, finishOf(next))
 })
 
+test('a-look-of-the-sweeper-that-fails-is-soon-repeated-and-one-that-changes-nothing-much-later', async () => {
+  const { workbench } = stage.process(dyingAt('create'))
+  const { run_id } = await workbench.createTask(user, { prompt: 'unmade', permission_mode: 'default' })
+  const nextLookSeconds = async (): Promise<number> => {
+    const [run] = await stage.database.query<{ seconds: number }>(
+      'select extract(epoch from check_at - now())::float8 as seconds from workbench.runs where id = $1',
+      [run_id],
+    )
+    return run?.seconds ?? Number.NaN
+  }
+  await stage.sweepAll(workbench)
+  expect(await nextLookSeconds()).toBeLessThan(5.1)
+  await stage.sweepAll()
+  await stage.sweepAll()
+  expect(await nextLookSeconds()).toBeGreaterThan(10)
+  const run = await stage.claim()
+  await stage.workbench.finishRun(run.run_id, finishOf(run))
+})
+
 test('finish-twice-finishes-once', async () => {
   const { session_id, run_id } = await stage.send('finish')
   const run = await stage.claim()
@@ -62,6 +81,23 @@ test('backend-crash-between-end-and-engine-heals-by-the-sweeper', async () => {
   await expect(workbench.finishRun(run_id, finishOf(run))).rejects.toThrow('the process died')
   await stage.sweepAll()
   expect(await stage.engine.job(run_id, null)).toMatchObject({ status: 'finished' })
+})
+
+test('backend-and-manager-die-in-the-middle-of-a-finish-and-the-run-waits-for-no-more-than-its-lease', async () => {
+  const { run_id } = await stage.send('both die')
+  const ask = { boot_id: 'b', lease_seconds: 5, schedule_modes: ['immediate'], capacity: 1 }
+  const claimBy = (worker_id: string, wait_seconds: number) =>
+    stage.workbench.claim({ ...ask, worker_id, wait_seconds }, new AbortController().signal)
+  const run = await claimBy('manager-dying', 30)
+  if (run === null) throw new Error('no run could be claimed')
+  const { workbench } = stage.process(dyingAt('results'))
+  const told = finishOf(run, retryable, 'manager-dying')
+  await expect(workbench.finishRun(run_id, told)).rejects.toThrow('the process died')
+  // A lease of five seconds, the pause before the next try, and no minute in which the end was to be written.
+  stage.advance(7_000)
+  const again = await claimBy('manager-2', 20)
+  expect(again).toMatchObject({ run_id, attempt: 2 })
+  if (again !== null) await stage.workbench.finishRun(run_id, finishOf(again, {}, 'manager-2'))
 })
 
 test('ended-run-whose-lease-is-lost-is-not-run-again', async () => {

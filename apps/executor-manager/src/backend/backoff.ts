@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
 import { backoffDelayMs } from '@tutti/contracts/backoff'
 
-/** At most a second: the backend is back in a few, and somebody waits for each of these runs. */
-const options = { firstMs: 100, maxMs: 1_000 }
+/** The backend is back in a second or two, and somebody waits for each of these runs; a request that is refused costs little. */
+const options = { firstMs: 100, maxMs: 500 }
 
 /** How long to wait before the given try (from 1). Jitter keeps a hundred managers from returning at once. */
 export const backoffMs = (tries: number, random: number): number => Math.round(backoffDelayMs(options, tries, random))

@@ -26,10 +26,10 @@ export const createPost = (baseUrl: string, headers: Record<string, string>): Po
         ...{ agent, method: 'POST', ...(signal === undefined ? {} : { signal }) },
         headers: { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
       })
-      const patience = setTimeout(
-        () => outgoing.destroy(new Error(`no answer within ${Math.ceil(timeoutMs)} ms`)),
-        timeoutMs,
-      )
+      const patience = setTimeout(() => {
+        outgoing.destroy(new Error(`no answer within ${Math.ceil(timeoutMs)} ms`))
+        dropIdle(agent)
+      }, timeoutMs)
       outgoing.on('error', reject)
       outgoing.on('close', () => {
         clearTimeout(patience)
@@ -46,4 +46,12 @@ export const createPost = (baseUrl: string, headers: Record<string, string>): Po
       })
       outgoing.end(text)
     })
+}
+
+/**
+ * Whoever stayed silent on one connection may be at the other end of these, too: a backend that was stopped keeps them open, and each
+ * would have to be waited for in vain. A new connection is one to whichever backend a balancer finds alive.
+ */
+const dropIdle = ({ freeSockets }: HttpAgent): void => {
+  for (const socket of Object.values(freeSockets).flatMap((sockets) => sockets ?? [])) socket.destroy()
 }

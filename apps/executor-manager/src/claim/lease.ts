@@ -73,7 +73,8 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
 
   const news = (): string => `${cancelled.signal.aborted} ${box.last()}`
 
-  const renewOnce = async (waitMs: number): Promise<void> => {
+  /** @returns after how many tries it was answered */
+  const renewOnce = async (waitMs: number): Promise<number> => {
     for (let tries = 1; ; tries += 1) {
       const asked = performance.now()
       try {
@@ -82,7 +83,8 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
           worker_id: workerId,
           lease_token,
           lease_seconds: leaseSeconds,
-          wait_seconds: waitMs / 1000,
+          // After one that failed the lease is not to run out at the backend's long poll: the answer counts, not the news.
+          wait_seconds: tries === 1 ? waitMs / 1000 : 0,
           commands_after: box.last(),
         }
         const {
@@ -90,17 +92,20 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
           cancel: wanted,
           commands,
         } = await deps.backend.renew(claimed.run_id, request, over.signal, overdueAfter(tries - 1))
-        if (over.signal.aborted) return
+        if (over.signal.aborted) return tries
         box.put(commands)
         if (!held) lose('the backend says so')
         else {
           heldFrom(asked)
           if (wanted) cancel('the run was cancelled')
         }
-        return
+        return tries
       } catch (error) {
-        if (over.signal.aborted) return
-        if (isLeaseLost(error)) return lose(messageOf(error))
+        if (over.signal.aborted) return tries
+        if (isLeaseLost(error)) {
+          lose(messageOf(error))
+          return tries
+        }
         if (tries === 1) deps.log.warn({ reason: messageOf(error) }, 'the lease could not be renewed; trying again')
         await backOff(tries, over.signal)
       }
@@ -114,9 +119,9 @@ export const keepLease = (deps: { backend: BackendClient; log: Logger }, options
       const waitMs = cancelled.signal.aborted ? 0 : Math.min(leaseMs / 3, options.renewWaitMs)
       const known = news()
       const began = performance.now()
-      await renewOnce(waitMs)
+      const tries = await renewOnce(waitMs)
       // Answered early, and with nothing new: asking again at once would be asking without end.
-      const idle = news() === known && performance.now() - began < waitMs / 2
+      const idle = tries === 1 && news() === known && performance.now() - began < waitMs / 2
       if (waitMs === 0 || idle) await delay(pauseMs, undefined, { signal: over.signal })
     }
   }

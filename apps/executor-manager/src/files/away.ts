@@ -9,7 +9,7 @@ export const isAway = (error: unknown): boolean =>
   error instanceof ObjectStoreError ? error.retryable : error instanceof Error && isAway(error.cause)
 
 /** Before the given try. Never long: somebody waits for the turn, and a request that fails costs little. */
-export const awayPause = (tries: number): number => Math.min(1_000, backoffMs(tries, Math.random()))
+export const awayPause = (tries: number): number => backoffMs(tries, Math.random())
 
 /** For what may be begun again from any line. Rejects with its fault, or with the signal's reason. */
 export const waitingOut = async <T>(

@@ -53,8 +53,6 @@ export interface AccountOptions {
 
 /** The backend's limit for one request. */
 const mostEnded = 500
-/** As after this many tries: about a second, since an agent waits. */
-const longestPause = 4
 
 export const createAccount = (
   deps: { backend: Pick<BackendClient, 'account'>; log: Logger },
@@ -122,7 +120,7 @@ export const createAccount = (
         const { verdict, refusal } = await tellPatiently(beginning, either)
         if (verdict === 'go') return { n: beginning.n }
         if (refusal !== null) return { refusal }
-        await backOff(Math.min(tries, longestPause), either)
+        await backOff(tries, either)
       }
     },
     end: (call) => {

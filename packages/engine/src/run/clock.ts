@@ -1,5 +1,6 @@
 /** The one loop that watches the clock: timers, lost leases, jobs and records that are due. It sleeps until the next instant it knows of. */
 
+import { TuttiError } from '@tutti/contracts'
 import type { Cause } from '../job/cause.ts'
 import type { Job } from '../job/job.ts'
 import type { BlueprintVersion, Store } from '../store/port.ts'
@@ -35,6 +36,20 @@ const batch = 200
 /** Between two looks at the soonest, so that a timer that can't be settled does not spin. */
 const pauseMs = 5
 
+/**
+ * After this long what a Store that is away has kept from being settled is tried again. Its lease keeps all others off it: waiting for
+ * that to pass was seen to cost a session ten seconds for each second that the database was away.
+ */
+const againMs = 500
+
+interface Due {
+  jobId: string
+  timerId: string | null
+  delivery: Delivery
+  /** Until then no other instance has it. */
+  until: number
+}
+
 export const createClock = (deps: ClockDeps): Clock => {
   let running = false
   let wakeAt = Number.POSITIVE_INFINITY
@@ -58,35 +73,42 @@ export const createClock = (deps: ClockDeps): Clock => {
       sleepFor(ms)
     })
 
-  const settle = async (jobId: string, timerId: string | null, delivery: Delivery): Promise<void> => {
+  /** Taken here, and not settled yet: the Store went away. */
+  let owed: Due[] = []
+
+  const settle = async (due: Due): Promise<void> => {
+    const { jobId, timerId, delivery } = due
     try {
       const receipt = await deps.deliver(jobId, delivery)
       if (timerId !== null && receipt.verdict !== 'applied') await deps.store.dropTimers([timerId])
     } catch (error) {
-      // It comes again when its lease has passed.
+      // A fault of ours would be the same again; it comes again when its lease has passed.
+      if (isAway(error)) owed.push(due)
       deps.onError(error)
     }
   }
 
   const look = async (): Promise<boolean> => {
+    const until = deps.store.now() + deps.leaseMs
     const [due, jobs] = await Promise.all([
       deps.store.leaseTimers({ limit: batch, leaseMs: deps.leaseMs }),
       deps.store.leaseJobs({ blueprints: deps.blueprints(), limit: batch, leaseMs: deps.leaseMs }),
     ])
+    const again = owed.filter((one) => one.until > deps.store.now())
+    owed = []
     for (const job of jobs) deps.adopt(job)
-    await Promise.all([
-      ...due.timers.map((timer) => settle(timer.jobId, timer.id, { cause: timer.cause, timerId: timer.id })),
-      ...due.lost.map((lost) => {
-        const { jobId, taskId, token, attempt, worker, reason } = lost
+    const fresh: Due[] = [
+      ...due.timers.map(({ id, jobId, cause }) => ({ jobId, timerId: id, delivery: { cause, timerId: id }, until })),
+      ...due.lost.map(({ jobId, taskId, token, attempt, worker, reason }): Due => {
         const cause: Cause = { type: 'task_lost', taskId, attempt, worker, reason }
-        return settle(jobId, null, { cause, fence: [taskId, token] })
+        return { jobId, timerId: null, delivery: { cause, fence: [taskId, token] }, until }
       }),
-      ...jobs.flatMap((job) =>
-        job.wakeAt === null ? [] : settle(job.id, null, { cause: { type: 'wake', wakeAt: job.wakeAt } }),
+      ...jobs.flatMap(({ id, wakeAt }): Due[] =>
+        wakeAt === null ? [] : [{ jobId: id, timerId: null, delivery: { cause: { type: 'wake', wakeAt } }, until }],
       ),
-      deps.records.look(),
-    ])
-    return due.timers.length + due.lost.length + jobs.length >= batch
+    ]
+    await Promise.all([...again, ...fresh].map(settle).concat(deps.records.look()))
+    return fresh.length >= batch
   }
 
   const run = async (): Promise<void> => {
@@ -98,7 +120,8 @@ export const createClock = (deps: ClockDeps): Clock => {
         deps.onTick()
         const next = more ? deps.store.now() : await deps.store.nextDue(deps.blueprints(), deps.records.kinds())
         const due = Math.min(next ?? Number.POSITIVE_INFINITY, wakeAt)
-        pause = Math.min(Math.max(due - deps.store.now(), pauseMs), deps.safetyIntervalMs)
+        const longest = owed.length > 0 ? againMs : deps.safetyIntervalMs
+        pause = Math.min(Math.max(due - deps.store.now(), pauseMs), longest)
       } catch (error) {
         deps.onError(error)
         pause = Math.min(1000, deps.safetyIntervalMs)
@@ -129,3 +152,5 @@ export const createClock = (deps: ClockDeps): Clock => {
     },
   }
 }
+
+const isAway = (error: unknown): boolean => error instanceof TuttiError && error.code === 'STORE_UNAVAILABLE'

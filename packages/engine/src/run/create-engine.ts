@@ -60,9 +60,10 @@ export interface EngineDeps {
 
 /**
  * How long others keep off what one instance has taken to settle at once, and so how long it stands still when that instance is killed
- * in this moment. It need outlast no more than a commit: what takes longer comes again, and finds that it has been settled.
+ * in this moment. It need outlast no more than a commit, which takes milliseconds: what takes longer comes again, and finds that it has been
+ * settled.
  */
-const settleLeaseMs = 10_000
+const settleLeaseMs = 3_000
 /** A webhook's receiver is waited for, up to 10 s. */
 const recordLeaseMs = 30_000
 

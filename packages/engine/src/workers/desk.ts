@@ -108,8 +108,9 @@ export const createDesk = (deps: DeskDeps): Desk => {
       await endLeases(id)
     },
     renew: (worker, taskIds, leaseMs) => renew(worker, leaseMs, taskIds),
-    giveBackOthers: async (worker, taskIds, leaseMs) => {
-      const all = await renew(worker, leaseMs)
+    giveBackOthers: async (worker, taskIds) => {
+      // By nothing: it is how the Store tells what the worker holds.
+      const all = await store.renew({ worker, leaseMs: 0 })
       const strays = await Promise.all(
         all.filter((id) => !taskIds.includes(id)).map(async (id) => ({ id, token: await store.held(worker, id) })),
       )

@@ -41,8 +41,7 @@ const mostCompared = 16
 /** @param signal aborted when the manager has gone: a run must not wait for a lease's end because nobody heard the answer */
 export const claim = async (deps: ClaimDeps, request: Request, signal: AbortSignal): Promise<ClaimedRun | null> => {
   const skills = await announce(deps, request)
-  if (request.holding !== undefined)
-    await giveBackUnknown(deps, request.worker_id, request.holding, request.lease_seconds)
+  if (request.holding !== undefined) await giveBackUnknown(deps, request.worker_id, request.holding)
   const deadline = performance.now() + request.wait_seconds * 1000
   const leaseMs = request.lease_seconds * 1000
   for (let max = 1; ; ) {
@@ -74,14 +73,13 @@ const giveBackUnknown = async (
   { database, engine, log }: WorkbenchDeps,
   worker: string,
   holding: string[],
-  leaseSeconds: number,
 ): Promise<void> => {
   const known = await database.query<{ task_id: string }>(
     'select task_id from workbench.runs where id = any($1::uuid[]) and claimed_by = $2 and task_id is not null',
     [holding, worker],
   )
   const ids = known.map(({ task_id }) => task_id)
-  const given = await engine.giveBackOthers(worker, ids, leaseSeconds * 1000)
+  const given = await engine.giveBackOthers(worker, ids)
   if (given.length > 0) log.warn({ worker, tasks: given }, 'runs whose claim was never heard are handed out again')
 }
 

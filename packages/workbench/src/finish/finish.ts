@@ -26,8 +26,11 @@ import { storeExport } from './store-export.ts'
 
 type Request = z.output<typeof finishRun>
 
-/** While the end is being written the lease must not run out. */
-const finishLeaseMs = 60_000
+/**
+ * While the end is being written the lease must not run out; its manager goes on renewing it meanwhile. Not longer: where both die now,
+ * nobody else may have the run before this is over.
+ */
+const finishLeaseMs = 5_000
 
 /** How soon a run that goes back into the queue is compared with the engine. */
 const retryCheckMs = 5_000
