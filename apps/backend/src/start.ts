@@ -123,9 +123,15 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
 /** What another attempt may cure, after nobody has changed anything here. */
 const isAway = (error: unknown): boolean => (error instanceof ObjectStoreError ? error.retryable : isStoreAway(error))
 
-/** A refusal of PostgreSQL or Redis. Object storage is away by itself, and a lost connection alone refuses nobody. */
+/**
+ * A refusal of PostgreSQL or Redis: it has its cause. Object storage is away by itself (and a full disk of it has none), and a lost
+ * connection alone refuses nobody.
+ */
 const isRefused = (error: unknown): boolean =>
-  error instanceof TuttiError && isStoreAway(error) && !(error.cause instanceof ObjectStoreError)
+  error instanceof TuttiError &&
+  error.code === 'STORE_UNAVAILABLE' &&
+  error.cause !== undefined &&
+  !(error.cause instanceof ObjectStoreError)
 
 /** On a connection of its own, because a new version may have to rewrite a large table. */
 const migrated = async (connectionString: string, watch: object): Promise<void> => {
