@@ -1,10 +1,11 @@
 /** What the log says while the store is away: its reason once, and not a stack for each request that was refused because of it. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { testS3 } from '@tutti/objects/testing'
 import { startBuiltInPostgres } from '@tutti/stores/built-in-postgres'
 import { freePort, testRedis } from '@tutti/stores/testing'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -125,4 +126,39 @@ test('a backends log tells once that PostgreSQL is away, and once that it is bac
   await store.stop()
   const refused = await callUntilBack(`http://127.0.0.1:${port}/api/v1/sessions`, {}, store.restart)
   await toldOnce(server, refused, 'a request failed')
+})
+
+test('object storage that is away is not told as the store, which is there', { timeout: 60_000 }, async () => {
+  const s3 = await testS3()
+  onTestFinished(s3.close)
+  const blueprints = await mkdtemp(join(tmpdir(), 'tutti-outage-blueprints-'))
+  onTestFinished(() => rm(blueprints, { recursive: true, force: true }))
+  const waits = { sleep: { for: '1h', to: 'done' } }
+  const document = {
+    format: 'tutti/v1',
+    name: 'idle',
+    version: 1,
+    start: 'a',
+    states: { a: waits },
+    ends: { done: {} },
+  }
+  await writeFile(join(blueprints, 'idle.json'), JSON.stringify(document))
+  const { endpoint, bucket, region, accessKey, secretKey } = s3.options
+  const port = String(await freePort())
+  const server = await start('orchestrator', {
+    ...{ STORAGE: 'memory', API_HOST: '127.0.0.1', API_PORT: port, CLIENT_TOKEN: 'of-the-client' },
+    ...{ BLUEPRINTS_DIR: blueprints, S3_ENDPOINT_URL: endpoint, S3_DEFAULT_BUCKET: bucket, S3_REGION: region },
+    ...{ S3_ACCESS_KEY: accessKey, S3_SECRET_KEY: secretKey },
+  })
+  const call = (path: string, init: RequestInit) =>
+    fetch(`http://127.0.0.1:${port}/api/v1/jobs${path}`, { ...init, headers: { 'x-client-token': 'of-the-client' } })
+  const created = await call('', { method: 'POST', body: JSON.stringify({ blueprint: 'idle' }) })
+  const { job_id } = (await created.json()) as { job_id: string }
+  await s3.stop()
+  for (const name of ['a', 'b'])
+    expect((await call(`/${job_id}/files/content/${name}`, { method: 'PUT', body: 'x' })).status).toBe(503)
+  await vi.waitFor(() => {
+    const errors = server.lines.filter(({ level }) => level === 'ERROR').map(({ msg }) => msg)
+    expect(errors).toEqual(['request failed', 'request failed'])
+  }, patience)
 })
