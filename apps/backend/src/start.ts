@@ -9,15 +9,18 @@ import {
   loadBackend,
   logSettings,
 } from '@tutti/config'
+import { TuttiError } from '@tutti/contracts'
 import { type Blueprint, createEngine, type Engine, type Store } from '@tutti/engine'
 import { urlFault } from '@tutti/network'
 import { ObjectStoreError } from '@tutti/objects'
 import { isStoreAway, offloading, openStore } from '@tutti/stores'
 import {
   createLogger,
+  createOutage,
   createStartWait,
   type Logger,
   logStatements,
+  type Outage,
   type StartWait,
   type WatchedPool,
 } from '@tutti/telemetry'
@@ -60,7 +63,12 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
   const loaded = loadBackend(env, { ownStore: shared.store === undefined })
   const { config, warnings } = loaded
   const settings = backendSettings(config, env)
-  const log = createLogger({ name: 'backend', ...logSettings(config) })
+  const probes: (() => Promise<unknown>)[] = []
+  const outage = createOutage({
+    ...{ part: 'the store', isAway: isRefused, probe: () => Promise.all(probes.map((ask) => ask())) },
+    log: createLogger({ name: 'backend', ...logSettings(config) }),
+  })
+  const { log } = outage
   for (const { what, remedy } of warnings) log.warn(`${what}. ${remedy}`)
 
   const wait = createStartWait({
@@ -68,15 +76,16 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     seconds: shared.waits === true ? config.startWaitSeconds : 0,
   })
   // Stopped in the opposite order, also when a later step fails.
-  const stops: (() => Promise<void>)[] = [wait.end]
+  const stops: (() => Promise<void>)[] = [async () => outage.stop(), wait.end]
   const stop = async (): Promise<void> => {
     for (const each of stops.splice(0).reverse()) await each()
   }
   try {
-    const onError = (err: unknown): void => log.warn({ err }, 'a connection to the database was lost')
+    const onError = tellLost(outage, 'a connection to the database was lost')
     const watch = statementWatch(config, log)
     const database = createDatabase({ connectionString: config.databaseUrl, onError, ...watch })
     stops.push(database.close)
+    probes.push(() => database.query('select 1'))
     await wait.until('PostgreSQL', () => migrated(config.databaseUrl, watch))
     const objects = await openObjects(loaded, stops, wait)
     const budgets = { timeZone: config.tz, defaults: budgetDefaults(config) }
@@ -84,8 +93,9 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     const { engine, store } = await startEngine(
       loaded,
       { ...shared, blueprints: [...titles, ...(shared.blueprints ?? [])] },
-      { log, stops, wait },
+      { outage, log, stops, wait },
     )
+    probes.push(() => store.worker('probe'))
     const { models } = loaded
     const workbench = createWorkbench({
       ...{ database, engine, store, log, ownerOf: () => config.singleUserId, objects },
@@ -113,6 +123,16 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
 /** What another attempt may cure, after nobody has changed anything here. */
 const isAway = (error: unknown): boolean => (error instanceof ObjectStoreError ? error.retryable : isStoreAway(error))
 
+/**
+ * A refusal of PostgreSQL or Redis: it has its cause. Object storage is away by itself (and a full disk of it has none), and a lost
+ * connection alone refuses nobody.
+ */
+const isRefused = (error: unknown): boolean =>
+  error instanceof TuttiError &&
+  error.code === 'STORE_UNAVAILABLE' &&
+  error.cause !== undefined &&
+  !(error.cause instanceof ObjectStoreError)
+
 /** On a connection of its own, because a new version may have to rewrite a large table. */
 const migrated = async (connectionString: string, watch: object): Promise<void> => {
   const database = createDatabase({ connectionString, connections: 1, statementMs: 0, ...watch })
@@ -123,7 +143,14 @@ const migrated = async (connectionString: string, watch: object): Promise<void> 
   }
 }
 
+/** Once for each connection when the store goes; while it is away, each try to get one back would say it again. */
+const tellLost =
+  ({ log, isOn }: Outage, message: string) =>
+  (err: unknown): void =>
+    log[isOn() ? 'debug' : 'warn']({ err }, message)
+
 interface Surroundings {
+  outage: Outage
   log: Logger
   stops: (() => Promise<void>)[]
   wait: StartWait
@@ -132,12 +159,12 @@ interface Surroundings {
 const startEngine = async (
   loaded: LoadedBackend,
   shared: SharedParts,
-  { log, stops, wait }: Surroundings,
+  { outage, log, stops, wait }: Surroundings,
 ): Promise<{ engine: Engine; store: Store }> => {
   const { config } = loaded
   const onError = (err: unknown): void => log.error({ err }, 'the engine met an error, and goes on')
   const store = await withPayloads(
-    await openJobs(loaded, shared, { log, stops, wait }),
+    await openJobs(loaded, shared, { outage, log, stops, wait }),
     loaded,
     { stops, wait },
     onError,
@@ -156,7 +183,7 @@ const startEngine = async (
 const openJobs = async (
   { config, storage }: LoadedBackend,
   shared: SharedParts,
-  { log, stops, wait }: Surroundings,
+  { outage, log, stops, wait }: Surroundings,
 ): Promise<Store> => {
   if (shared.store) return shared.store
   const opened =
@@ -166,7 +193,7 @@ const openJobs = async (
         ...statementWatch(config, log),
         instance: config.instanceId,
         onWarning: (text) => log.warn(text),
-        onError: (err) => log.warn({ err }, 'a connection to the store was lost'),
+        onError: tellLost(outage, 'a connection to the store was lost'),
       }),
     ))
   if (!opened) throw new Error('the configuration chose no store')

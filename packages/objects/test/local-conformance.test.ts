@@ -1,4 +1,4 @@
-import { objectStoreConformance } from '../src/conformance.ts'
+import { objectStoreConformance } from '../src/conformance/index.ts'
 import { makeLocalStore } from './local-store.ts'
 
 objectStoreConformance('local folder', () => makeLocalStore())

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import type { PresignedAnswer, PresignedRequest } from '../src/conformance.ts'
+import type { PresignedAnswer, PresignedRequest } from '../src/conformance/index.ts'
 import { createLocalObjects, handleObjectRequest, type LocalObjects, type LocalObjectsDeps } from '../src/index.ts'
 
 export const publicUrl = 'http://localhost:8000/api/v1/objects/'

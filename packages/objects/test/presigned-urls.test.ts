@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { validKey } from '../src/conformance.ts'
+import { validKey } from '../src/conformance/index.ts'
 import { createSigner } from '../src/presign.ts'
 import { publicUrl, secret } from './local-store.ts'
 

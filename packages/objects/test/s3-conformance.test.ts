@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest'
-import { objectStoreConformance } from '../src/conformance.ts'
+import { objectStoreConformance } from '../src/conformance/index.ts'
 import { type TestS3, testS3 } from '../src/testing/test-s3.ts'
 import { makeS3Store } from './s3-store.ts'
 

@@ -1,5 +1,5 @@
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import type { StoreUnderTest } from '../src/conformance.ts'
+import type { StoreUnderTest } from '../src/conformance/index.ts'
 import { createS3Objects, type S3Objects, type S3ObjectsOptions } from '../src/index.ts'
 import type { TestS3 } from '../src/testing/test-s3.ts'
 

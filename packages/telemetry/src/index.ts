@@ -2,6 +2,7 @@ export { createLogger, type LoggerDeps, type LoggerOptions, type LogLevel } from
 export type { LogFileOptions } from './log-file.ts'
 export { type LogFields, type Logger, type LogMethod, silentLogger } from './logger.ts'
 export { createMetrics, type MetricOptions, type Metrics } from './metrics.ts'
+export { createOutage, type Outage, type OutageOptions } from './outage.ts'
 export { accessLog } from './requests.ts'
 export { createStartWait, reasonOf, type StartWait } from './start-wait.ts'
 export { logStatements, type WatchedPool } from './statements.ts'

@@ -1,14 +1,29 @@
 /** What becomes of a run, told to a receiver: by the engine's outbox, with what waits for a person beside what a job tells. */
 import type { AgentEvent, ClaimedRun, TaskConfigPatch } from '@tutti/contracts'
 import { TuttiError } from '@tutti/contracts'
-import { webhookKind } from '@tutti/engine'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { agentTask, blueprint, webhookKind } from '@tutti/engine'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createStage, finishOf, holder, numbered, type Stage, user } from './support/stage.ts'
+
+const asking = blueprint({ name: 'asking' })
+  .state('write', { start: true, to: ['done'] }, ({ agent }) =>
+    agent({ prompt: 'write', attended: true, permission_mode: 'default', on: { success: 'done' } }),
+  )
+  .end('done', ({ last }) => last?.data)
+
+const panel = blueprint({ name: 'panel' })
+  .state('ask', { start: true, to: ['done'] }, ({ parallel }) =>
+    parallel(
+      ['red', 'green'].map((prompt) => agentTask({ prompt, attended: true })),
+      { into: 'done' },
+    ),
+  )
+  .end('done')
 
 let stage: Stage
 
 beforeAll(async () => {
-  stage = await createStage([], {
+  stage = await createStage([asking, panel], {
     webhooks: {
       url: 'https://operator.example.org/',
       faultOf: (url) => (url.startsWith('https://') ? null : 'must be public'),
@@ -45,8 +60,9 @@ interface Told {
   payload: Record<string, unknown>
 }
 /** What the outbox has for the run's job, in the order of its ids. */
-const told = async (run: ClaimedRun): Promise<Told[]> => {
-  const records = await stage.store.listRecords({ kind: webhookKind, ref: run.job_id, limit: 100 })
+const told = (run: ClaimedRun): Promise<Told[]> => toldOf(run.job_id)
+const toldOf = async (job: string): Promise<Told[]> => {
+  const records = await stage.store.listRecords({ kind: webhookKind, ref: job, limit: 100 })
   return records.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map(({ body }) => body as unknown as Told)
 }
 
@@ -127,6 +143,65 @@ test('a provider’s limit is told with its end, and a failure with its reason; 
   await park(none, [asks('a'), parkedEvent('input')])
   await stage.workbench.cancelSession(user, none.session_id)
   expect(await told(none)).toEqual([])
+})
+
+test('what an agent asks inside a blueprint’s job is told once to that job’s receiver, and to nobody else; then that job’s end', async () => {
+  const webhook = { url: 'https://mine.example.org/job', events: ['agent_asked', 'job_finished'] }
+  const [job] = await stage.engine.create([{ blueprint: 'asking', client: user, input: {}, webhook }])
+  const id = job?.id ?? ''
+  const run = await stage.claim()
+  await park(run, [asks('a'), parkedEvent('input')])
+  const [request] = await stage.workbench.requests(user, run.session_id)
+  const question = {
+    url: webhook.url,
+    event: 'agent_asked',
+    payload: {
+      // The receiver knows the job that it was named for, and not the one in which the agent runs.
+      ...{ job_id: id, status: 'waiting_for_child', session_id: run.session_id, run_id: run.run_id },
+      requests: [
+        {
+          ...{ id: request?.id, kind: 'permission', tool_name: 'Bash', tool_input: { command: 'make a' } },
+          url: `https://tutti.example.org/${user}/${request?.id}`,
+        },
+      ],
+    },
+  }
+  expect(await toldOf(id)).toMatchObject([question])
+  const repeated = finishOf(run, { outcome: 'parked', park: { reason: 'input', until: null } })
+  await stage.workbench.finishRun(run.run_id, repeated)
+  await stage.sweepAll(stage.process().workbench)
+  expect(await toldOf(id)).toHaveLength(1)
+
+  await stage.workbench.answerRequest(user, request?.id ?? '', { decision: 'allow' })
+  const next = await stage.claim()
+  await stage.workbench.finishRun(next.run_id, finishOf(next, { result: 'it is made' }))
+  await vi.waitFor(async () => expect(await toldOf(id)).toHaveLength(2))
+  expect((await toldOf(id))[1]).toMatchObject({ event: 'job_finished', payload: { result: { text: 'it is made' } } })
+  // The operator's receiver is for sessions.
+  expect(await told(run)).toEqual([])
+})
+
+test('each agent of a fan-out that asks is told for itself; a job without a receiver, or that wants none of it, tells nobody', async () => {
+  const create = async (webhook: { webhook?: { url: string; events: string[] | null } }): Promise<string> =>
+    (await stage.engine.create([{ blueprint: 'panel', client: user, input: {}, ...webhook }]))[0]?.id ?? ''
+  const url = 'https://mine.example.org/panel'
+  const askAll = async (): Promise<ClaimedRun[]> => {
+    const runs = [await stage.claim(), await stage.claim()]
+    for (const run of runs) await park(run, [asks(run.prompt), parkedEvent('input')])
+    return runs
+  }
+  const loud = await create({ webhook: { url, events: null } })
+  const runs = await askAll()
+  const asked = await toldOf(loud)
+  expect(asked.map(({ event }) => event)).toEqual(['agent_asked', 'agent_asked'])
+  expect(asked.map(({ payload }) => payload.run_id).sort()).toEqual(runs.map(({ run_id }) => run_id).sort())
+  const silent = [await create({}), await create({ webhook: { url, events: ['job_failed'] } })]
+  for (const job of silent) {
+    const asking = await askAll()
+    expect(await toldOf(job)).toEqual([])
+    for (const run of asking) expect(await told(run)).toEqual([])
+  }
+  for (const job of [loud, ...silent]) await stage.engine.cancel(job, user, user, 'enough')
 })
 
 test('an address that no webhook may have is refused when it is sent, with its path', async () => {

@@ -10,7 +10,7 @@ const tags = ['public']
 const open = { security: [] }
 const storePatienceMs = 2_000
 
-export const publicRoutes = ({ engine, log, settings }: RouteDeps): FastifyPluginAsyncZod => {
+export const publicRoutes = ({ engine, settings }: RouteDeps): FastifyPluginAsyncZod => {
   return async (app) => {
     app.get(
       '/status',
@@ -47,8 +47,7 @@ export const publicRoutes = ({ engine, log, settings }: RouteDeps): FastifyPlugi
           await within(storePatienceMs, engine.worker('health-check'))
         } catch (error) {
           // Whoever asks learns that, and the log learns why: the text may hold the database's address.
-          log.warn({ err: error }, 'the store does not answer')
-          throw new TuttiError('STORE_UNAVAILABLE', 'The store does not answer')
+          throw new TuttiError('STORE_UNAVAILABLE', 'The store does not answer', { cause: error })
         }
         return { status: 'ok' as const, store: 'ok' as const }
       },

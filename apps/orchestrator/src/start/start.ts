@@ -14,7 +14,7 @@ import {
   type ScheduleEntry,
   workerDirectory,
 } from '@tutti/config'
-import type { JsonObject } from '@tutti/contracts'
+import { type JsonObject, TuttiError } from '@tutti/contracts'
 import {
   type Blueprint,
   BlueprintError,
@@ -30,10 +30,12 @@ import { isStoreAway, offloading, openStore } from '@tutti/stores'
 import {
   createLogger,
   createMetrics,
+  createOutage,
   createStartWait,
   type Logger,
   logStatements,
   noTracing,
+  type Outage,
   parseTraceparent,
   startTracing,
   type WatchedPool,
@@ -80,6 +82,16 @@ export interface SharedParts {
 /** What another attempt may cure, after nobody has changed anything here. */
 const isAway = (error: unknown): boolean => (error instanceof ObjectStoreError ? error.retryable : isStoreAway(error))
 
+/**
+ * A refusal of PostgreSQL or Redis: it has its cause. Object storage is away by itself (and a full disk of it has none), and a lost
+ * connection alone refuses nobody.
+ */
+const isRefused = (error: unknown): boolean =>
+  error instanceof TuttiError &&
+  error.code === 'STORE_UNAVAILABLE' &&
+  error.cause !== undefined &&
+  !(error.cause instanceof ObjectStoreError)
+
 const oneDay = 86_400_000
 const oneHour = 3_600_000
 
@@ -90,7 +102,12 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     env,
     { ownStore: shared.store === undefined, blueprints: brought },
   )
-  const log = createLogger({ name: 'orchestrator', ...logSettings(config) })
+  let probe: () => Promise<unknown> = async () => undefined
+  const outage = createOutage({
+    ...{ part: 'the store', isAway: isRefused, probe: () => probe() },
+    log: createLogger({ name: 'orchestrator', ...logSettings(config) }),
+  })
+  const { log } = outage
   for (const { source, line, what, remedy } of warnings)
     log.warn({ source, ...(line === undefined ? {} : { line }) }, `${what}. ${remedy}`)
 
@@ -99,16 +116,18 @@ export const startOrchestrator = async (env: Environment, shared: SharedParts = 
     ...{ service: 'tutti-orchestrator', host: config.apiHost, port: config.apiPort, isAway, log },
     seconds: shared.waits === true ? config.startWaitSeconds : 0,
   })
+  closers.add(outage.stop)
   closers.add(wait.end)
   try {
     const inner =
       shared.store ??
       (storage &&
         (await wait.until(storage.kind === 'redis' ? 'Redis' : 'PostgreSQL', () =>
-          openStore(storage, { instance: config.instanceId, ...loggedBy(log), ...statementWatch(config, log) }),
+          openStore(storage, { instance: config.instanceId, ...loggedBy(outage), ...statementWatch(config, log) }),
         )))
     if (!inner) throw new Error('the configuration chose no store')
     if (!shared.store) closers.add(inner.close)
+    probe = () => inner.worker('probe')
 
     const key = await signingKey(config.signingKey, inner)
     const { payloads, files, taskFiles, ...objects } = await openObjects({
@@ -273,9 +292,10 @@ const cannotListen = ({ apiHost, apiPort }: OrchestratorConfig, error: unknown):
 const statementWatch = ({ logSql }: { logSql: boolean }, log: Logger) =>
   logSql ? { watch: (pool: WatchedPool) => logStatements(pool, log) } : {}
 
-const loggedBy = (log: Logger) => ({
+const loggedBy = ({ log, isOn }: Outage) => ({
   onWarning: (text: string) => log.warn(text),
-  onError: (error: unknown) => log.warn({ err: error }, 'a connection to the store was lost'),
+  // Once for each connection when the store goes; while it is away, each try to get one back would say it again.
+  onError: (error: unknown) => log[isOn() ? 'debug' : 'warn']({ err: error }, 'a connection to the store was lost'),
 })
 
 /** What a schedule's job gets of its owner: as if the owner had made it. */
