@@ -22,6 +22,8 @@ const workTurn = (): Turn => {
 type Line = [type: SessionFrame['type'], data: Record<string, unknown>]
 
 /** What a turn leaves behind that was done twice, because its first attempt died after its second word. */
+const nonce = '0123456789abcdef'
+
 const twiceTried = (turn: Turn): Line[] => {
   let id = 0
   const says = (role: string, text: string): Line => {
@@ -36,12 +38,11 @@ const twiceTried = (turn: Turn): Line[] => {
     ...[status('claimed'), status('running'), says('assistant', a), says('assistant', b)],
     ['run.attempt', { run_id: runId, attempt: 2 }],
     ...[status('claimed'), status('running'), says('assistant', a), says('assistant', b)],
+    ['tool.result', { run_id: runId, tool_use_id: 'one', tool_output: `nonce ${nonce}` }],
     ...rest.map((text) => says('assistant', text)),
     status('completed'),
   ]
 }
-
-const nonce = '0123456789abcdef'
 
 interface Given {
   lines: Line[]
@@ -106,6 +107,15 @@ const doctored: [string, Parameters<typeof auditOf>[0], RegExp][] = [
     'file-of-a-replaced-attempt',
     ({ facts, turn }) => facts.files.set(`${turn.tag}.nonce`, { sha256: '', contents: 'f'.repeat(16) }),
     /its last attempt wrote/,
+  ],
+  [
+    'file-that-an-attempt-has-written-anew',
+    ({ lines }) =>
+      lines.splice(-2, 0, [
+        'tool.result',
+        { run_id: runId, tool_use_id: 'one', tool_output: `nonce ${'f'.repeat(16)}` },
+      ]),
+    /its last attempt wrote f/,
   ],
   ['file-missing', ({ facts, turn }) => facts.files.delete(Object.keys(turn.files)[0] ?? ''), /is undefined/],
   ['message-left-in-the-queue', ({ facts }) => Object.assign(facts, { queued: 1 }), /left in the queue/],

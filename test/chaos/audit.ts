@@ -157,15 +157,16 @@ const auditTools = (played: PlayedTurn, { tools }: SessionFacts): string[] =>
     .filter(({ run_id, tool_output }) => run_id === runIdOf(played) && tool_output === null)
     .map(({ tool_name, tool_use_id }) => `${played.turn.tag}: ${tool_name} ${tool_use_id} has no result`)
 
-const auditFiles = ({ turn, end, steered, runId }: PlayedTurn, { files, tools }: SessionFacts): string[] => {
+/** The last to tell is the attempt that led to the end: where it went on with what an attempt before it had done, it tells that. */
+const auditFiles = ({ turn, end, steered, runId }: PlayedTurn, { files, frames }: SessionFacts): string[] => {
   if (end !== 'completed' || steered !== null) return []
   const found: string[] = []
   for (const [path, contents] of Object.entries(turn.files))
     if (files.get(path)?.contents !== contents) found.push(`${path} is ${JSON.stringify(files.get(path)?.contents)}`)
   if (turn.nonce === null) return found
-  const told = tools
-    .filter(({ run_id }) => run_id === runId)
-    .map(({ tool_output }) => /nonce ([0-9a-f]{16})/.exec(JSON.stringify(tool_output))?.[1])
+  const told = frames
+    .filter(({ type, data }) => type === 'tool.result' && data.run_id === runId)
+    .map(({ data }) => /nonce ([0-9a-f]{16})/.exec(JSON.stringify(data.tool_output))?.[1])
     .findLast((nonce) => nonce !== undefined)
   const kept = files.get(turn.nonce)?.contents
   if (kept !== told) found.push(`${turn.nonce} holds ${kept}, and its last attempt wrote ${told}`)

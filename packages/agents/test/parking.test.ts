@@ -2,7 +2,7 @@
 import { access, cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type AgentEvent, agentEvent, type RequestAnswer, type Turn } from '@tutti/contracts'
+import { type AgentEvent, agentEvent, mostTold, type RequestAnswer, type Turn } from '@tutti/contracts'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createClaudeRuntime, resolveClaudeExecutable } from '../src/index.ts'
 import { createScriptedModel, type ScriptedModel } from '../src/scripted/index.ts'
@@ -10,10 +10,18 @@ import { createScriptedModel, type ScriptedModel } from '../src/scripted/index.t
 const timeout = 60_000
 let workspace: string
 let model: ScriptedModel
+/** Conversations that the model was sent. */
+let asks: number
 
 beforeEach(async () => {
   workspace = await mkdtemp(join(tmpdir(), 'tutti-parking-'))
-  model = await createScriptedModel({ key: 'the key' })
+  asks = 0
+  model = await createScriptedModel({
+    key: 'the key',
+    asked: () => {
+      asks += 1
+    },
+  })
 })
 afterEach(async () => {
   await model.close()
@@ -105,7 +113,8 @@ it('parks for a question, also where nothing else is asked, and goes on with the
 /** What stands in the conversation's record, and so can be told again. */
 const recorded = ({ events }: Ran) =>
   events.filter((event) => ['message', 'tool_call', 'tool_result'].includes(event.type))
-const entryOf = (event: AgentEvent | undefined) => (event !== undefined && 'entry' in event ? event.entry : undefined)
+const entriesOf = (ran: Ran): string[] =>
+  recorded(ran).flatMap((event) => ('entry' in event && event.entry !== undefined ? [event.entry] : []))
 
 it('tells first what the conversation has and an attempt that was lost could not tell', { timeout }, async () => {
   const prompt = scripted([
@@ -114,20 +123,20 @@ it('tells first what the conversation has and an attempt that was lost could not
   ])
   const more = { permission_mode: 'bypassPermissions' } as const
   const asked = await run(prompt, more)
-  const told = entryOf(recorded(asked).at(-1))
   const answer = { input: { ...asked.requests[0]?.input, answers: { 'Which colour?': 'blue' } } }
   const answers = [{ tool_use_id: asked.requests[0]?.tool_use_id ?? '', decision: 'allow' as const, ...answer }]
-  const goesOn = { ...more, resume: asked.session, continues: true, answers, ...(told === undefined ? {} : { told }) }
-  const lost = await run(prompt, goesOn, (event) => event.type === 'tool_call' && event.input.command === 'sleep 30')
-  const entries = recorded(lost).map(entryOf)
-  expect(entries).not.toContain(undefined)
-  expect(
-    recorded(asked)
-      .map(entryOf)
-      .filter((entry) => entries.includes(entry)),
-  ).toEqual([])
+  const told = entriesOf(asked)
+  const goesOn = { ...more, resume: asked.session, continues: true, answers }
+  const lost = await run(
+    prompt,
+    { ...goesOn, told },
+    (event) => event.type === 'tool_call' && event.input.command === 'sleep 30',
+  )
+  const entries = entriesOf(lost)
+  expect(entries).toHaveLength(recorded(lost).length)
+  expect(told.filter((entry) => entries.includes(entry))).toEqual([])
 
-  const nothingHeard = recorded(await run(prompt, goesOn))
+  const nothingHeard = recorded(await run(prompt, { ...goesOn, told }))
   const untimed = recorded(lost).map((event) =>
     event.type === 'tool_result' ? { ...event, duration_ms: null } : event,
   )
@@ -135,18 +144,33 @@ it('tells first what the conversation has and an attempt that was lost could not
   expect(JSON.stringify(untimed)).toContain('painted')
 
   // The message was heard, and the call in it was not.
-  const half = recorded(lost).findIndex((event) => JSON.stringify(event).includes('echo painted'))
-  const halfHeard = await run(prompt, { ...goesOn, told: entries[half] ?? '' })
-  expect(halfHeard.events.slice(0, entries.length - half - 1).map(entryOf)).toEqual(entries.slice(half + 1))
+  const half = recorded(lost).findIndex((event) => JSON.stringify(event).includes('echo painted')) + 1
+  const halfHeard = await run(prompt, { ...goesOn, told: [...told, ...entries.slice(0, half)] })
+  expect(entriesOf(halfHeard).slice(0, entries.length - half)).toEqual(entries.slice(half))
   expect(halfHeard.events[0]).toMatchObject({ type: 'tool_call', input: { command: 'echo painted' } })
 
-  // It is of a state of the workspace that was never stored.
-  const older = await run(prompt, { ...goesOn, told: 'elsewhere/0' })
-  expect(
-    recorded(older)
-      .map(entryOf)
-      .filter((entry) => entries.includes(entry)),
-  ).toEqual([])
+  // None of what is known is in it, and there may be more than is known: it could all have been told.
+  const unknown = await run(prompt, { ...goesOn, told: Array.from({ length: mostTold }, (_, n) => `elsewhere/${n}`) })
+  expect(entriesOf(unknown).filter((entry) => entries.includes(entry))).toEqual([])
+})
+
+it('asks the agent for nothing more when only the news of the end were lost', { timeout }, async () => {
+  const prompt = scripted([question, bash('echo painted'), { say: 'All is blue.' }])
+  const more = { permission_mode: 'bypassPermissions' } as const
+  const asked = await run(prompt, more)
+  const input = { ...asked.requests[0]?.input, answers: { 'Which colour?': 'blue' } }
+  const done = await goOn(prompt, asked, { input }, { ...more, told: entriesOf(asked) })
+  expect(done.last).toMatchObject({ type: 'done', result: 'All is blue.' })
+  const before = asks
+
+  const told = [...entriesOf(asked), ...entriesOf(done)]
+  const again = await goOn(prompt, asked, { input }, { ...more, told })
+  expect(again.events).toMatchObject([
+    { type: 'done', result: 'All is blue.', agent_session_id: done.session, turns: 0 },
+  ])
+  const unheard = await goOn(prompt, asked, { input }, { ...more, told: told.slice(0, -1) })
+  expect(unheard.events).toMatchObject([{ type: 'message', blocks: [{ text: 'All is blue.' }] }, { type: 'done' }])
+  expect(asks).toBe(before)
 })
 
 it('runs no command before the consent, and the corrected one after it', { timeout }, async () => {

@@ -17,8 +17,8 @@ export type TokenUsage = z.infer<typeof tokenUsage>
 const toolUseId = z.string().min(1).max(500)
 
 /**
- * Which part of which entry of the runtime's own record of the conversation an event tells, where that has the event: `ENTRY/PART`. An
- * attempt that goes on in the conversation begins behind the last one that was stored: see `Turn.told`.
+ * Which part of which entry of the runtime's own record of the conversation an event tells, where that has the event: `ENTRY/PART`. So an
+ * attempt that goes on in the conversation knows what of it was stored: see `Turn.told`.
  */
 const entry = z.string().max(200).optional()
 

@@ -42,7 +42,7 @@ export const claimedRun = z.object({
   /** It was parked and goes on: see `Turn`. */
   continues: z.boolean().default(false),
   answers: z.array(requestAnswer).default([]),
-  told: z.string().nullable().default(null),
+  told: z.array(z.string()).default([]),
   attended: z.boolean().default(false),
   permission_mode: permissionMode,
   config: taskConfig,

@@ -60,6 +60,9 @@ export const subAgent = z.object({
 })
 export type SubAgent = z.infer<typeof subAgent>
 
+/** With as many there may be more. */
+export const mostTold = 5_000
+
 export const turn = z.object({
   run_id: z.uuid(),
   session_id: z.uuid(),
@@ -76,10 +79,10 @@ export const turn = z.object({
   continues: z.boolean().optional(),
   answers: z.array(requestAnswer).optional(),
   /**
-   * Of a run that goes on: the `entry` of the last event that was stored of it, by whichever attempt. What the conversation has of the
-   * run behind it was told to nobody, because that attempt was lost first, and is told before the turn goes on.
+   * Of a run that goes on: each `entry` that was stored of it, by whichever attempt, the latest {@link mostTold}. What the conversation has
+   * of the run behind them was told to nobody, because the attempt was lost first, and is told before the turn goes on.
    */
-  told: z.string().optional(),
+  told: z.array(z.string()).optional(),
   /** Whether there is somebody to ask. Without, the agent is told to decide by itself. */
   attended: z.boolean().optional(),
   model: z.string().min(1),

@@ -218,12 +218,12 @@ test('question-of-a-parked-turn-whose-files-were-lost-is-told-as-interrupted', a
   await stage.workbench.finishRun(run_id, finishOf(next, {}, 'manager-2'))
 })
 
-test('a-turn-that-goes-on-knows-up-to-where-the-log-tells-its-conversation', async () => {
+test('a-turn-that-goes-on-knows-what-of-its-conversation-the-log-tells', async () => {
   const output = { is_error: false, duration_ms: 1 }
   const { run, requests } = await parked([{ ...said('first'), entry: 'a/0' } as AgentEvent, asks('m')])
   await answer(requests[0], { decision: 'allow' })
   const second = await stage.claim()
-  expect(second).toMatchObject({ continues: true, told: 'a/0' })
+  expect(second).toMatchObject({ continues: true, told: ['a/0'] })
   await store(second, [
     { type: 'tool_result', tool_use_id: 'm', output: 'ok', ...output, entry: 'b/1' },
     // A sub-agent's, which the conversation's record has not.
@@ -231,11 +231,11 @@ test('a-turn-that-goes-on-knows-up-to-where-the-log-tells-its-conversation', asy
   ])
   await stage.loseLease(run.run_id)
   const third = await stage.claim('manager-2')
-  expect(third).toMatchObject({ attempt: 3, continues: true, told: 'b/1' })
+  expect(third).toMatchObject({ attempt: 3, continues: true, told: ['b/1', 'a/0'] })
   await store(third, [{ type: 'todo', todos: [], entry: 'c/2' }], 'manager-2')
   await stage.loseLease(run.run_id)
   const fourth = await stage.claim()
-  expect(fourth).toMatchObject({ attempt: 4, told: 'c/2' })
+  expect(fourth).toMatchObject({ attempt: 4, told: ['c/2', 'b/1', 'a/0'] })
   await stage.workbench.finishRun(fourth.run_id, finishOf(fourth))
 })
 

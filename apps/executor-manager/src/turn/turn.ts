@@ -7,7 +7,7 @@ export const turnOf = (claimed: ClaimedRun, defaultModel: string, resume: string
     ...options,
     ...{ run_id, session_id, attempt, prompt, permission_mode, attended },
     model: options.model ?? defaultModel,
-    ...(continues ? { continues, answers, ...(told === null ? {} : { told }) } : {}),
+    ...(continues ? { continues, answers, told } : {}),
     ...(resume === null ? {} : { resume }),
   })
 }

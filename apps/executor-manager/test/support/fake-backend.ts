@@ -178,7 +178,7 @@ export const createFakeBackend = async (): Promise<FakeBackend> => {
           snapshot_key: null,
           continues: false,
           answers: [],
-          told: null,
+          told: [],
           attended: false,
         },
         options: { runtime: 'claude' },

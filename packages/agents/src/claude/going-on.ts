@@ -12,6 +12,8 @@ export interface GoingOn {
   answers: RequestAnswer[]
   /** What is said to it; null where it goes on by itself. */
   prompt: string | null
+  /** The turn had come to its end, and only the news of that were lost. */
+  lastWord?: string
   permission_mode: PermissionMode
 }
 
@@ -24,12 +26,14 @@ export const goOn = async (turn: Turn, configDir: string): Promise<GoingOn> => {
     permission_mode: modeAfter(turn),
   }
   if (resume === undefined) return anew
-  const { untold, ...record } = await readRecord(configDir, resume, turn)
+  const { untold, lastWord, ...record } = await readRecord(configDir, resume, turn)
   const taken = answers.filter(({ tool_use_id }) => record.deferred === tool_use_id)
   if (taken.length > 0) return { untold, answers: taken, prompt: null, permission_mode }
   // Its host died before the files of the parked turn were stored, and these are of the turn before: "continue" would be said to an agent
   // that has nothing left to do, and the turn would end well without a word of it done.
   if (!record.begun) return anew
+  if (lastWord !== undefined && turn.output_schema === undefined)
+    return { untold, answers: [], prompt: null, permission_mode, lastWord }
   // An attempt that ended too soon has taken it up already.
   const unheard = answers.filter(({ tool_use_id }) => !record.answered.has(tool_use_id))
   const prompt = `Continue from where you left off.${toldAnswers(unheard)}`

@@ -1,7 +1,8 @@
 /** The runtime's own record of a conversation, as far as a turn that goes on in it has to know it. */
 import { readFile } from 'node:fs/promises'
-import type { AgentEvent, Turn } from '@tutti/contracts'
+import { type AgentEvent, mostTold, type Turn } from '@tutti/contracts'
 import { type Loose, record, records, text } from '../loose.ts'
+import { contentBlocks } from './blocks.ts'
 import { conversationFile } from './conversation.ts'
 import { beginningsOf } from './input.ts'
 import { initialState, mapMessage } from './mapping.ts'
@@ -14,39 +15,51 @@ export interface ConversationRecord {
   begun: boolean
   /** What it has of the run, and nobody was told: an attempt before this one was lost before that arrived. */
   untold: AgentEvent[]
+  /** The run's last word, where nothing is left to do: asked to go on, the agent would say it again. */
+  lastWord: string | undefined
 }
 
 export const readRecord = async (
   configDir: string,
   session: string,
-  { run_id, told }: Pick<Turn, 'run_id' | 'told'>,
+  { run_id, told = [] }: Pick<Turn, 'run_id' | 'told'>,
 ): Promise<ConversationRecord> => {
   const entries = (await linesOf(configDir, session)).map(parsed)
   const beginning = `${beginningsOf(run_id)}-`
   const first = entries.findIndex(({ uuid }) => text(uuid).startsWith(beginning))
+  const own = first < 0 ? [] : entries.slice(first).filter(isSaid)
   const answered = new Set(entries.flatMap(answeredIn))
   const deferred = entries.map(deferredIn).findLast((id) => id !== undefined)
   return {
     deferred: deferred !== undefined && answered.has(deferred) ? undefined : deferred,
     answered,
     begun: first >= 0,
-    untold: first < 0 ? [] : untoldOf(entries.slice(first), told),
+    untold: untoldOf(own.flatMap(eventsOf), told),
+    lastWord: lastWordIn(own.at(-1)),
   }
 }
 
-/** Of a record that does not know the place any more nothing is told: it is older than the log, or was written anew. */
-const untoldOf = (entries: Loose[], told: string | undefined): AgentEvent[] => {
-  const events = entries.flatMap(eventsOf)
-  if (told === undefined) return events
-  const last = events.findIndex((event) => 'entry' in event && event.entry === told)
-  return last < 0 ? [] : events.slice(last + 1)
+/** What stands behind the last that is known. Where that is none, all was lost, or what is known of it was too long ago to be among these. */
+const untoldOf = (events: AgentEvent[], told: string[]): AgentEvent[] => {
+  const known = new Set(told)
+  const last = events.findLastIndex((event) => 'entry' in event && event.entry !== undefined && known.has(event.entry))
+  return last < 0 && told.length >= mostTold ? [] : events.slice(last + 1)
+}
+
+/** Sub-agents have records of their own, which some versions keep in the same file. */
+const isSaid = (entry: Loose): boolean =>
+  (entry.type === 'assistant' || entry.type === 'user') && entry.isSidechain !== true
+
+const lastWordIn = (entry: Loose | undefined): string | undefined => {
+  const message = record(entry?.message)
+  if (message.stop_reason !== 'end_turn') return undefined
+  return contentBlocks(message.content)
+    .flatMap((block) => (block.type === 'text' ? [block.text] : []))
+    .join('')
 }
 
 /** How long a tool ran is not in the record. */
-const eventsOf = (entry: Loose): AgentEvent[] => {
-  const isSaid = entry.type === 'assistant' || entry.type === 'user'
-  return isSaid && entry.isSidechain !== true ? mapMessage(initialState, entry, 0).events : []
-}
+const eventsOf = (entry: Loose): AgentEvent[] => mapMessage(initialState, entry, 0).events
 
 const answeredIn = (entry: Loose): string[] =>
   records(record(entry.message).content).flatMap((block) =>

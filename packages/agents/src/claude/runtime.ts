@@ -41,6 +41,9 @@ const interrupted: Terminal = {
   retryable: true,
 }
 
+/** A turn that had ended before: this attempt spends nothing. */
+const ended = { type: 'done', turns: 0, duration_ms: 0, ...nothingSpent } as const
+
 const failed = (message: string, retryable: boolean): Terminal => ({
   type: 'error',
   code: 'runtime_failed',
@@ -70,7 +73,13 @@ async function* runTurn(
   }
   const kill = new AbortController()
   const over = new AbortController()
-  const { untold, prompt, answers, permission_mode } = await goOn(turn, config.configDir)
+  const { untold, prompt, answers, permission_mode, lastWord } = await goOn(turn, config.configDir)
+  if (lastWord !== undefined) {
+    await taken.discard()
+    yield* untold
+    yield { ...ended, agent_session_id: turn.resume ?? '', result: lastWord }
+    return
+  }
   // It takes up the call that waited as soon as it is there.
   if (prompt === null) await ready
   const input = createInput(turn.run_id, prompt, ready)

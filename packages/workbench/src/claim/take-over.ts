@@ -1,8 +1,9 @@
 /** Writes down who holds a run now. From here on every write of an older holder is refused: its token is gone. */
-import type { ClaimedRun, TaskConfig } from '@tutti/contracts'
+import { type ClaimedRun, mostTold, type TaskConfig } from '@tutti/contracts'
 import type { LeasedTask } from '@tutti/engine'
 import { exhausted } from '../budgets/measure.ts'
 import { reopenMessages } from '../commands/commands.ts'
+import type { Queryable } from '../database/database.ts'
 import type { WorkbenchDeps } from '../deps.ts'
 import { endRun } from '../finish/end-run.ts'
 import { canWait, parkRun } from '../finish/park.ts'
@@ -161,7 +162,7 @@ const claimedRun = async (change: SessionChange, run: RunRow, lease: LeasedTask,
 
 /** What the run waited for, and under which mode it goes on. */
 const continuation = async (
-  { tx }: SessionChange,
+  { tx, session }: SessionChange,
   run: RunRow,
 ): Promise<Pick<ClaimedRun, 'continues' | 'answers' | 'permission_mode' | 'told'>> => {
   const rows = await tx.query<Pick<RequestRow, 'park' | 'kind' | 'answer'>>(
@@ -178,8 +179,18 @@ const continuation = async (
     continues: true,
     answers: answered.filter(({ park }) => park === run.parks).map(({ answer }) => answer),
     permission_mode: approved.at(-1)?.answer.permission_mode ?? run.permission_mode,
-    told: run.told_entry,
+    told: await toldOf(tx, session.id, run.id),
   }
+}
+
+/** Read under the lock under which the lease changes hands: nobody before this holder tells anything any more. */
+const toldOf = async (tx: Queryable, sessionId: string, runId: string): Promise<string[]> => {
+  const lines = await tx.query<{ entry: string }>(
+    `select entry from workbench.session_events
+     where session_id = $1 and entry is not null and data ->> 'run_id' = $2 order by seq desc limit $3`,
+    [sessionId, runId, mostTold],
+  )
+  return lines.map(({ entry }) => entry)
 }
 
 const claimOf = ({ session }: SessionChange, run: RunRow, lease: LeasedTask, plan: Plan): ClaimedRun => ({
@@ -194,7 +205,7 @@ const claimOf = ({ session }: SessionChange, run: RunRow, lease: LeasedTask, pla
   permission_mode: run.permission_mode,
   continues: false,
   answers: [],
-  told: null,
+  told: [],
   attended: run.attended && canWait(run),
   config: withoutFiles(run.config),
   snapshot_key: session.workspace_manifest_key,

@@ -12,8 +12,8 @@ import type { ToolCall, ToolResult } from '../session/tool-executions.ts'
 
 /** In the order in which readers get them. `message`: the place of a stored message in `messages`. */
 export type Step =
-  | { kind: 'line'; type: LineType; data: JsonObject }
-  | { kind: 'message'; at: number }
+  | { kind: 'line'; type: LineType; data: JsonObject; entry?: string | undefined }
+  | { kind: 'message'; at: number; entry?: string | undefined }
   | { kind: 'chunk'; data: JsonObject }
 
 export interface Projection {
@@ -26,8 +26,6 @@ export interface Projection {
   /** What changes in the agent's state, by name: its to-do list, the files that it changed, its MCP servers. */
   state: JsonObject
   error: string | null
-  /** The last one's place in the runtime's record. */
-  entry: string | null
   requests: NewRequest[]
   park: Park | null
 }
@@ -52,7 +50,6 @@ export const project = (
     sdkSessionId: null,
     state: {},
     error: null,
-    entry: null,
     requests: [],
     park: null,
   }
@@ -62,14 +59,14 @@ export const project = (
 }
 
 const add = (projection: Projection, runId: string, event: AgentEvent, steered: Map<string, string>): void => {
+  const entry = 'entry' in event ? event.entry : undefined
   const line = (type: LineType, data: object): void => {
-    projection.steps.push({ kind: 'line', type, data: plainJson({ ...data, run_id: runId }) as JsonObject })
+    projection.steps.push({ kind: 'line', type, data: plainJson({ ...data, run_id: runId }) as JsonObject, entry })
   }
   const message = (row: NewMessage): void => {
-    projection.steps.push({ kind: 'message', at: projection.messages.length })
+    projection.steps.push({ kind: 'message', at: projection.messages.length, entry })
     projection.messages.push(row)
   }
-  if ('entry' in event && event.entry !== undefined) projection.entry = event.entry
   switch (event.type) {
     case 'started':
       projection.sdkSessionId = event.agent_session_id

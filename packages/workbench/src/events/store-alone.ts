@@ -33,7 +33,7 @@ const write = async (
   projection: Projection,
 ): Promise<void> => {
   const { tx, session } = change
-  const { sdkSessionId, state, error, entry, park } = projection
+  const { sdkSessionId, state, error, park } = projection
   const changesState = Object.keys(state).length > 0
   const [messages = []] = await insertRows(tx, [{ run, projection }])
   await insertRequests(change, run, projection.requests, deps.newId)
@@ -44,7 +44,6 @@ const write = async (
     ...(sdkSessionId === null ? {} : { sdk_session_id: sdkSessionId }),
     ...(changesState ? { state_patch: { ...run.state_patch, ...state } } : {}),
     ...(error === null ? {} : { last_error: error }),
-    ...(entry === null ? {} : { told_entry: entry }),
   })
   if (sdkSessionId !== null && sdkSessionId !== session.sdk_session_id) change.patch({ sdk_session_id: sdkSessionId })
   if (changesState) change.patch({ state_patch: { ...session.state_patch, ...state } })

@@ -52,13 +52,9 @@ export const storeTogether = (database: Database, batches: readonly RunBatch[]):
       logSteps(log, run.id, projection, messages[at] ?? [])
     })
     await tx.query(
-      `update workbench.runs set received_n = stored.n, told_entry = coalesce(stored.entry, told_entry)
-       from unnest($1::uuid[], $2::bigint[], $3::text[]) as stored (id, n, entry) where runs.id = stored.id`,
-      [
-        writes.map(({ run }) => run.id),
-        writes.map(({ received }) => received),
-        writes.map(({ projection }) => projection.entry),
-      ],
+      `update workbench.runs set received_n = stored.n
+       from unnest($1::uuid[], $2::bigint[]) as stored (id, n) where runs.id = stored.id`,
+      [writes.map(({ run }) => run.id), writes.map(({ received }) => received)],
       'events_received',
     )
     const logs = [...new Set(writes.map(({ log }) => log))]

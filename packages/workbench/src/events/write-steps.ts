@@ -47,11 +47,11 @@ export const logSteps = (
   messages: readonly MessageRow[],
 ): void => {
   for (const step of steps) {
-    if (step.kind === 'line') log.log(step.type, step.data)
+    if (step.kind === 'line') log.log(step.type, step.data, step.entry)
     else if (step.kind === 'chunk') log.show(step.data)
     else {
       const row = messages[step.at]
-      if (row) logMessage(log, runId, row)
+      if (row) logMessage(log, runId, row, step.entry)
     }
   }
 }

@@ -16,6 +16,8 @@ export interface Line {
   seq: number
   type: LineType
   data: JsonObject
+  /** Where the agent's own record of the conversation has it. */
+  entry?: string | undefined
 }
 
 /**
@@ -41,7 +43,7 @@ const maxPayloadBytes = 7900
 
 export interface SessionLog {
   /** Adds a line. */
-  log(type: LineType, data: JsonObject): void
+  log(type: LineType, data: JsonObject, entry?: string): void
   /** Shows live readers something that is not stored, after the lines logged so far. */
   show(chunk: JsonObject): void
   /** Has whoever holds the run look at it now: somebody wants it to stop, or says something to it. */
@@ -59,9 +61,9 @@ export const openLog = (session: { id: string; user_id: string; seq: number }): 
   const alerts = new Set<string>()
   const news = (more: Pick<News, 'chunk' | 'run_id'>): News => ({ session_id, user_id, seq: session.seq, ...more })
   return {
-    log: (type, data) => {
+    log: (type, data, entry) => {
       session.seq += 1
-      const line = { session_id, seq: session.seq, type, data }
+      const line = { session_id, seq: session.seq, type, data, entry }
       lines.push(line)
       told.push(line)
     },
@@ -140,7 +142,7 @@ export const readNews = (payload: string): News[] => {
 
 /** A statement's `with` that stores lines, given as JSON in the parameter $1. */
 export const withLines = `with lines as (
-    insert into workbench.session_events (session_id, seq, type, data)
-    select line.session_id, line.seq, line.type, line.data
-    from jsonb_to_recordset($1::jsonb) as line (session_id uuid, seq bigint, type text, data jsonb)
+    insert into workbench.session_events (session_id, seq, type, data, entry)
+    select line.session_id, line.seq, line.type, line.data, line.entry
+    from jsonb_to_recordset($1::jsonb) as line (session_id uuid, seq bigint, type text, data jsonb, entry text)
   )`

@@ -102,7 +102,7 @@ export const insertMessage = async (tx: Queryable, message: PlacedMessage): Prom
 }
 
 /** The log's line of a stored message. */
-export const logMessage = (change: Pick<SessionLog, 'log'>, runId: string, row: MessageRow): void => {
+export const logMessage = (change: Pick<SessionLog, 'log'>, runId: string, row: MessageRow, entry?: string): void => {
   const view = messageView(row)
-  change.log('message.new', { ...view, timestamp: view.created_at, run_id: runId })
+  change.log('message.new', { ...view, timestamp: view.created_at, run_id: runId }, entry)
 }

@@ -82,8 +82,6 @@ export interface RunRow {
   claimed_by: string | null
   lease_token: string | null
   received_n: number
-  /** Of the last event that was stored, by whichever attempt, and that the conversation's own record has. */
-  told_entry: string | null
   outcome: StoredOutcome | null
   reported_at: Date | null
   last_error: string | null
