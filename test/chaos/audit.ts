@@ -140,7 +140,8 @@ const auditAgentWords = (played: PlayedTurn, { facts, calls }: Evidence): string
   if (end !== 'completed' || steers) return found
   const missing = turn.says.filter((_, at) => !handOuts.some((said) => said.includes(at)))
   if (missing.length > 0) found.push(`${turn.tag} was completed without ${missing.join(', ')}`)
-  if (handOuts.at(-1)?.at(-1) !== turn.says.length - 1) found.push(`${turn.tag}’s last word did not come last`)
+  // The hand-out that ended it may have had nothing left to say.
+  if (handOuts.flat().at(-1) !== turn.says.length - 1) found.push(`${turn.tag}’s last word did not come last`)
   return found
 }
 
