@@ -81,7 +81,7 @@ export const startBackend = async (env: Environment, shared: SharedParts = {}): 
     for (const each of stops.splice(0).reverse()) await each()
   }
   try {
-    const onError = tellLost(outage, 'a connection to the database was lost')
+    const onError = outage.tellLost('a connection to the database was lost')
     const watch = statementWatch(config, log)
     const database = createDatabase({ connectionString: config.databaseUrl, onError, ...watch })
     stops.push(database.close)
@@ -143,12 +143,6 @@ const migrated = async (connectionString: string, watch: object): Promise<void> 
   }
 }
 
-/** Once for each connection when the store goes; while it is away, each try to get one back would say it again. */
-const tellLost =
-  ({ log, isOn }: Outage, message: string) =>
-  (err: unknown): void =>
-    log[isOn() ? 'debug' : 'warn']({ err }, message)
-
 interface Surroundings {
   outage: Outage
   log: Logger
@@ -193,7 +187,7 @@ const openJobs = async (
         ...statementWatch(config, log),
         instance: config.instanceId,
         onWarning: (text) => log.warn(text),
-        onError: tellLost(outage, 'a connection to the store was lost'),
+        onError: outage.tellLost('a connection to the store was lost'),
       }),
     ))
   if (!opened) throw new Error('the configuration chose no store')

@@ -7,8 +7,11 @@ import type { LogFields, Logger, LogMethod } from './logger.ts'
 export interface Outage {
   /** The same log. While the part is away, lines whose `err` says so are DEBUG, and counted; all others are written as ever. */
   log: Logger
-  /** Whether the part is known to be away: for whoever has nothing to add to that. */
-  isOn(): boolean
+  /**
+   * For the loss of a connection, which alone refuses nobody: a WARNING each, when the part goes. While it is known to be away, each try to get one
+   * back would say it again, at DEBUG.
+   */
+  tellLost(message: string): (err: unknown) => void
   /** Nobody looks any more whether the part is back. */
   stop(): void
 }
@@ -84,7 +87,7 @@ export const createOutage = ({ part, isAway, probe, log, everyMs = 1_000 }: Outa
   }
   return {
     log: through(log),
-    isOn: () => away !== undefined,
+    tellLost: (message) => (err) => log[away === undefined ? 'warn' : 'debug']({ err }, message),
     stop: () => {
       stopped = true
       clearTimeout(away?.timer)

@@ -40,12 +40,16 @@ test('what-is-away-is-told-once-with-its-cause-and-once-that-it-is-back-with-wha
   // Nothing is lost for whoever looks closer.
   expect(told('DEBUG')).toEqual(['request failed', 'request failed', 'a loop failed'])
   await vi.waitFor(() => expect(state.looks).toBeGreaterThan(2))
-  expect([outage.isOn(), told('WARNING')]).toEqual([true, []])
+  const lost = outage.tellLost('a connection was lost')
+  lost(new Error('reset'))
+  expect([told('WARNING'), told('DEBUG').at(-1)]).toEqual([[], 'a connection was lost'])
   state.away = false
   await vi.waitFor(() => expect(told('WARNING')).toHaveLength(1))
   expect(told('WARNING')[0]).toMatch(/^the store is back after [\d.]+ s, in which 4 operations failed$/)
   expect(lines.at(-1)).toMatchObject({ failures: { 'request failed': 3, 'a loop failed': 1 } })
-  expect([outage.isOn(), state.mostAtOnce]).toEqual([false, 1])
+  expect(state.mostAtOnce).toBe(1)
+  lost(new Error('reset'))
+  expect(told('WARNING').at(-1)).toBe('a connection was lost')
 })
 
 test('the-next-outage-is-told-again', async () => {

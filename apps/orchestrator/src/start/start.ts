@@ -292,10 +292,9 @@ const cannotListen = ({ apiHost, apiPort }: OrchestratorConfig, error: unknown):
 const statementWatch = ({ logSql }: { logSql: boolean }, log: Logger) =>
   logSql ? { watch: (pool: WatchedPool) => logStatements(pool, log) } : {}
 
-const loggedBy = ({ log, isOn }: Outage) => ({
+const loggedBy = ({ log, tellLost }: Outage) => ({
   onWarning: (text: string) => log.warn(text),
-  // Once for each connection when the store goes; while it is away, each try to get one back would say it again.
-  onError: (error: unknown) => log[isOn() ? 'debug' : 'warn']({ err: error }, 'a connection to the store was lost'),
+  onError: tellLost('a connection to the store was lost'),
 })
 
 /** What a schedule's job gets of its owner: as if the owner had made it. */
